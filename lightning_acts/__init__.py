@@ -1,0 +1,77 @@
+"""Activation functions for PyTorch Lightning: a registry, and a way to swap them in models that exist.
+
+The public names, loaded when they are first used: importing this package imports neither torch nor lightning.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lightning_acts.callbacks.activation_swap import ActivationSwap as ActivationSwap
+    from lightning_acts.callbacks.checkpoint import CheckpointError as CheckpointError
+    from lightning_acts.callbacks.checkpoint import load_from_checkpoint as load_from_checkpoint
+    from lightning_acts.definition import Definition as Definition
+    from lightning_acts.definition import learnable as learnable
+    from lightning_acts.definition import register as register
+    from lightning_acts.models import ModelError as ModelError
+    from lightning_acts.registry import create as create
+    from lightning_acts.registry import info as info
+    from lightning_acts.registry import names as names
+    from lightning_acts.registry import resolve as resolve
+    from lightning_acts.registry import spec_of as spec_of
+    from lightning_acts.reports.comparison import Comparison as Comparison
+    from lightning_acts.reports.comparison import ComparisonError as ComparisonError
+    from lightning_acts.reports.comparison import compare as compare
+    from lightning_acts.spec import ActivationSpec as ActivationSpec
+    from lightning_acts.spec import SpecError as SpecError
+    from lightning_acts.surgery.finding import find as find
+    from lightning_acts.surgery.history import restore as restore
+    from lightning_acts.surgery.plan import Plan as Plan
+    from lightning_acts.surgery.replacing import swap as swap
+    from lightning_acts.surgery.replacing import swapped as swapped
+    from lightning_acts.surgery.report import SwapReport as SwapReport
+    from lightning_acts.surgery.site import Site as Site
+    from lightning_acts.surgery.site import SwapError as SwapError
+
+#: Where each public name is defined.
+_EXPORTS = {
+    "ActivationSpec": "spec",
+    "ActivationSwap": "callbacks.activation_swap",
+    "CheckpointError": "callbacks.checkpoint",
+    "Comparison": "reports.comparison",
+    "ComparisonError": "reports.comparison",
+    "ModelError": "models",
+    "Definition": "definition",
+    "Plan": "surgery.plan",
+    "Site": "surgery.site",
+    "SpecError": "spec",
+    "SwapError": "surgery.site",
+    "SwapReport": "surgery.report",
+    "compare": "reports.comparison",
+    "create": "registry",
+    "find": "surgery.finding",
+    "info": "registry",
+    "learnable": "definition",
+    "load_from_checkpoint": "callbacks.checkpoint",
+    "names": "registry",
+    "register": "definition",
+    "resolve": "registry",
+    "restore": "surgery.history",
+    "spec_of": "registry",
+    "swap": "surgery.replacing",
+    "swapped": "surgery.replacing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

@@ -1,0 +1,1 @@
+"""What a Trainer is given, and the loading of what it saved."""

@@ -1,0 +1,475 @@
+"""What one activation is: its formula in code, and the facts about it.
+
+Everything else is derived from a :class:`Definition`: the module, the look-up, the checks of parameters, the way the
+activation is recognised in a model, the pictures. Whoever adds an activation writes one and touches nothing else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import re
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, overload
+
+from torch import nn
+
+from lightning_acts.hints import canonical, did_you_mean
+from lightning_acts.spec import SpecError
+
+Kind = Literal["elementwise", "normalising", "gated", "transfer"]
+Per = Literal["layer", "channel"]
+Constraint = Literal["positive"] | tuple[float, float] | None
+Target = TypeVar("Target", bound=Callable[..., Any])
+
+#: Stands for the default of a parameter that must be given.
+REQUIRED: Any = inspect.Parameter.empty
+
+
+@dataclass(frozen=True)
+class Learnable:
+    """A parameter that is trained: its initial value, how many there are, and where it must stay. See :func:`learnable`."""
+
+    init: float
+    per: Per
+    dim: int
+    constraint: Constraint
+
+
+def learnable(init: float, *, per: Per = "layer", dim: int = 1, constraint: Constraint = None) -> Any:
+    r"""Declare a parameter of an activation as trained, in place of its default value.
+
+    Args:
+        init: The initial value.
+        per: ``"layer"`` for one value, ``"channel"`` for one a channel of the input.
+        dim: The dimension of the input that holds the channels.
+        constraint: ``"positive"``, or the open interval ``(low, high)`` that the value never leaves. The stored
+            parameter :math:`\rho` is unconstrained: the value is :math:`\operatorname{softplus}(\rho)`, or
+            :math:`low + (high - low)\,\sigma(\rho)`.
+
+    Returns:
+        A marker which :func:`register` understands (typed ``Any``, so that it can stand where a float is declared).
+
+    Raises:
+        ValueError: ``init`` does not satisfy the constraint, or ``per`` is unknown.
+
+    Example:
+        >>> import torch, lightning_acts as acts
+        >>> @acts.register(override=True)
+        ... def scaled_tanh_example(x: torch.Tensor, scale: float = acts.learnable(1.5)) -> torch.Tensor:
+        ...     return scale * torch.tanh(x)
+        >>> [name for name, _ in acts.create("scaled_tanh_example").named_parameters()]
+        ['scale']
+    """
+    if per not in ("layer", "channel"):
+        raise ValueError(f"learnable(per={per!r}): 'layer' or 'channel'")
+    if not math.isfinite(init):
+        raise ValueError(f"learnable(init={init!r}): the initial value must be finite")
+    marker = Learnable(float(init), per, dim, constraint)
+    reason = violation(marker, float(init))
+    if reason:
+        raise ValueError(f"learnable(init={init!r}): {reason}")
+    return marker
+
+
+def violation(marker: Learnable, value: float) -> str | None:
+    """Why ``value`` can't be the initial value of a learnable parameter; None where it can."""
+    if marker.constraint is None:
+        return None
+    if marker.constraint == "positive":
+        return None if value > 0 else "must be positive"
+    low, high = marker.constraint
+    if not low < high:
+        return f"the constraint ({low}, {high}) is an empty interval"
+    return None if low < value < high else f"must lie between {low} and {high}"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of an activation: its name, its default (``REQUIRED`` if there is none), the type of its values."""
+
+    name: str
+    default: Any
+    annotation: Any
+    learnable: Learnable | None = None
+
+    def __str__(self) -> str:
+        if self.default is REQUIRED:
+            return self.name
+        return f"{self.name}={self.default}" + (" (learnable)" if self.learnable else "")
+
+    def check(self, value: object, activation: str) -> Any:
+        """``value`` if it has the declared type (an int is taken where a float is declared).
+
+        Raises:
+            SpecError: It has not.
+        """
+        if _is_instance(value, self.annotation):
+            return value
+        wanted = _type_name(self.annotation)
+        raise SpecError(
+            f"{activation}({self.name}={value!r}): {self.name} must be {wanted}, not {type(value).__name__}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """An activation and the facts about it; made by :func:`register`, shown by ``print(acts.info(name))``.
+
+    Attributes:
+        name: The name in the registry, in snake_case.
+        aliases: Other names for it.
+        target: What computes it: a function of the input and the parameters, or a module class.
+        parameters: Its parameters, in order.
+        family: The family of the literature that it belongs to.
+        kind: ``elementwise``; ``normalising`` (over a dimension, as softmax); ``gated`` (changes the shape, as GLU);
+            ``transfer`` (a layer with weights, never a target of a swap).
+        formula: The formula in plain text.
+        source: Where it was published.
+        range: Infimum and supremum of the values at the defaults; None where unknown.
+        monotone: Whether it never decreases at the defaults; None where unknown.
+        functions: torch's functions and methods that compute it, by which it is recognised in a forward.
+        requires: What its parameters must satisfy: the reason in words and the test of it.
+        notes: Facts worth knowing before it is used.
+        per_channel: For a module class with a parameter per channel: the class that sizes itself at its first input.
+        variants: Names for it with particular parameters: ``gelu_tanh`` for ``gelu(approximate=tanh)``.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    target: Callable[..., Any]
+    parameters: tuple[Parameter, ...]
+    family: str
+    kind: Kind
+    formula: str | None
+    source: str | None
+    range: tuple[float, float] | None
+    monotone: bool | None
+    functions: tuple[Callable[..., Any], ...]
+    requires: Mapping[str, Callable[..., bool]]
+    notes: tuple[str, ...]
+    per_channel: type[nn.Module] | None
+    variants: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def module_class(self) -> type[nn.Module] | None:
+        """The registered module class; None for an activation that was defined by a function."""
+        return self.target if isinstance(self.target, type) and issubclass(self.target, nn.Module) else None
+
+    @property
+    def all_names(self) -> tuple[str, ...]:
+        """Its name, its aliases and its variants."""
+        return (self.name, *self.aliases, *self.variants)
+
+    @property
+    def learnable(self) -> bool:
+        """Whether it has parameters that are trained."""
+        return self.per_channel is not None or any(parameter.learnable for parameter in self.parameters)
+
+    def check_types(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters as given, after checking that they exist and are of the declared types.
+
+        Raises:
+            SpecError: One is unknown or of the wrong type.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        for name in parameters:
+            if name not in known:
+                listed = ", ".join(str(parameter) for parameter in self.parameters) or "none"
+                raise SpecError(
+                    f"{self.name} has no parameter {name!r}{did_you_mean(name, list(known))} Its parameters: {listed}. "
+                    f"acts.info({self.name!r}) tells more."
+                )
+        return {name: known[name].check(value, self.name) for name, value in parameters.items()}
+
+    def check(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters as given, after every check that can be made before anything is built.
+
+        Raises:
+            SpecError: One is unknown, missing, of the wrong type, or outside of what the activation allows.
+        """
+        known = {parameter.name: parameter for parameter in self.parameters}
+        checked = self.check_types(parameters)
+        missing = [
+            name for name, parameter in known.items() if parameter.default is REQUIRED and name not in parameters
+        ]
+        if missing:
+            raise SpecError(f"{self.name} needs {', '.join(missing)}, as in '{self.name}({missing[0]}=...)'")
+        effective = {name: checked.get(name, parameter.default) for name, parameter in known.items()}
+        for reason, holds in self.requires.items():
+            arguments = {name: effective[name] for name in inspect.signature(holds).parameters}
+            if not holds(**arguments):
+                raise SpecError(f"{self.name}({_arguments(arguments)}): {reason}")
+        for parameter in self.parameters:
+            value = effective[parameter.name]
+            if parameter.learnable and (why := violation(parameter.learnable, value)):
+                raise SpecError(f"{self.name}({parameter.name}={value!r}): {why}")
+        if self.learnable:
+            self._check_size(effective)
+        return checked
+
+    def _check_size(self, effective: Mapping[str, Any]) -> None:
+        size = effective["num_parameters"]
+        if size is not None and size < 1:
+            raise SpecError(f"{self.name}(num_parameters={size}): the number of parameters must be at least 1")
+        if effective["per"] == "layer" and size not in (None, 1):
+            raise SpecError(
+                f"{self.name}(per=layer, num_parameters={size}): one a layer is one; per=channel takes {size}"
+            )
+
+    def __str__(self) -> str:
+        rows = {
+            "aliases": ", ".join(self.aliases),
+            "variants": ", ".join(f"{name} ({_arguments(pinned)})" for name, pinned in self.variants.items()),
+            "formula": self.formula,
+            "parameters": ", ".join(str(parameter) for parameter in self.parameters),
+            "family": self.family,
+            "kind": self.kind,
+            "range": f"[{self.range[0]:g}, {self.range[1]:g}]" if self.range else None,
+            "monotone": {True: "yes", False: "no", None: None}[self.monotone],
+            "module": f"torch.nn.{self.target.__name__}" if self.target.__module__.startswith("torch.nn") else None,
+            "source": self.source,
+            "notes": "; ".join(self.notes),
+        }
+        return "\n".join([self.name, *(f"  {key + ':':<12}{value}" for key, value in rows.items() if value)])
+
+
+#: Every registered definition under the canonical form of its name and of each alias.
+DEFINITIONS: dict[str, Definition] = {}
+
+
+@overload
+def register(target: Target, /) -> Target: ...
+@overload
+def register(
+    target: Target,
+    /,
+    *,
+    name: str | None = ...,
+    aliases: Sequence[str] = ...,
+    family: str = ...,
+    kind: Kind = ...,
+    formula: str | None = ...,
+    source: str | None = ...,
+    range: tuple[float, float] | None = ...,
+    monotone: bool | None = ...,
+    functions: Sequence[Callable[..., Any]] = ...,
+    requires: Mapping[str, Callable[..., bool]] | None = ...,
+    notes: Sequence[str] = ...,
+    per_channel: type[nn.Module] | None = ...,
+    variants: Mapping[str, Mapping[str, Any]] | None = ...,
+    override: bool = ...,
+) -> Target: ...
+@overload
+def register(
+    *,
+    name: str | None = ...,
+    aliases: Sequence[str] = ...,
+    family: str = ...,
+    kind: Kind = ...,
+    formula: str | None = ...,
+    source: str | None = ...,
+    range: tuple[float, float] | None = ...,
+    monotone: bool | None = ...,
+    functions: Sequence[Callable[..., Any]] = ...,
+    requires: Mapping[str, Callable[..., bool]] | None = ...,
+    notes: Sequence[str] = ...,
+    variants: Mapping[str, Mapping[str, Any]] | None = ...,
+    override: bool = ...,
+) -> Callable[[Target], Target]: ...
+
+
+def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the facts are described one by one
+    """Register an activation: a function of the input and its parameters, or a module class.
+
+    Works as a decorator, with or without arguments, and as a call on a class that exists. The parameters, their
+    defaults and their types are read off the signature; a default made by :func:`learnable` is trained. The function
+    or class is returned as it was, except that a function's learnable defaults become their initial values.
+
+    Args:
+        target: The function or the class.
+        name: The name in the registry; by default the function's, or the class's in snake_case.
+        aliases: Other names for it.
+        family: The family that it belongs to.
+        kind: See :class:`Definition`.
+        formula: The formula in plain text.
+        source: Where it was published.
+        range: Infimum and supremum of its values.
+        monotone: Whether it never decreases.
+        functions: Functions that compute the same, by which it is recognised in a forward.
+        requires: What the parameters must satisfy: reason in words -> test whose arguments are parameters by name.
+        notes: Facts worth knowing.
+        per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
+        variants: Names for it with particular parameters.
+        override: Replace a definition of the same name.
+
+    Raises:
+        ValueError: The name is taken, or the signature can't be one of an activation.
+
+    Example:
+        >>> import torch, lightning_acts as acts
+        >>> @acts.register(source="this example", requires={"k must be positive": lambda k: k > 0}, override=True)
+        ... def soft_sine_example(x: torch.Tensor, k: float = 2.0) -> torch.Tensor:
+        ...     return x + torch.sin(k * x) / k
+        >>> acts.create("soft_sine_example(k=3)")
+        soft_sine_example(k=3)
+        >>> acts.create("soft_sine_example(k=-1)")
+        Traceback (most recent call last):
+        ...
+        lightning_acts.spec.SpecError: soft_sine_example(k=-1): k must be positive
+    """
+    if target is None:
+        return lambda decorated: register(decorated, **facts)
+    override = facts.pop("override", False)
+    definition = define(target, **facts)
+    keys = [canonical(name) for name in definition.all_names]
+    taken = sorted({DEFINITIONS[key].name for key in keys if key in DEFINITIONS})
+    if taken and not override:
+        raise ValueError(
+            f"{definition.name!r} is already registered (as {', '.join(taken)}); override=True replaces it"
+        )
+    for key in [key for key, existing in DEFINITIONS.items() if existing.name in taken]:
+        del DEFINITIONS[key]
+    DEFINITIONS.update(dict.fromkeys(keys, definition))
+    if definition.module_class is None:
+        _replace_learnable_defaults(target)
+    return target
+
+
+def define(
+    target: Callable[..., Any],
+    *,
+    name: str | None = None,
+    aliases: Sequence[str] = (),
+    family: str = "user",
+    kind: Kind = "elementwise",
+    formula: str | None = None,
+    source: str | None = None,
+    range: tuple[float, float] | None = None,
+    monotone: bool | None = None,
+    functions: Sequence[Callable[..., Any]] = (),
+    requires: Mapping[str, Callable[..., bool]] | None = None,
+    notes: Sequence[str] = (),
+    per_channel: type[nn.Module] | None = None,
+    variants: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Definition:
+    """Make a definition without registering it; the arguments are those of :func:`register`."""
+    is_class = isinstance(target, type)
+    if isinstance(target, type) and not issubclass(target, nn.Module):
+        raise ValueError(f"{target.__name__} is a class but no torch.nn.Module: register a function or a module class")
+    own_name = getattr(target, "__name__", type(target).__name__)
+    chosen = name or (_snake_case(own_name) if is_class else own_name)
+    if not chosen.replace("_", "").isalnum() or not chosen.isidentifier():
+        raise ValueError(f"{chosen!r} can't name an activation: letters, digits and '_'; give one with name=")
+    parameters = _parameters(target, chosen)
+    if per_channel is not None or any(parameter.learnable for parameter in parameters):
+        marked = {parameter.learnable.per for parameter in parameters if parameter.learnable}
+        sizes: dict[str, Parameter] = {parameter.name: parameter for parameter in parameters}
+        sizes.setdefault("num_parameters", Parameter("num_parameters", None, int | None))
+        sizes["per"] = Parameter("per", marked.pop() if len(marked) == 1 else None, Per | None)
+        parameters = tuple(sizes.values())
+    return Definition(
+        name=chosen,
+        aliases=tuple(aliases),
+        target=target,
+        parameters=parameters,
+        family=family,
+        kind=kind,
+        formula=formula,
+        source=source,
+        range=range,
+        monotone=monotone,
+        functions=tuple(functions) if is_class else (target, *functions),
+        requires=requires or {},
+        notes=tuple(notes),
+        per_channel=per_channel,
+        variants=variants or {},
+    )
+
+
+def _parameters(target: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
+    is_class = isinstance(target, type)
+    function = target.__init__ if is_class else target
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a builtin without a signature takes its input alone
+        return ()
+    hints = _type_hints(function)
+    arguments = list(signature.parameters.values())
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    if not arguments or arguments[0].kind not in positional:
+        raise ValueError(f"{name}: the first argument of an activation is its input; {signature} has none")
+    found = []
+    for argument in arguments[1:]:
+        if argument.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            if is_class:  # a subclass that hands its arguments on declares none of its own
+                continue
+            raise ValueError(f"{name}: the parameters of an activation are named; {argument} can't be")
+        if is_class and argument.name in ("device", "dtype"):
+            continue
+        marker = argument.default if isinstance(argument.default, Learnable) else None
+        default = marker.init if marker else argument.default
+        annotation = float if marker else hints.get(argument.name, Any)
+        if annotation is Any and default not in (REQUIRED, None):
+            annotation = float if type(default) is int else type(default)
+        found.append(Parameter(argument.name, default, annotation, marker))
+    return tuple(found)
+
+
+def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):  # names that exist only while types are checked
+        return {}
+
+
+def _replace_learnable_defaults(function: Any) -> None:
+    """Let the plain function be called as such: its learnable parameters default to their initial values."""
+    if getattr(function, "__defaults__", None):
+        function.__defaults__ = tuple(map(_initial, function.__defaults__))
+    if getattr(function, "__kwdefaults__", None):
+        function.__kwdefaults__ = {key: _initial(default) for key, default in function.__kwdefaults__.items()}
+
+
+def _initial(default: Any) -> Any:
+    return default.init if isinstance(default, Learnable) else default
+
+
+def _arguments(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in parameters.items())
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _is_instance(value: object, annotation: Any) -> bool:
+    origin = typing.get_origin(annotation)
+    if annotation is Any:
+        return True
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_instance(value, member) for member in typing.get_args(annotation))
+    if origin is Literal:
+        return any(value == member and type(value) is type(member) for member in typing.get_args(annotation))
+    if origin is not None:
+        annotation = origin
+    if annotation is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    if annotation is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, annotation) if isinstance(annotation, type) else True
+
+
+def _type_name(annotation: Any) -> str:
+    origin = typing.get_origin(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(_type_name(member) for member in typing.get_args(annotation))
+    if origin is Literal:
+        return "one of " + ", ".join(repr(member) for member in typing.get_args(annotation))
+    if annotation is type(None):
+        return "None"
+    names = {float: "a number", int: "a whole number", bool: "True or False", str: "text"}
+    return names.get(annotation, getattr(annotation, "__name__", str(annotation)))

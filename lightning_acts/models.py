@@ -1,0 +1,224 @@
+"""Models named by a string: ``torchvision:resnet18``, ``timm:vit_tiny_patch16_224``, ``my_package.nets:make_net``."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lightning_acts.extras import require
+from lightning_acts.hints import did_you_mean
+
+_FORMS = "torchvision:NAME, timm:NAME or package.module:callable"
+
+
+class ModelError(ValueError):
+    """A model, or its weights, was named in a way that can't be understood."""
+
+
+def build(model: str, *, weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
+    """Make the model that a string names; with pretrained weights only when they are asked for.
+
+    Args:
+        model: ``torchvision:NAME``, ``timm:NAME`` or ``package.module:callable``; ``@WEIGHTS`` may follow.
+        weights: ``"default"``; the name of weights of torchvision or the tag of weights of timm; or the path of a file
+            with a state dict (``.safetensors``, else read by ``torch.load(weights_only=True)``), which must fit to the
+            last key. If pretrained weights are for another ``num_classes``, the head alone is new.
+        options: Passed to the callable.
+
+    Raises:
+        ModelError: There is no such model, or there are no such weights.
+        ImportError: The package is not installed.
+        OSError: Weights could not be fetched; the message says which, and where a file may be put.
+        RuntimeError: The state dict in the file is not this model's.
+
+    Example:
+        >>> build("torch.nn:Linear", in_features=2, out_features=1)
+        Linear(in_features=2, out_features=1, bias=True)
+    """
+    source, name, suffix = _split(model)
+    if suffix is not None and weights is not None:
+        raise ModelError(f"weights are given both in {model!r} and beside it, as {os.fspath(weights)!r}")
+    wanted = suffix if weights is None else os.fspath(weights)
+    make = _factory(source, name)
+    if wanted is None:
+        return _made(make(**options), model)
+    if source in _PRETRAINED and (pretrained := _PRETRAINED[source](name, wanted, options)) is not None:
+        return pretrained
+    path = Path(wanted).expanduser()
+    if not path.is_file():
+        known = _KNOWN_WEIGHTS[source](name) if source in _KNOWN_WEIGHTS else []
+        listed = f"its weights: {', '.join(['default', *known])}" if known else "it has no weights of its own"
+        raise ModelError(
+            f"{source}:{name} has no weights {wanted!r}, and no file is called so{did_you_mean(wanted, known)} "
+            f"({listed}; or the path of a file with a state dict)"
+        )
+    built = _made(make(**options), model)
+    built.load_state_dict(_read_state_dict(path))
+    return built
+
+
+def options_of(model: str) -> set[str] | None:
+    """The options that :func:`build` takes for this model by name; None where any may be given.
+
+    Raises:
+        ModelError: There is no such model.
+        ImportError: The package is not installed.
+
+    Example:
+        >>> sorted(options_of("torch.nn:Flatten"))
+        ['end_dim', 'start_dim']
+    """
+    source, name, _ = _split(model)
+    parameters = inspect.signature(_factory(source, name)).parameters.values()
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {parameter.name for parameter in parameters}
+
+
+def _split(model: str) -> tuple[str, str, str | None]:
+    body, at, weights = model.partition("@")
+    source, colon, name = body.partition(":")
+    if not (source and colon and name) or (at and not weights):
+        example = f", as in torchvision:{body}" if body.isidentifier() else ""
+        raise ModelError(f"{model!r} names no model: write {_FORMS}, and @WEIGHTS after it if you like{example}")
+    return source, name, weights if at else None
+
+
+def _factory(source: str, name: str) -> Callable[..., Any]:
+    if source == "torchvision":
+        models = require("torchvision.models", extra="vision")
+        _check_name(source, name, models.list_models())
+        return _callable(models.get_model_builder(name), f"{source}:{name}")
+    if source == "timm":
+        timm = require("timm", extra="vision")
+        architecture, _, tag = name.partition(".")
+        _check_name(source, architecture, timm.list_models())
+        if tag and tag not in _timm_tags(architecture):
+            tags = _timm_tags(architecture)
+            raise ModelError(f"timm:{architecture} has no weights {tag!r}{did_you_mean(tag, tags)}")
+        return functools.partial(timm.create_model, name)
+    return _import(source, name)
+
+
+def _check_name(source: str, name: str, names: list[str]) -> None:
+    if name not in names:
+        raise ModelError(f"{source} has no model {name!r}{did_you_mean(name, names)}")
+
+
+def _import(module: str, attribute: str) -> Callable[..., Any]:
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # Only the path itself may be missing: a failing import inside the module is that module's own error.
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ModelError(
+            f"{module}:{attribute}: there is no module {error.name!r}{did_you_mean(module, ['torchvision', 'timm'])} "
+            f"A model is {_FORMS}"
+        ) from None
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            candidates = [name for name in dir(found) if not name.startswith("_")]
+            raise ModelError(f"module {module!r} has no {attribute!r}{did_you_mean(part, candidates)}")
+        found = getattr(found, part)
+    return _callable(found, f"{module}:{attribute}")
+
+
+def _callable(found: Any, name: str) -> Callable[..., Any]:
+    if not callable(found):
+        raise ModelError(f"{name} is no callable that makes a model, but of type {type(found).__name__}")
+    return found  # type: ignore[no-any-return]
+
+
+def _made(built: Any, model: str) -> nn.Module:
+    if not isinstance(built, nn.Module):
+        raise ModelError(f"{model} made no torch.nn.Module, but an object of type {type(built).__name__}")
+    return built
+
+
+def _torchvision_weights(name: str) -> dict[str, Any]:
+    enum = require("torchvision.models", extra="vision").get_model_weights(name)
+    return dict(enum.__members__)
+
+
+def _timm_tags(name: str) -> list[str]:
+    tagged = require("timm", extra="vision").list_pretrained(f"{name}.*")
+    return [full.partition(".")[2] for full in tagged]
+
+
+def _torchvision_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.Module | None:
+    members = _torchvision_weights(name)
+    weights = members.get("DEFAULT" if wanted.lower() == "default" else wanted)
+    if weights is None:
+        return None
+    builder = require("torchvision.models", extra="vision").get_model_builder(name)
+    num_classes = options.get("num_classes")
+    others = {key: value for key, value in options.items() if key != "num_classes"}
+    file = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
+    try:
+        model: nn.Module = builder(weights=weights, **others)
+    except OSError as error:
+        raise OSError(f"could not fetch {weights.url} ({error}): put this file at {file}") from error
+    if num_classes is not None and num_classes != len(weights.meta["categories"]):
+        _take_head(model, builder(weights=None, num_classes=num_classes, **others))
+    return model
+
+
+def _take_head(model: nn.Module, fresh: nn.Module) -> None:
+    """Replace the layers of ``model`` whose weights differ in shape from those of ``fresh``, by those of ``fresh``."""
+    shapes = {name: parameter.shape for name, parameter in fresh.named_parameters()}
+    for name, parameter in list(model.named_parameters()):
+        if shapes[name] != parameter.shape:
+            layer = name.rpartition(".")[0]
+            model.set_submodule(layer, fresh.get_submodule(layer))
+
+
+def _timm_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.Module | None:
+    timm = require("timm", extra="vision")
+    architecture, _, given = name.partition(".")
+    tags = _timm_tags(architecture)
+    if wanted not in tags and not (wanted.lower() == "default" and tags):
+        return None
+    tag = given if wanted.lower() == "default" else wanted
+    if given and given != tag:
+        raise ModelError(f"timm:{name} names the weights {given!r}, and {tag!r} are asked for beside it")
+    full = f"{architecture}.{tag}" if tag else name
+    try:
+        model: nn.Module = timm.create_model(full, pretrained=True, **options)
+    except OSError as error:
+        hub = timm.get_pretrained_cfg(full).hf_hub_id
+        where = f"https://huggingface.co/{hub}" if hub else f"the weights of {full}"
+        raise OSError(
+            f"could not fetch {where} ({error}): put its model.safetensors anywhere, and give weights=PATH"
+        ) from error
+    return model
+
+
+def _read_state_dict(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".safetensors":
+        state: Any = require("safetensors.torch", extra="vision").load_file(path)
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
+        raise ModelError(f"{path} holds no state dict, but an object of type {type(state).__name__}")
+    return state
+
+
+#: Where models have weights of their own: how they are made with them (None if there are none of this name), and what
+#: these are called.
+_PRETRAINED: Mapping[str, Callable[[str, str, Mapping[str, Any]], nn.Module | None]] = {
+    "torchvision": _torchvision_pretrained,
+    "timm": _timm_pretrained,
+}
+_KNOWN_WEIGHTS: Mapping[str, Callable[[str], list[str]]] = {
+    "torchvision": lambda name: [member for member in _torchvision_weights(name) if member != "DEFAULT"],
+    "timm": _timm_tags,
+}

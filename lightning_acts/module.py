@@ -1,0 +1,195 @@
+"""The module that is derived from an activation which was defined by a function."""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import UninitializedParameter
+
+from lightning_acts.definition import DEFINITIONS, Definition, Learnable, Per
+from lightning_acts.hints import canonical
+from lightning_acts.spec import ActivationSpec
+
+
+class FunctionActivation(nn.Module):
+    """Base of the modules derived from functions: one subclass a definition, made by :func:`module_class`.
+
+    Fixed parameters and the effective values of learnable ones are attributes under their own names. A learnable
+    parameter without a constraint is stored under its name, one with a constraint as ``raw_<name>``.
+
+    Shape:
+        Input and output as the function has them; for elementwise activations both are ``(*)``.
+    """
+
+    definition: ClassVar[Definition]
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__()
+        self.given = given
+        size = given.get("num_parameters")
+        self._fixed: dict[str, Any] = {}
+        for parameter in self.definition.parameters:
+            value = given.get(parameter.name, parameter.default)
+            if parameter.learnable:
+                raw = _to_raw(parameter.learnable, float(value))
+                shape = () if self._per(parameter.learnable) == "layer" else (size or 0,)
+                self.register_parameter(_stored_name(parameter.name, parameter.learnable), _parameter(shape, raw))
+            elif parameter.name not in ("per", "num_parameters") or not self.definition.learnable:
+                self._fixed[parameter.name] = value
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The activation of ``input``."""
+        learned = {
+            parameter.name: self._learned(parameter.name, parameter.learnable, input)
+            for parameter in self.definition.parameters
+            if parameter.learnable
+        }
+        result: Tensor = self.definition.target(input, **self._fixed, **learned)
+        return result
+
+    def _per(self, marker: Learnable) -> Per:
+        return self.given.get("per") or marker.per
+
+    def _learned(self, name: str, marker: Learnable, input: Tensor) -> Tensor:
+        value: Tensor = getattr(self, name)
+        if value.dim() == 0:
+            return value
+        if input.dim() <= marker.dim:
+            raise ValueError(
+                f"{self} has one {name} a channel, in dimension {marker.dim}; its input has the shape {tuple(input.shape)}"
+            )
+        if input.shape[marker.dim] != value.numel():
+            raise ValueError(
+                f"{self} has {value.numel()} values of {name}, one a channel; its input has "
+                f"{input.shape[marker.dim]} channels in dimension {marker.dim}"
+            )
+        return value.view([-1 if dim == marker.dim else 1 for dim in range(input.dim())])
+
+    def __repr__(self) -> str:
+        return str(ActivationSpec(self.definition.name, self.given))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The class is derived, not importable: it is found again through the registry, or through its function.
+        registered = DEFINITIONS.get(canonical(self.definition.name)) is self.definition
+        origin = self.definition.name if registered else self.definition.target
+        return _restore, (origin, isinstance(self, LazyModuleMixin)), self.__dict__
+
+
+def _restore(origin: str | Callable[..., Any], lazy: bool) -> FunctionActivation:
+    # Imported late: the registry builds on this module.
+    from lightning_acts.registry import definition_of
+
+    cls = module_class(definition_of(origin), lazy)
+    return cls.__new__(cls)
+
+
+@functools.cache
+def module_class(definition: Definition, lazy: bool) -> type[FunctionActivation]:
+    """The module class of a definition whose target is a function; always the same one for the same definition.
+
+    The lazy class takes the number of channels from its first input, then becomes the other one.
+    """
+    if lazy:
+        cls = module_class(definition, False)
+        return type(f"Lazy{cls.__name__}", (_Lazy, cls), {"cls_to_become": cls})
+    members: dict[str, Any] = {"definition": definition, "__doc__": str(definition)}
+    for parameter in definition.parameters:
+        if parameter.learnable is None:
+            members[parameter.name] = property(functools.partial(_fixed_value, parameter.name))
+        elif parameter.learnable.constraint is not None:
+            members[parameter.name] = property(
+                functools.partial(_constrained_value, parameter.name, parameter.learnable)
+            )
+    name = "".join(part.capitalize() for part in definition.name.split("_"))
+    return type(name, (FunctionActivation,), members)
+
+
+class _Lazy(LazyModuleMixin, FunctionActivation):
+    """What the lazy classes have in common."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for parameter in self.definition.parameters:
+            if parameter.learnable and self._per(parameter.learnable) == "channel":
+                unsized: Any = UninitializedParameter()
+                self.register_parameter(_stored_name(parameter.name, parameter.learnable), unsized)
+
+    def initialize_parameters(self, input: Tensor) -> None:
+        """Size the parameters by the channels of ``input``."""
+        for parameter in self.definition.parameters:
+            marker = parameter.learnable
+            if marker is None or self._per(marker) != "channel":
+                continue
+            if input.dim() <= marker.dim:
+                raise ValueError(
+                    f"{self} takes its number of channels from dimension {marker.dim}; "
+                    f"its first input has the shape {tuple(input.shape)}"
+                )
+            channels = input.shape[marker.dim]
+            stored = getattr(self, _stored_name(parameter.name, marker))
+            if isinstance(stored, UninitializedParameter):  # else it was loaded from a state_dict
+                with torch.no_grad():
+                    stored.materialize((channels,))
+                    stored.fill_(_to_raw(marker, float(self.given.get(parameter.name, parameter.default))))
+            self.given = {**self.given, "num_parameters": stored.numel()}
+
+
+def build(definition: Definition, parameters: dict[str, Any]) -> nn.Module:
+    """The module of ``definition`` with ``parameters``, which :meth:`Definition.check` has let pass."""
+    unsized = "num_parameters" not in parameters and definition.learnable and _any_per_channel(definition, parameters)
+    if definition.module_class is None:
+        return _without_lazy_warning(module_class(definition, unsized), parameters)
+    arguments = {name: value for name, value in parameters.items() if name != "per" or definition.per_channel is None}
+    if unsized and definition.per_channel is not None:
+        return _without_lazy_warning(definition.per_channel, arguments)
+    return definition.module_class(**arguments)
+
+
+def _any_per_channel(definition: Definition, parameters: dict[str, Any]) -> bool:
+    per = parameters.get("per")
+    if per is not None:
+        return bool(per == "channel")
+    return any(parameter.learnable and parameter.learnable.per == "channel" for parameter in definition.parameters)
+
+
+def _without_lazy_warning(cls: type[nn.Module], arguments: dict[str, Any]) -> nn.Module:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Lazy modules are a new feature")
+        return cls(**arguments)
+
+
+def _stored_name(name: str, marker: Learnable) -> str:
+    return name if marker.constraint is None else f"raw_{name}"
+
+
+def _parameter(shape: tuple[int, ...], value: float) -> nn.Parameter:
+    return nn.Parameter(torch.full(shape, value))
+
+
+def _to_raw(marker: Learnable, value: float) -> float:
+    if marker.constraint is None:
+        return value
+    if marker.constraint == "positive":
+        return value + math.log(-math.expm1(-value))  # the inverse of softplus
+    low, high = marker.constraint
+    return math.log((value - low) / (high - value))
+
+
+def _fixed_value(name: str, module: FunctionActivation) -> Any:
+    return module._fixed[name] if name in module._fixed else module.given.get(name)
+
+
+def _constrained_value(name: str, marker: Learnable, module: FunctionActivation) -> Tensor:
+    raw: Tensor = getattr(module, f"raw_{name}")
+    if marker.constraint == "positive":
+        return nn.functional.softplus(raw)
+    assert isinstance(marker.constraint, tuple)
+    low, high = marker.constraint
+    return low + (high - low) * torch.sigmoid(raw)

@@ -1,0 +1,284 @@
+"""Finding an activation by what it is called, and making it."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+import warnings
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+from typing import Any, TypeAlias, Union
+
+from torch import nn
+
+from lightning_acts import activations
+from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition, Kind, define
+from lightning_acts.hints import canonical, did_you_mean
+from lightning_acts.module import FunctionActivation, build
+from lightning_acts.spec import ActivationSpec, Literal, SpecError
+
+#: Everything that names an activation: a name or spec string, a mapping as YAML gives it, a spec, a module class, a
+#: function, a ready module.
+ActivationLike: TypeAlias = Union[
+    str, Mapping[str, Any], ActivationSpec, type[nn.Module], Callable[..., Any], nn.Module
+]
+
+_ENTRY_POINTS = "lightning_acts.activations"
+
+
+def create(activation: ActivationLike, /, **parameters: Any) -> nn.Module:
+    """Make an activation.
+
+    Args:
+        activation: A name (``"mish"``), a spec string (``"elu(alpha=0.5)"``), a mapping (``{"name": "elu", "alpha":
+            0.5}``), a spec object, a module class, a function of a tensor, or a ready module, which is returned as it
+            is. Names match without regard to case, ``-`` and ``_``.
+        parameters: Parameters of the activation, beside those in the spec.
+
+    Returns:
+        The module: torch's own class where torch has one.
+
+    Raises:
+        SpecError: The name or a parameter is unknown, or a value is not allowed.
+        TypeError: ``activation`` is none of these things.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> acts.create("leaky_relu(negative_slope=0.2)")
+        LeakyReLU(negative_slope=0.2)
+        >>> acts.create({"name": "celu", "alpha": 0.5})
+        CELU(alpha=0.5)
+        >>> acts.create("general_hardsigmoid", bias=3, divisor=6)
+        general_hardsigmoid(bias=3, divisor=6)
+    """
+    if isinstance(activation, nn.Module):
+        if parameters:
+            raise SpecError(f"{activation!r} is a module already: it takes no parameters ({', '.join(parameters)})")
+        return activation
+    if isinstance(activation, type) and issubclass(activation, nn.Module) and _by_target(activation) is None:
+        return activation(**parameters)
+    definition, given = _resolve(activation, parameters)
+    return build(definition, given)
+
+
+def resolve(activation: ActivationLike, /, **parameters: Any) -> ActivationSpec:
+    """The checked spec of an activation, under its own name; nothing is built.
+
+    Args:
+        activation: As for :func:`create`, but registered.
+        parameters: Parameters of the activation, beside those in the spec.
+
+    Raises:
+        SpecError: As :func:`create`, or the activation is not registered and so has no spec.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> str(acts.resolve("Swish"))
+        'silu'
+    """
+    if isinstance(activation, nn.Module):
+        spec = spec_of(activation)
+        if spec is None or parameters:
+            raise SpecError(f"{activation!r} is not a registered activation, so it has no spec; see acts.register")
+        return spec
+    definition, given = _resolve(activation, parameters)
+    if DEFINITIONS.get(canonical(definition.name)) is not definition:
+        raise SpecError(f"{activation!r} is not registered, so it has no spec; acts.register gives it a name")
+    return ActivationSpec(definition.name, given)
+
+
+def resolve_pattern(activation: str | Mapping[str, Any] | ActivationSpec, /) -> ActivationSpec:
+    """As :func:`resolve`, for a spec that says what to look for: parameters that are not given may be anything.
+
+    Raises:
+        SpecError: The name or a parameter is unknown, or a value is of the wrong type.
+    """
+    definition, given = _resolve(activation, {}, check=False)
+    return ActivationSpec(definition.name, definition.check_types(given))
+
+
+def info(activation: ActivationLike, /) -> Definition:
+    """The facts about an activation: formula, source, parameters, range and more; ``print`` shows them.
+
+    Raises:
+        SpecError: There is none of this name.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> acts.info("mish").formula
+        'x * tanh(softplus(x))'
+    """
+    return definition_of(resolve(activation).name if isinstance(activation, nn.Module) else activation)
+
+
+def names(
+    *,
+    family: str | None = None,
+    kind: Kind | None = None,
+    learnable: bool | None = None,
+    monotone: bool | None = None,
+) -> list[str]:
+    """The names of the registered activations, sorted; each filter that is given must hold.
+
+    Args:
+        family: Their family, such as ``"rectified"``.
+        kind: ``"elementwise"``, ``"normalising"``, ``"gated"`` or ``"transfer"``.
+        learnable: Whether they have trained parameters.
+        monotone: Whether they never decrease.
+
+    Raises:
+        SpecError: No activation is of this family or kind.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> acts.names(kind="transfer")
+        ['bilinear_layer', 'linear_layer']
+    """
+    _load()
+    definitions = sorted(set(DEFINITIONS.values()), key=lambda definition: definition.name)
+    for what, value in (("family", family), ("kind", kind)):
+        existing = sorted({getattr(definition, what) for definition in definitions})
+        if value is not None and value not in existing:
+            raise SpecError(
+                f"no activation is of {what} {value!r}{did_you_mean(value, existing)} There are: {', '.join(existing)}"
+            )
+    wanted = {"family": family, "kind": kind, "learnable": learnable, "monotone": monotone}
+    return [
+        definition.name
+        for definition in definitions
+        if all(value is None or getattr(definition, key) == value for key, value in wanted.items())
+    ]
+
+
+def spec_of(module: nn.Module) -> ActivationSpec | None:
+    """The spec that makes this module, parameters at their defaults left out; None if its exact type is not registered.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> from torch import nn
+        >>> str(acts.spec_of(nn.LeakyReLU(0.2)))
+        'leaky_relu(negative_slope=0.2)'
+        >>> acts.spec_of(nn.Dropout()) is None
+        True
+    """
+    _load()
+    if isinstance(module, FunctionActivation):
+        is_registered = DEFINITIONS.get(canonical(module.definition.name)) is module.definition
+        return ActivationSpec(module.definition.name, module.given) if is_registered else None
+    definition = _by_target(type(module))
+    if definition is None:
+        return None
+    lazy = type(module) is definition.per_channel
+    parameters: dict[str, Literal] = {"per": "channel"} if lazy else {}
+    for parameter in definition.parameters:
+        value = getattr(module, parameter.name, parameter.default)
+        if parameter.annotation is bool:  # nn.Linear keeps a tensor, or None, under the name of its flag `bias`
+            value = value is not None and value is not False
+        sized_later = lazy and parameter.name == "num_parameters"
+        if value is not REQUIRED and value != parameter.default and not sized_later:
+            parameters[parameter.name] = value
+    return ActivationSpec(definition.name, parameters)
+
+
+def definition_of(activation: Any) -> Definition:
+    """The definition behind anything that names an activation, whatever its parameters."""
+    return _resolve(activation, {}, check=False)[0]
+
+
+def registered(target: Callable[..., Any]) -> Definition | None:
+    """The definition of a class or function, or of that which a function is a form of; None if it is not registered."""
+    return _by_target(target) or by_function(target)
+
+
+def by_function(function: Callable[..., Any]) -> Definition | None:
+    """The definition of which ``function`` is a functional form: ``F.relu``, ``torch.relu``, ``Tensor.relu_``."""
+    _load()
+    try:
+        return next((d for d in DEFINITIONS.values() if function in d.functions), None)
+    except TypeError:  # not comparable
+        return None
+
+
+def _resolve(activation: Any, parameters: Mapping[str, Any], check: bool = True) -> tuple[Definition, dict[str, Any]]:
+    _load()
+    if isinstance(activation, (str, Mapping, ActivationSpec)):
+        spec = _as_spec(activation)
+        twice = sorted(set(spec.parameters) & set(parameters))
+        if twice:
+            raise SpecError(f"{', '.join(twice)}: given both in {str(spec)!r} and beside it")
+        definition = _by_name(spec.name)
+        pinned = next((p for name, p in definition.variants.items() if canonical(name) == canonical(spec.name)), {})
+        given = {**pinned, **spec.parameters, **ActivationSpec(definition.name, parameters).parameters}
+    else:
+        given = dict(parameters)
+        definition = _by_callable(activation)
+    return definition, definition.check(given) if check else given
+
+
+def _as_spec(activation: str | Mapping[str, Any] | ActivationSpec) -> ActivationSpec:
+    if isinstance(activation, ActivationSpec):
+        return activation
+    if isinstance(activation, str):
+        return ActivationSpec.parse(activation)
+    given = {str(key): value for key, value in activation.items()}
+    name = given.pop("name", None)
+    if not isinstance(name, str):
+        raise SpecError(
+            f"{dict(activation)!r}: a mapping names its activation under 'name', as in {{'name': 'elu', 'alpha': 0.5}}"
+        )
+    return ActivationSpec(name, given)
+
+
+def _by_name(name: str) -> Definition:
+    definition = DEFINITIONS.get(canonical(name))
+    if definition is None:
+        hint = did_you_mean(name, {alias for d in DEFINITIONS.values() for alias in d.all_names})
+        raise SpecError(
+            f"there is no activation {name!r}{hint} acts.names() lists all {len(set(DEFINITIONS.values()))}."
+        )
+    return definition
+
+
+def _by_callable(activation: Any) -> Definition:
+    definition = _by_target(activation)
+    if definition is not None:
+        return definition
+    if isinstance(activation, type) or not callable(activation):
+        raise TypeError(
+            f"{activation!r} names no activation: give a name, a spec string, a mapping with 'name', a module class, "
+            "a module, or a function of a tensor"
+        )
+    return by_function(activation) or _unregistered(activation)
+
+
+@functools.lru_cache(maxsize=256)
+def _unregistered(function: Callable[..., Any]) -> Definition:
+    name = getattr(function, "__name__", "")
+    try:
+        return define(function, name=name if name.isidentifier() else type(function).__name__)
+    except ValueError as error:
+        raise SpecError(str(error)) from None
+
+
+def _by_target(target: Any) -> Definition | None:
+    _load()
+    return next(
+        (d for d in DEFINITIONS.values() if target is d.target or (d.per_channel and target is d.per_channel)), None
+    )
+
+
+@functools.cache
+def _load() -> None:
+    """Read the definitions that ship, one file a family, then those of other installed packages."""
+    for module in pkgutil.iter_modules(activations.__path__, activations.__name__ + "."):
+        importlib.import_module(module.name)
+    for entry_point in entry_points(group=_ENTRY_POINTS):
+        try:
+            entry_point.load()
+        except Exception as error:  # another package's fault must not take ours down
+            warnings.warn(
+                f"the activations of {entry_point.value!r} (entry point {entry_point.name!r}) are missing: "
+                f"{type(error).__name__}: {error}",
+                stacklevel=2,
+            )

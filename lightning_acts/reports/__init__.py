@@ -1,0 +1,1 @@
+"""Pictures, and comparisons that end in one."""

@@ -1,0 +1,155 @@
+"""Two activations side by side: how far apart they are, in value and in derivative, and where."""
+
+from __future__ import annotations
+
+import copy
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_acts import registry
+from lightning_acts.registry import ActivationLike
+from lightning_acts.reports.pictures import Curve, plot_comparison
+
+
+class ComparisonError(ValueError):
+    """Two functions can't be compared as curves."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest difference of two curves, and where it lies; infinite where only one of them is finite."""
+
+    size: float
+    at: float
+
+    def __str__(self) -> str:
+        return f"{self.size:.3g} at x = {self.at:.6g}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What :func:`compare` found; ``print`` shows it, :meth:`plot` draws it.
+
+    Attributes:
+        names: What was compared.
+        value: The largest difference of the values.
+        derivative: The largest difference of the derivatives; None where one of the two has none.
+        note: Why there is no derivative.
+    """
+
+    names: tuple[str, str]
+    value: Difference
+    derivative: Difference | None
+    note: str | None
+    _curves: tuple[Curve, Curve] = field(repr=False)
+
+    def __str__(self) -> str:
+        derivative = str(self.derivative) if self.derivative else f"not compared: {self.note}"
+        low, high = self._curves[0].x[0].item(), self._curves[0].x[-1].item()
+        return (
+            f"{self.names[0]} against {self.names[1]} on [{low:g}, {high:g}]\n"
+            f"  largest difference in value:      {self.value}\n"
+            f"  largest difference in derivative: {derivative}"
+        )
+
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw both curves, their derivatives and the differences; returns the path of the picture.
+
+        Args:
+            path: The file to write; its suffix says which kind of picture.
+
+        Raises:
+            ModuleNotFoundError: matplotlib is not installed.
+        """
+        return plot_comparison(*self._curves, Path(path))
+
+
+def compare(
+    activation: ActivationLike,
+    *,
+    against: ActivationLike,
+    low: float = -10.0,
+    high: float = 10.0,
+    points: int = 2001,
+    dtype: torch.dtype = torch.float64,
+) -> Comparison:
+    """Compare two elementwise activations on a grid: one's own formula against torch's, say.
+
+    Args:
+        activation: Anything that :func:`create` takes.
+        against: Anything that :func:`create` takes.
+        low: Left end of the grid.
+        high: Right end of the grid.
+        points: Number of points, ends included; 0 is added where it lies between them.
+        dtype: The type in which both are evaluated.
+
+    Raises:
+        ComparisonError: The grid is empty, or one of the two is not elementwise.
+        SpecError: An activation's name or a parameter is wrong.
+
+    Example:
+        >>> import torch, lightning_acts as acts
+        >>> def my_softplus(x):
+        ...     return torch.log(1 + torch.exp(x))
+        >>> comparison = acts.compare("softplus", against=my_softplus, low=-5, high=5)
+        >>> comparison.value.size < 1e-12
+        True
+    """
+    if not low < high or points < 2:
+        raise ComparisonError(
+            f"compare(low={low}, high={high}, points={points}): low below high, and 2 points at least"
+        )
+    grid = torch.linspace(low, high, points, dtype=torch.float64).tolist()
+    x = torch.tensor(sorted({*grid, 0.0} if low < 0 < high else grid), dtype=dtype)
+    one, other = (_curve(given, x) for given in (activation, against))
+    missing = [curve.name for curve in (one, other) if curve.derivative is None]
+    derivative = None
+    if one.derivative is not None and other.derivative is not None:
+        derivative = _largest_difference(one.derivative, other.derivative, x)
+    note = f"{' and '.join(missing)} can't be differentiated" if missing else None
+    return Comparison((one.name, other.name), _largest_difference(one.y, other.y, x), derivative, note, (one, other))
+
+
+def _curve(given: Any, x: Tensor) -> Curve:
+    # A copy: a module of the caller's stays as it is.
+    module = copy.deepcopy(registry.create(given)).to(x.dtype).eval()
+    name = _name(given, module)
+    spec = registry.spec_of(module)
+    if spec is not None and registry.info(spec.name).kind != "elementwise":
+        raise ComparisonError(f"{name} is not elementwise but {registry.info(spec.name).kind}")
+    points = x.detach().clone().requires_grad_()
+    try:
+        # (N, 1): one channel, so that one learnable slope a channel fits too.
+        y = module(points.unsqueeze(1))
+        alone = module(x[:1].unsqueeze(1))
+    except Exception as error:
+        raise ComparisonError(f"{name} does not take a column of numbers: {type(error).__name__}: {error}") from error
+    if not isinstance(y, Tensor) or y.shape != (len(x), 1):
+        shape = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+        raise ComparisonError(f"{name} is not elementwise: {(len(x), 1)} becomes {shape}")
+    if not torch.allclose(alone[0], y[0], rtol=1e-3, atol=1e-6, equal_nan=True):
+        raise ComparisonError(f"{name} is not elementwise: a value depends on its neighbours")
+    derivative = None
+    if y.requires_grad:
+        (derivative,) = torch.autograd.grad(y.sum(), points, allow_unused=True)
+    return Curve(name, x, y.detach().squeeze(1).to(x.dtype), derivative)
+
+
+def _name(given: Any, module: nn.Module) -> str:
+    spec = registry.spec_of(module)
+    if spec is not None and not callable(given):
+        return str(spec)
+    return getattr(given, "__name__", None) or (str(spec) if spec else repr(module))
+
+
+def _largest_difference(one: Tensor, other: Tensor, x: Tensor) -> Difference:
+    same = (one == other) | (one.isnan() & other.isnan())
+    gap = torch.where(same, torch.zeros_like(one), (one - other).abs())
+    gap = torch.where(gap.isnan(), torch.full_like(gap, torch.inf), gap).double()
+    index = int(gap.argmax())
+    return Difference(gap[index].item(), x[index].item())

@@ -1,0 +1,135 @@
+"""What a module computes: by its exact type first, by its curve where the type tells nothing."""
+
+from __future__ import annotations
+
+import copy
+import functools
+
+import torch
+from torch import Tensor, nn
+
+from lightning_acts import registry
+from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition
+from lightning_acts.module import FunctionActivation
+from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.site import UNKNOWN
+
+# More than any activation has: a layer with a bias or a scale a channel is no activation, and probing costs time.
+_MAX_PARAMETERS = 4096
+# float32 constants inside a module evaluated in float64 show up at 1e-8; gelu and its tanh form differ by 5e-4.
+_TOLERANCE = 1e-6
+
+
+def recognise(module: nn.Module) -> str | None:
+    """The spec of the activation that ``module`` computes, ``"unknown activation"``, or None if it is none.
+
+    A module on the meta device whose type is not registered, but which could be an activation, is unknown.
+    """
+    spec = registry.spec_of(module)
+    if spec is not None:
+        definition = registry.info(spec.name)
+        return None if definition.kind == "transfer" or definition.name == "identity" else str(spec)
+    if isinstance(module, FunctionActivation):
+        return UNKNOWN
+    if not _could_be_activation(module):
+        return None
+    if any(parameter.is_meta for parameter in module.parameters()):
+        return UNKNOWN
+    return _by_curve(module)
+
+
+def _could_be_activation(module: nn.Module) -> bool:
+    if type(module).__module__.startswith("torch.nn.") or next(module.children(), None) is not None:
+        return False
+    if next(module.buffers(), None) is not None or type(module).forward is nn.Module.forward:
+        return False
+    parameters = list(module.parameters())
+    if any(isinstance(parameter, nn.parameter.UninitializedParameter) for parameter in parameters):
+        return False
+    return sum(parameter.numel() for parameter in parameters) <= _MAX_PARAMETERS
+
+
+def _by_curve(module: nn.Module) -> str | None:
+    try:
+        probe = copy.deepcopy(module).to("cpu", torch.float64).requires_grad_(False)
+    except Exception:  # a module that can't be copied can't be probed without risk to the model
+        return None
+    probe._forward_hooks.clear()
+    probe._forward_pre_hooks.clear()
+    curves = [_curve(probe.train(mode)) for mode in (True, False)]
+    curve = curves[1]
+    if curve is None or curves[0] is None or not _equal(curves[0], curve):
+        return None  # not elementwise, or random: Dropout, DropPath and their kin
+    if _is_affine(curve):
+        return None  # an identity, a scale, a shift
+    if next(module.parameters(), None) is not None:
+        return UNKNOWN  # a learnable activation and a fixed one are different, whatever the curve
+    for spec, known in _known_curves(len(DEFINITIONS)):
+        if torch.allclose(curve, known, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True):
+            return str(spec)
+    return UNKNOWN
+
+
+def _grid() -> Tensor:
+    # Uneven, so that no periodic function looks like a line on it; both sides of the kinks at 0, +-1, +-3 and 6.
+    steps = torch.linspace(-1.0, 1.0, 59, dtype=torch.float64)
+    return 9.0 * steps + steps**3
+
+
+def _curve(probe: nn.Module) -> Tensor | None:
+    """The values of an elementwise, deterministic module on the grid; None for any other module."""
+    grid = _grid()
+    part = grid[: grid.numel() // 2].flip(0)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            # (N, C, H, W), twice, with other neighbours: an elementwise function doesn't see them.
+            whole, partial = (probe(values.clone().view(1, 1, 1, -1)) for values in (grid, part))
+    except Exception:  # it takes other inputs: not an activation that could stand for another
+        return None
+    for output, values in ((whole, grid), (partial, part)):
+        if (
+            not isinstance(output, Tensor)
+            or output.shape != (1, 1, 1, values.numel())
+            or not output.is_floating_point()
+        ):
+            return None
+    curve = whole.flatten().double()
+    return curve if _equal(partial.flatten().double().flip(0), curve[: part.numel()]) else None
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    # Vector instructions round differently at the end of a row.
+    return torch.allclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True)
+
+
+def _is_affine(curve: Tensor) -> bool:
+    grid = _grid()
+    slope = (curve[-1] - curve[0]) / (grid[-1] - grid[0])
+    return bool(torch.allclose(curve, curve[0] + slope * (grid - grid[0]), rtol=_TOLERANCE, atol=_TOLERANCE))
+
+
+@functools.lru_cache(maxsize=1)
+def _known_curves(count: int) -> list[tuple[ActivationSpec, Tensor]]:
+    """The curves of the registered activations; ``count`` of definitions is the key under which they are kept."""
+    curves = []
+    for definition in dict.fromkeys(DEFINITIONS.values()):
+        for spec in _fixed_specs(definition):
+            curve = _curve(registry.create(spec).double().eval())
+            if curve is not None:
+                curves.append((spec, curve))
+    return curves
+
+
+def _fixed_specs(definition: Definition) -> list[ActivationSpec]:
+    needs_parameters = any(parameter.default is REQUIRED for parameter in definition.parameters)
+    if (
+        definition.kind != "elementwise"
+        or definition.learnable
+        or definition.name in ("identity", "rrelu")
+        or needs_parameters
+    ):
+        return []
+    return [
+        ActivationSpec(definition.name),
+        *(ActivationSpec(definition.name, pinned) for pinned in definition.variants.values()),
+    ]

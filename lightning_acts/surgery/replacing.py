@@ -1,0 +1,270 @@
+"""Putting activations in the place of others, all at once or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+
+from lightning_acts import registry
+from lightning_acts.registry import ActivationLike
+from lightning_acts.surgery import history
+from lightning_acts.surgery.finding import Found, ModuleSite, locate
+from lightning_acts.surgery.history import Exchange
+from lightning_acts.surgery.matching import Rules, SwapMap, describe, spec_or_none
+from lightning_acts.surgery.plan import Plan, PlannedSite, Request
+from lightning_acts.surgery.recognition import recognise
+from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
+from lightning_acts.surgery.roles import chain_to
+from lightning_acts.surgery.site import Role, SwapError
+
+# What users hang on a module: shared with the replacement, so that the handles which they hold go on working.
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_is_full_backward_hook",
+)
+
+
+def swap(
+    model: nn.Module,
+    mapping: SwapMap | Plan,
+    *,
+    include: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+    role: Role | Sequence[Role] = "hidden",
+    example_input: Any = None,
+) -> SwapReport:
+    """Swap activations of a model in place.
+
+    All pairs of the mapping apply at once (``{"relu": "mish", "mish": "relu"}`` exchanges them), the first that
+    matches a site wins. Device, type, train or eval mode, hooks and ``requires_grad`` are those of the module that
+    stood there. After an error the model is as it was.
+
+    Args:
+        model: Any module that holds others; not yet wrapped for several processes.
+        mapping: Activation -> replacement (``None``: leave it alone), or a plan of an earlier swap.
+        include: Globs on paths; if given, only sites of which a path matches one are swapped.
+        exclude: Globs on paths of sites to leave alone.
+        role: The roles of the sites to swap: ``"hidden"``, ``"gate"``, ``"attention"``, ``"output"``.
+        example_input: A batch (tensor, tuple, mapping): with it, activation functions called in forwards are listed
+            as not swapped, calls are counted, and ``per=channel`` replacements take their sizes from it.
+
+    Returns:
+        The report: what was swapped, what was left and why; ``report.undo()`` takes the swap back.
+
+    Raises:
+        SwapError: Nothing matches, or the model or a replacement can't take part in a swap.
+        SpecError: An activation's name or a parameter is wrong.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> report = acts.swap(model, {"relu": "mish"})
+        >>> model[1]
+        Mish()
+        >>> print(report.summary)
+        swapped relu -> mish at 1 site; nothing else
+    """
+    _refuse_model(model)
+    if isinstance(mapping, Plan):
+        if include is not None or exclude is not None or role != "hidden":
+            raise SwapError(
+                "a Plan says itself which sites it means: include=, exclude= and role= have no place beside it"
+            )
+        found = locate(model, example_input)
+        chosen, left, notes = _follow(model, mapping, found)
+        request: Request | None = mapping.request
+    else:
+        rules = Rules(mapping, include, exclude, role)
+        found = locate(model, example_input)
+        chosen, left, notes = rules.choose(
+            found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
+        )
+        request = rules.request()
+    rng_state = torch.get_rng_state()
+    try:
+        exchanges = [_prepare(model, located, replacement) for located, replacement in chosen]
+        with _installed(exchanges) as fast_paths:
+            _size_lazy_modules(model, exchanges, example_input)
+    except BaseException:
+        torch.set_rng_state(rng_state)
+        raise
+    swapped = [
+        SwappedSite(located.site, describe(exchange.replacement) or "")
+        for (located, _), exchange in zip(chosen, exchanges, strict=True)
+    ]
+    made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
+    history.record(model, made)
+    return SwapReport(tuple(swapped), tuple(left), (*found.notes, *notes), model, made)
+
+
+@contextlib.contextmanager
+def swapped(
+    model: nn.Module,
+    mapping: SwapMap | Plan,
+    *,
+    include: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+    role: Role | Sequence[Role] = "hidden",
+    example_input: Any = None,
+) -> Iterator[SwapReport]:
+    """Swap for the length of a ``with`` block; arguments as for :func:`swap`.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        >>> with acts.swapped(model, {"relu": "silu"}):
+        ...     print(model[1])
+        SiLU()
+        >>> model[1]
+        ReLU()
+    """
+    report = swap(model, mapping, include=include, exclude=exclude, role=role, example_input=example_input)
+    try:
+        yield report
+    finally:
+        report.undo()
+
+
+def _refuse_model(model: nn.Module) -> None:
+    if not isinstance(model, nn.Module):
+        raise SwapError(f"{type(model).__name__} is no torch.nn.Module")
+    name = type(model).__name__
+    wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    if wrapped or any(cls.__name__ in ("FullyShardedDataParallel", "FSDPModule") for cls in type(model).__mro__):
+        raise SwapError(
+            f"the model is wrapped in {name}: a replacement with parameters would not be synchronised. Swap before wrapping, "
+            "or let the callback ActivationSwap do it in time"
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise SwapError(
+            f"the model is compiled TorchScript ({name}): its code can't be changed; swap before torch.jit.script"
+        )
+    if recognise(model) is not None or type(model) is nn.Identity:
+        raise SwapError(
+            f"the model is itself an activation ({model!r}): nothing holds it; acts.create makes another one"
+        )
+
+
+def _follow(
+    model: nn.Module, plan: Plan, found: Found
+) -> tuple[list[tuple[ModuleSite, Any]], list[LeftSite], list[str]]:
+    """The sites that a plan names, each with its replacement, after checking that they are what the plan found."""
+    by_path = {path: located for located in found.modules for path in located.site.paths}
+    chosen: list[tuple[ModuleSite, Any]] = []
+    problems = []
+    for planned in plan.sites:
+        located = by_path.get(planned.paths[0])
+        present = None if located is None else located.site.original
+        if located is None or present != planned.original or set(planned.paths) != set(located.site.paths):
+            there = f"{present} at {', '.join(located.site.paths)}" if located else "no activation module"
+            problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {there}")
+        else:
+            registry.resolve(planned.replacement)
+            chosen.append((located, planned.replacement))
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise SwapError(f"the plan was made for another model, or one in another state. {shown}")
+    if not chosen:
+        raise SwapError("the plan names no site")
+    taken = {located.site.path for located, _ in chosen}
+    return chosen, [LeftSite(site, "not in the plan") for site in found.sites if site.path not in taken], []
+
+
+def _prepare(model: nn.Module, located: ModuleSite, replacement: ActivationLike) -> Exchange:
+    """Make the replacement of one site, with all that it takes over; the model is not changed."""
+    original = located.module
+    # A ready module is copied, so that two sites don't share what one of them learns.
+    new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) else registry.create(replacement)
+    _refuse_shape_change(new)
+    holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))]
+    where = history.placement(original, *holders)
+    if where is not None:
+        new.to(*where)
+    new.train(original.training)
+    enclosing = next((module for module in (original, *holders) if next(module.parameters(), None) is not None), None)
+    if enclosing is not None and not any(parameter.requires_grad for parameter in enclosing.parameters()):
+        new.requires_grad_(False)
+    return Exchange(located.site.path, original, new, located.slots)
+
+
+def _refuse_shape_change(replacement: nn.Module) -> None:
+    if registry.spec_of(replacement) is not None:
+        return
+    probe = torch.zeros(2, 4, 4, 4)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            output = copy.deepcopy(replacement).eval()(probe)
+    except Exception:  # it may take other shapes than this one; the model's own run will tell
+        return
+    if not isinstance(output, torch.Tensor) or output.shape != probe.shape:
+        became = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise SwapError(
+            f"{replacement!r} changes the shape of its input ({tuple(probe.shape)} becomes {became}): "
+            "it can't stand in for another activation"
+        )
+
+
+@contextlib.contextmanager
+def _installed(exchanges: list[Exchange]) -> Iterator[list[tuple[nn.TransformerEncoderLayer, int]]]:
+    """Put the replacements in their slots; should the block fail, everything is as it was."""
+    fast_paths: list[tuple[nn.TransformerEncoderLayer, int]] = []
+    own_hooks = [{name: vars(exchange.replacement)[name] for name in _HOOKS} for exchange in exchanges]
+    try:
+        for exchange in exchanges:
+            _share_hooks(exchange)
+            for parent, name in exchange.slots:
+                if isinstance(parent, nn.TransformerEncoderLayer) and parent.activation_relu_or_gelu:
+                    # In eval mode the fused kernel would go on computing the original.
+                    fast_paths.append((parent, parent.activation_relu_or_gelu))
+                    parent.activation_relu_or_gelu = 0
+                parent._modules[name] = exchange.replacement
+        yield fast_paths
+    except BaseException:
+        for exchange, hooks in zip(exchanges, own_hooks, strict=True):
+            if isinstance(exchange.replacement, LazyModuleMixin):
+                exchange.replacement._initialize_hook.remove()
+            vars(exchange.replacement).update(hooks)
+            for parent, name in exchange.slots:
+                parent._modules[name] = exchange.original
+        for layer, flag in fast_paths:
+            layer.activation_relu_or_gelu = flag
+        raise
+
+
+def _share_hooks(exchange: Exchange) -> None:
+    original = exchange.original
+    new: Any = exchange.replacement
+    lazy = isinstance(new, LazyModuleMixin)
+    if lazy:
+        new._initialize_hook.remove()
+    for name in _HOOKS:
+        vars(new)[name] = vars(original)[name]
+    if lazy:
+        new._initialize_hook = new.register_forward_pre_hook(new._infer_parameters, with_kwargs=True)
+
+
+def _size_lazy_modules(model: nn.Module, exchanges: list[Exchange], example_input: Any) -> None:
+    if example_input is not None and any(isinstance(exchange.replacement, LazyModuleMixin) for exchange in exchanges):
+        locate(model, example_input)
+
+
+def _plan(request: Request | None, exchanges: list[Exchange], swapped: list[SwappedSite]) -> Plan | None:
+    if request is None or any(spec_or_none(exchange.replacement) is None for exchange in exchanges):
+        return None
+    return Plan(
+        request, tuple(PlannedSite(entry.site.paths, entry.site.original, entry.replacement) for entry in swapped)
+    )

@@ -1,0 +1,129 @@
+"""What a swap did and what it left alone, for people and for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+from torch import nn
+
+from lightning_acts.surgery import history
+from lightning_acts.surgery.plan import Plan
+from lightning_acts.surgery.site import Site, SwapError
+
+
+@dataclass(frozen=True)
+class SwappedSite:
+    """A site and the spec of what stands there now."""
+
+    site: Site
+    replacement: str
+
+
+@dataclass(frozen=True)
+class LeftSite:
+    """A site that was left as it was, and why."""
+
+    site: Site
+    why: str
+
+
+@dataclass(frozen=True, eq=False)
+class SwapReport:
+    """What a swap did; ``print(report)`` shows a table, :meth:`to_dict` gives plain data, :meth:`undo` takes it back.
+
+    Attributes:
+        swapped: The sites that were swapped.
+        left: Every other site, with the reason.
+        notes: What else should be known.
+    """
+
+    swapped: tuple[SwappedSite, ...]
+    left: tuple[LeftSite, ...]
+    notes: tuple[str, ...]
+    _model: nn.Module = field(repr=False)
+    _swap: history.Swap = field(repr=False)
+
+    @property
+    def plan(self) -> Plan:
+        """The swap as plain strings.
+
+        Raises:
+            SwapError: A replacement is not registered, so that no string makes it.
+        """
+        if self._swap.plan is None:
+            unnamed = sorted({site.replacement for site in self.swapped if not _is_spec(site.replacement)})
+            raise SwapError(f"no plan can name {', '.join(unnamed)}: register it first, see acts.register")
+        return self._swap.plan
+
+    @property
+    def summary(self) -> str:
+        """One line: how many of what became what, and what was left."""
+        changes = Counter((swapped.site.activation, swapped.replacement) for swapped in self.swapped)
+        done = ", ".join(f"{old} -> {new} at {_sites(count)}" for (old, new), count in changes.items())
+        if not self.left:
+            return f"swapped {done}; nothing else"
+        rest = Counter((left.site.activation, left.why) for left in self.left)
+        return f"swapped {done}; left: " + ", ".join(
+            f"{name} at {_sites(n)} ({why})" for (name, why), n in rest.items()
+        )
+
+    def undo(self) -> None:
+        """Take the swap back; the originals, the very same objects, return to their places.
+
+        Raises:
+            SwapError: It was undone already, or a later swap of the same model was not.
+        """
+        history.undo(self._model, self._swap)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain data."""
+        return {
+            "swapped": [{**entry.site.to_dict(), "replacement": entry.replacement} for entry in self.swapped],
+            "left": [{**entry.site.to_dict(), "why": entry.why} for entry in self.left],
+            "notes": list(self.notes),
+            "plan": None if self._swap.plan is None else self._swap.plan.to_dict(),
+        }
+
+    def to_json(self) -> str:
+        """The report as JSON."""
+        return json.dumps(self.to_dict(), indent=2)
+
+    def __rich__(self) -> Group:
+        sites = [*(entry.site for entry in self.swapped), *(entry.site for entry in self.left)]
+        counted = any(site.calls is not None for site in sites)
+        table = Table(*["site", "was", "is", "role", *(["calls"] if counted else []), "why not"])
+        for swapped in self.swapped:
+            table.add_row(*_cells(swapped.site, swapped.replacement, "", counted))
+        for left in self.left:
+            table.add_row(*_cells(left.site, "not swapped", left.why, counted), style="dim")
+        return Group(table, Text(self.summary), *(Text(f"note: {note}") for note in self.notes))
+
+    def __str__(self) -> str:
+        # Wide enough for every path, so that a log or a file holds whole lines.
+        console = Console(file=io.StringIO(), width=10_000, color_system=None)
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get().rstrip()
+
+
+def _cells(site: Site, replacement: str, why: str, counted: bool) -> list[Text]:
+    path = site.path if site.location is None else f"{site.path} ({site.location})"
+    paths = "\n= ".join((path, *site.paths[1:]))
+    calls = ["?" if site.calls is None else str(site.calls)] if counted else []
+    # Text, not markup: a path or a reason may hold square brackets.
+    return [Text(cell) for cell in (paths, site.activation, replacement, site.role, *calls, why)]
+
+
+def _sites(count: int) -> str:
+    return "1 site" if count == 1 else f"{count} sites"
+
+
+def _is_spec(text: str) -> bool:
+    return "." not in text.split("(")[0]

@@ -1,0 +1,120 @@
+"""What an activation is there for: inside the network, as a gate, in an attention, or at the output.
+
+Decided from what the model's structure shows. When in doubt the role is one that a swap leaves alone, and the
+reason says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from torch import nn
+
+from lightning_acts import registry
+from lightning_acts.definition import Definition
+from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.site import UNKNOWN, Role
+
+# Attribute names by which authors call the activation between two layers.
+_HIDDEN_NAMES = ("act", "activation", "nonlin", "non_lin")
+# Parts of class names whose bounded activations multiply something.
+_GATING_CLASSES = ("squeeze", "excit", "attention", "attn", "gate", "gating", "ecalayer", "cbam")
+
+
+def role_of(activation: str, chain: Sequence[tuple[nn.Module, str]]) -> tuple[Role, str]:
+    """The role of a module site, and why.
+
+    Args:
+        activation: Its spec, or ``"unknown activation"``.
+        chain: From the model down to the site: each parent with the name of the child that leads on.
+    """
+    if activation == UNKNOWN:
+        return "hidden", "no other role is known"
+    definition = registry.info(ActivationSpec.parse(activation).name)
+    parent, name = chain[-1]
+    last = _ends(chain)
+    if definition.kind == "gated":
+        return "gate", "one half of its input gates the other"
+    if definition.kind == "normalising":
+        return ("output", f"normalises, {last}") if last else ("attention", "normalises within the model")
+    if definition.family == "softplus" and last:
+        return "output", last
+    if not _is_bounded(definition):
+        return "hidden", "unbounded"
+    if last:
+        return "output", last
+    if "pooler" in type(parent).__name__.lower():
+        return "output", f"bounded, in a {type(parent).__name__}"
+    if not _is_gate_like(definition):
+        return "hidden", "neither in [0, 1] nor last"
+    return _gate_or_hidden(chain, parent, name)
+
+
+def _gate_or_hidden(chain: Sequence[tuple[nn.Module, str]], parent: nn.Module, name: str) -> tuple[Role, str]:
+    for container, child in reversed(chain):
+        if not isinstance(container, nn.Sequential):
+            break
+        if _has_parameters_after(container, child):
+            return "hidden", "followed by a layer in a Sequential"
+    kind = type(parent).__name__
+    if any(part in kind.lower() for part in _GATING_CLASSES):
+        return "gate", f"values in [0, 1], in a {kind}"
+    if name.lower().startswith(_HIDDEN_NAMES):
+        return "hidden", f"named {name!r} in a {kind}"
+    return "gate", f"in doubt: values in [0, 1], named {name!r} in a {kind}"
+
+
+def _ends(chain: Sequence[tuple[nn.Module, str]]) -> str | None:
+    """Words for what a site is the last module of; None if something with parameters comes after it."""
+    for depth in range(len(chain) - 1, -1, -1):
+        parent, name = chain[depth]
+        if not _has_parameters_after(parent, name):
+            continue
+        ended = parent._modules[name]
+        # A LightningModule of a generator and a discriminator has two networks, each with an output of its own.
+        if depth == 0 and depth < len(chain) - 1 and _is_network_of_its_own(parent, ended):
+            return f"last of {name!r}"
+        return None
+    return "last of the model"
+
+
+def _is_network_of_its_own(root: nn.Module, network: nn.Module | None) -> bool:
+    if any(isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict, type(None))) for module in (root, network)):
+        return False
+    return sum(type(sibling) is type(network) for sibling in root.children()) == 1
+
+
+def _has_parameters_after(parent: nn.Module, name: str) -> bool:
+    names = list(parent._modules)
+    following = (parent._modules[after] for after in names[names.index(name) + 1 :])
+    return any(_is_layer(module) for module in following if module is not None)
+
+
+def _is_layer(module: nn.Module) -> bool:
+    return next(module.parameters(), None) is not None and not is_metric(module)
+
+
+def is_metric(module: nn.Module) -> bool:
+    """Whether a module is a torchmetrics metric, or a collection of them: its parts are not the model's."""
+    return any(cls.__module__.startswith("torchmetrics.") for cls in type(module).__mro__)
+
+
+def _is_bounded(definition: Definition) -> bool:
+    return definition.range is not None and all(math.isfinite(bound) for bound in definition.range)
+
+
+def _is_gate_like(definition: Definition) -> bool:
+    return definition.range is not None and definition.range[0] >= 0 and definition.range[1] <= 1
+
+
+def chain_to(model: nn.Module, path: str) -> list[tuple[nn.Module, str]]:
+    """From ``model`` down to the module at ``path``: each parent with the name of the child that leads on."""
+    return list(_steps(model, path))
+
+
+def _steps(model: nn.Module, path: str) -> Iterator[tuple[nn.Module, str]]:
+    current: nn.Module = model
+    for name in path.split("."):
+        yield current, name
+        current = current.get_submodule(name)

@@ -1,0 +1,65 @@
+"""One place in a model that applies an activation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["module", "function", "attribute"]
+Role = Literal["hidden", "gate", "attention", "output"]
+ROLES: tuple[Role, ...] = ("hidden", "gate", "attention", "output")
+
+#: Stands in for the activation of a site whose curve is none of the registered ones.
+UNKNOWN = "unknown activation"
+
+
+class SwapError(ValueError):
+    """A swap, its undoing or its replay can't be done as asked; the model is as it was."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place in a model that applies an activation; plain data.
+
+    Attributes:
+        path: Where it is: the module's name in the model, or ``owner/function/index`` for a call in a forward.
+        paths: All its names; more than one for a module that hangs under several parents.
+        kind: ``module``; ``function`` for a call such as ``F.relu(x)``; ``attribute`` for a function kept in one.
+        activation: Its spec as a string, or ``"unknown activation"``.
+        role: ``hidden``; ``gate``, ``attention`` or ``output`` for those that a swap leaves alone unless told.
+        reason: Why it has this role.
+        type: The module's class or the function, as ``package.module.Name``.
+        calls: How often it ran in one pass over the example input; None without one.
+        location: ``file:line`` of a call in a forward; None for modules.
+    """
+
+    path: str
+    paths: tuple[str, ...]
+    kind: Kind
+    activation: str
+    role: Role
+    reason: str
+    type: str
+    calls: int | None = None
+    location: str | None = None
+
+    @property
+    def original(self) -> str:
+        """What a plan calls it: the spec, or the type where the activation is unknown."""
+        return self.type if self.activation == UNKNOWN else self.activation
+
+    def __str__(self) -> str:
+        also = f" (= {', '.join(self.paths[1:])})" if len(self.paths) > 1 else ""
+        where = f" at {self.location}" if self.location else ""
+        return f"{self.path}{also}: {self.activation}, {self.kind}, {self.role} ({self.reason}){where}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The site as plain data for JSON."""
+        return {**vars(self), "paths": list(self.paths)}
+
+
+def type_name(cls: Any) -> str:
+    """``package.module.Name`` of a class or function."""
+    module = getattr(cls, "__module__", None)
+    name = getattr(cls, "__qualname__", None) or getattr(cls, "__name__", repr(cls))
+    return f"{module}.{name}" if module else str(name)

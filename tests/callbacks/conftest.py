@@ -1,0 +1,28 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> Callable[..., L.Trainer]:
+    """Makes quiet CPU Trainers that write below ``tmp_path``."""
+
+    def make(**options: Any) -> L.Trainer:
+        defaults = {
+            "max_epochs": 1,
+            "accelerator": "cpu",
+            "default_root_dir": tmp_path,
+            "logger": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "enable_checkpointing": False,
+        }
+        return L.Trainer(**{**defaults, **options})
+
+    return make

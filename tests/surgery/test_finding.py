@@ -1,0 +1,182 @@
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import timm
+import torch
+import torch.nn.functional as F
+import torchmetrics
+import torchvision
+from torch import Tensor, nn
+
+import lightning_acts as acts
+
+
+def counted(sites: list[acts.Site]) -> Counter[tuple[str, str, str]]:
+    return Counter((site.activation, site.role, site.kind) for site in sites)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda: torchvision.models.resnet18(), {("relu(inplace=True)", "hidden", "module"): 9}),
+        (lambda: torchvision.models.mobilenet_v3_small(), {("relu(inplace=True)", "hidden", "module"): 5, ("relu", "hidden", "module"): 9, ("hardswish(inplace=True)", "hidden", "module"): 19, ("hardsigmoid", "gate", "module"): 9}),
+        (lambda: torchvision.models.efficientnet_b0(), {("silu(inplace=True)", "hidden", "module"): 49, ("sigmoid", "gate", "module"): 16}),
+        (lambda: torchvision.models.vit_b_16(), {("gelu", "hidden", "module"): 12}),
+        (lambda: timm.create_model("regnety_002"), {("relu(inplace=True)", "hidden", "module"): 40, ("relu", "hidden", "module"): 13, ("sigmoid", "gate", "module"): 13}),
+        (lambda: timm.create_model("convnext_atto"), {("gelu", "hidden", "module"): 12}),
+    ],
+)  # fmt: skip
+def test_modules_of_real_models(make: Callable[[], nn.Module], expected: dict[tuple[str, str, str], int]) -> None:
+    assert counted(acts.find(make())) == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "calls"),
+    [
+        (lambda: torchvision.models.inception_v3(init_weights=False), 94),
+        (lambda: torchvision.models.googlenet(init_weights=False), 57),
+        (lambda: torchvision.models.densenet121(), 1),
+    ],
+)
+def test_calls_in_forwards_of_real_models(make: Callable[[], nn.Module], calls: int) -> None:
+    functions = [site for site in acts.find(make().eval(), torch.randn(2, 3, 96, 96)) if site.kind == "function"]
+    in_eval = [site for site in functions if "aux" not in site.path and "Aux" not in site.path]
+    assert len(in_eval) == calls
+    assert all(site.activation == "relu(inplace=True)" and site.calls for site in functions)
+
+
+def test_a_shared_module_is_one_site_with_all_its_paths() -> None:
+    relu = nn.ReLU()
+    model = nn.Sequential(nn.Linear(2, 2), relu, nn.Sequential(nn.Linear(2, 2), relu), nn.Linear(2, 2))
+    model.again = relu
+    (site,) = acts.find(model, torch.randn(3, 2))
+    assert site.path == "1" and site.paths == ("1", "2.1", "again")
+    assert site.calls == 3
+
+
+class Functional(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+        self.act = nn.GELU()
+        self.nonlinearity = F.silu
+        self.dead = nn.Tanh()
+
+    def helper(self, x: Tensor) -> Tensor:
+        return torch.tanh(x)
+
+    def forward(self, x: Tensor, twice: bool = False) -> Tensor:
+        x = F.relu(self.fc(x)) + F.relu(x)
+        for _ in range(3):
+            x = self.act(x).relu_()
+        x = self.nonlinearity(x)
+        x = F.leaky_relu(x, 0.2) + self.helper(x)
+        if self.training:
+            x = F.elu(x, alpha=0.5)
+        return F.softmax(x * torch.sigmoid(x), dim=-1)
+
+
+def test_calls_of_functions_with_owner_place_and_number() -> None:
+    model = Functional().eval()
+    sites = {site.path: site for site in acts.find(model, torch.randn(2, 4))}
+    functions = {path: site for path, site in sites.items() if site.kind == "function"}
+    assert {path: (site.activation, site.calls, site.role) for path, site in functions.items()} == {
+        "relu/0": ("relu", 2, "hidden"),
+        "relu/1": ("relu", 2, "hidden"),
+        "relu_/0": ("relu", 6, "hidden"),
+        "leaky_relu/0": ("leaky_relu(negative_slope=0.2)", 2, "hidden"),
+        "tanh/0": ("tanh", 2, "hidden"),
+        "elu/0": ("elu(alpha=0.5)", 1, "hidden"),
+        "sigmoid/0": ("sigmoid", 2, "gate"),
+        "softmax/0": ("softmax(dim=-1)", 2, "attention"),
+    }
+    line = Functional.forward.__code__.co_firstlineno
+    assert functions["relu/0"].location == f"{__file__}:{line + 1}"
+    assert functions["tanh/0"].location == f"{__file__}:{Functional.helper.__code__.co_firstlineno + 1}"
+    assert sites["act"].calls == 3 and sites["dead"].calls == 0
+    assert sites["nonlinearity"].kind == "attribute" and sites["nonlinearity"].calls == 2
+
+
+def test_without_an_example_modules_and_attributes_alone_are_known() -> None:
+    sites = acts.find(Functional())
+    assert {site.path for site in sites} == {"act", "nonlinearity", "dead"}
+    assert all(site.calls is None for site in sites)
+
+
+def test_the_function_of_a_transformer_layer() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    (site,) = [site for site in acts.find(layer, torch.randn(2, 3, 8)) if site.kind != "module"]
+    assert (site.path, site.kind, site.activation) == ("activation", "attribute", "relu")
+
+
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4)
+        self.drop = nn.Dropout()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.drop(self.norm(x)))
+
+
+def test_looking_leaves_no_trace() -> None:
+    model = Counting()
+    model.norm.eval()
+    hook_calls: list[int] = []
+    model.norm.register_forward_hook(lambda *_: hook_calls.append(1))
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    modes = [module.training for module in model.modules()]
+    rng = torch.get_rng_state()
+    acts.find(model, torch.randn(4, 4, generator=torch.Generator().manual_seed(0)))
+    assert torch.equal(rng, torch.get_rng_state())
+    assert [module.training for module in model.modules()] == modes
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_tuples_and_mappings_as_example() -> None:
+    class Two(nn.Module):
+        def forward(self, a: Tensor, *, b: Tensor) -> Tensor:
+            return F.relu(a) + b
+
+    class Pair(nn.Module):
+        def forward(self, a: Tensor, b: Tensor) -> Tensor:
+            return F.relu(a) + b
+
+    x = torch.ones(2)
+    assert len(acts.find(Two(), {"a": x, "b": x})) == 1
+    assert len(acts.find(Pair(), (x, x))) == 1
+
+
+def test_an_example_that_does_not_run() -> None:
+    with pytest.raises(acts.SwapError, match="does not run on example_input: RuntimeError"):
+        acts.find(nn.Linear(3, 3), torch.randn(2, 5))
+
+
+def test_a_model_that_does_not_run_in_train_mode_is_seen_in_eval_mode() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.ReLU())
+    report = acts.swap(model, {"relu": "mish"}, example_input=torch.randn(1, 3))
+    assert "in train mode the model does not run" in report.notes[0]
+    assert model.training and model[1].training
+
+
+def test_the_parts_of_metrics_are_no_sites() -> None:
+    class Odd(torchmetrics.Metric):
+        def __init__(self) -> None:
+            super().__init__()
+            self.act = nn.ReLU()
+
+        def update(self) -> None: ...
+        def compute(self) -> None: ...
+
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    model.metric = Odd()
+    assert [site.path for site in acts.find(model)] == ["1"]
+
+
+def test_paths_are_those_of_the_original_in_a_compiled_model() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    compiled: Any = torch.compile(model, backend="eager")
+    assert [site.path for site in acts.find(compiled)] == ["1"]

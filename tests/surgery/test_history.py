@@ -1,0 +1,100 @@
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import lightning_acts as acts
+from lightning_acts.surgery import history
+
+
+def mlp() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
+
+
+def test_restore_undoes_all_and_leaves_no_trace() -> None:
+    model = mlp()
+    before = set(vars(model))
+    originals = model[1], model[3]
+    acts.swap(model, {"relu": "mish"})
+    acts.swap(model, {"mish": "silu"})
+    acts.swap(model, {"tanh": "relu"})
+    acts.restore(model)
+    assert (model[1], model[3]) == originals
+    assert set(vars(model)) == before
+    acts.restore(model)
+    acts.restore(nn.Linear(2, 2))
+
+
+def test_undo_is_last_in_first_out() -> None:
+    model = mlp()
+    first = acts.swap(model, {"relu": "mish"})
+    second = acts.swap(model, {"mish": "silu"})
+    with pytest.raises(acts.SwapError, match="1 later swap"):
+        first.undo()
+    second.undo()
+    assert type(model[1]) is nn.Mish
+    first.undo()
+    with pytest.raises(acts.SwapError, match="undone already"):
+        first.undo()
+
+
+def test_swaps_within_parts_are_restored_from_the_whole() -> None:
+    model = nn.Sequential(mlp(), nn.Linear(2, 2))
+    acts.swap(model[0], {"relu": "mish"})
+    acts.restore(model)
+    assert type(model[0][1]) is nn.ReLU
+
+
+def test_originals_are_outside_of_the_module_tree() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.PReLU())
+    acts.swap(model, {"prelu": "mish"})
+    assert set(model.state_dict()) == {"0.weight", "0.bias"}
+    assert len(list(model.parameters())) == 2 and len(list(model.modules())) == 3
+
+
+def test_mode_and_type_follow_what_happened_since() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.PReLU())
+    acts.swap(model, {"prelu": "rrelu"})
+    model.double().eval()
+    acts.restore(model)
+    assert model[1].weight.dtype is torch.float64 and not model[1].training
+    assert model(torch.ones(1, 2, dtype=torch.float64)).dtype is torch.float64
+
+
+def test_what_was_changed_since_is_left_with_a_warning() -> None:
+    model = mlp()
+    acts.swap(model, {"relu": "mish", "tanh": "mish"})
+    model[1] = own = nn.GELU()
+    with pytest.warns(UserWarning, match="1: not restored"):
+        acts.restore(model)
+    assert model[1] is own and type(model[3]) is nn.Tanh
+
+
+def test_trained_weights_stay() -> None:
+    model = mlp()
+    acts.swap(model, {"relu": "mish"})
+    with torch.no_grad():
+        model[0].weight.fill_(7.0)
+    acts.restore(model)
+    assert (model[0].weight == 7).all()
+
+
+def test_a_deep_copy_restores_its_own() -> None:
+    model = mlp()
+    relu = model[1]
+    acts.swap(model, {"relu": "mish"})
+    copied = copy.deepcopy(model)
+    acts.restore(copied)
+    assert type(copied[1]) is nn.ReLU and copied[1] is not relu
+    assert type(model[1]) is nn.Mish
+    acts.restore(model)
+    assert model[1] is relu
+
+
+def test_swaps_of_parts_that_are_gone_are_forgotten() -> None:
+    model = nn.ModuleDict({"net": mlp()})
+    acts.swap(model, {"relu": "mish"})
+    model["net"] = mlp()
+    history.forget_lost(model)
+    assert history.swaps_of(model) == []

@@ -1,0 +1,110 @@
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from timm.layers import DropPath
+from torch import Tensor, nn
+from transformers.activations import ACT2FN
+
+from lightning_acts.surgery.recognition import recognise
+from lightning_acts.surgery.site import UNKNOWN
+
+
+class Custom(nn.Module):
+    """An elementwise function that nobody has registered, with whatever attributes a test gives it."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function(x)
+
+
+@pytest.mark.parametrize("module", [nn.Dropout(), nn.Dropout(0.0), nn.Dropout2d(), nn.AlphaDropout(), nn.Identity(), nn.BatchNorm2d(1), nn.LayerNorm(59), nn.Flatten(), nn.Linear(59, 59), nn.Conv2d(1, 1, 1), nn.Upsample(scale_factor=1.0), nn.MaxPool2d(1), nn.Sequential(nn.ReLU()), nn.LSTM(3, 3), DropPath(0.1), DropPath(0.0), nn.CrossEntropyLoss(), nn.ModuleList()])  # fmt: skip
+def test_what_is_no_activation(module: nn.Module) -> None:
+    for mode in (True, False):
+        assert recognise(module.train(mode)) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "spec"),
+    [
+        ("gelu", "gelu"), ("gelu_new", "gelu(approximate=tanh)"), ("gelu_fast", "gelu(approximate=tanh)"),
+        ("gelu_pytorch_tanh", "gelu(approximate=tanh)"), ("gelu_python", "gelu"), ("relu", "relu"), ("silu", "silu"),
+        ("swish", "silu"), ("mish", "mish"), ("tanh", "tanh"), ("sigmoid", "sigmoid"), ("relu6", "relu6"),
+        ("quick_gelu", UNKNOWN), ("relu2", UNKNOWN), ("laplace", UNKNOWN), ("linear", None),
+    ],
+)  # fmt: skip
+def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) -> None:
+    assert recognise(ACT2FN[key]) == spec
+
+
+@pytest.mark.parametrize(
+    ("function", "spec"),
+    [
+        (lambda x: x.clamp(min=0), "relu"),
+        (lambda x: x * torch.tanh(F.softplus(x)), "mish"),
+        (lambda x: torch.where(x > 0, x, 0.01 * x), "leaky_relu"),
+        (lambda x: x * torch.sigmoid(1.702 * x), UNKNOWN),
+        (lambda x: torch.sin(x), UNKNOWN),
+        (lambda x: x + torch.sin(1e3 * x), UNKNOWN),
+        (lambda x: 2 * x + 1, None),
+        (lambda x: x, None),
+        (lambda x: x / x.norm(), None),
+        (lambda x: x - x.mean(), None),
+        (lambda x: torch.softmax(x, -1), None),
+        (lambda x: x.flatten(), None),
+        (lambda x: x > 0, None),
+        (lambda x: x + torch.randn_like(x), None),
+        (lambda x: (x, x), None),
+        (lambda x: x @ torch.ones(3, 3), None),
+    ],
+)
+def test_custom_modules_by_their_curves(function: Any, spec: str | None) -> None:
+    assert recognise(Custom(function)) == spec
+
+
+def test_learnable_and_fixed_are_different() -> None:
+    module = Custom(F.relu)
+    module.slope = nn.Parameter(torch.zeros(1))
+    assert recognise(module) == UNKNOWN
+
+
+def test_a_layer_with_many_parameters_or_a_buffer_is_not_probed() -> None:
+    big, buffered = Custom(F.relu), Custom(F.relu)
+    big.weight = nn.Parameter(torch.zeros(5000))
+    buffered.register_buffer("scale", torch.ones(1))
+    assert recognise(big) is None and recognise(buffered) is None
+
+
+class Stateful(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen = 0
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen += 1
+        with torch.no_grad():
+            self.scale += 1
+        return torch.relu(x)
+
+
+def test_probing_changes_nothing() -> None:
+    module = Stateful()
+    module.register_forward_hook(lambda *_: pytest.fail("a hook of the original ran"))
+    rng = torch.get_rng_state()
+    assert recognise(module) is not None
+    assert module.seen == 0 and module.scale.item() == 1 and module.training and module.scale.requires_grad
+    assert module.scale.dtype is torch.float32
+    assert torch.equal(rng, torch.get_rng_state())
+
+
+def test_on_the_meta_device_types_alone_are_known() -> None:
+    with torch.device("meta"):
+        module = Custom(F.relu)
+        module.slope = nn.Parameter(torch.zeros(1))
+    assert recognise(module) == UNKNOWN
+    assert recognise(nn.PReLU(device="meta")) == "prelu"

@@ -1,0 +1,116 @@
+from collections.abc import Callable
+
+import pytest
+import torchmetrics
+import torchvision
+from torch import nn
+
+import lightning_acts as acts
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Sequential(nn.Linear(4, 2), nn.ReLU(), nn.Linear(2, 4), nn.Sigmoid())
+
+
+class Generator(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.Tanh())
+
+
+class Discriminator(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = nn.Sequential(nn.Linear(4, 4), nn.LeakyReLU(0.2), nn.Linear(4, 1), nn.Sigmoid())
+
+
+class Gan(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator, self.discriminator = Generator(), Discriminator()
+
+
+class TanhBlock(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(3, 3, 1), nn.Tanh()
+
+
+class Blocks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block1, self.block2, self.head = TanhBlock(), TanhBlock(), nn.Linear(3, 3)
+
+
+class SigmoidMlp(nn.Module):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.first = nn.Linear(2, 2)
+        setattr(self, name, nn.Sigmoid())
+        self.second = nn.Linear(2, 2)
+
+
+class BertPooler(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense, self.activation = nn.Linear(2, 2), nn.Tanh()
+
+
+class Bert(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pooler, self.classifier = BertPooler(), nn.Linear(2, 2)
+
+
+class WithMetrics(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2), nn.Sigmoid())
+        self.loss = nn.BCELoss()
+        self.accuracy = torchmetrics.classification.BinaryAccuracy()
+
+
+@pytest.mark.parametrize(
+    ("make", "path", "role"),
+    [
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), nn.Linear(2, 2)), "1", "hidden"),
+        (lambda: nn.Sequential(nn.Sequential(nn.Linear(2, 2), nn.Sigmoid()), nn.Linear(2, 2)), "0.1", "hidden"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Sigmoid()), "1", "output"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh()), "1", "output"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Tanh(), nn.Linear(2, 2)), "1", "hidden"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Softmax(1)), "1", "output"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Softmax(1), nn.Linear(2, 2)), "1", "attention"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Softplus()), "1", "output"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Softplus(), nn.Linear(2, 2)), "1", "hidden"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU()), "1", "hidden"),
+        (lambda: nn.Sequential(nn.Linear(2, 4), nn.GLU(), nn.Linear(2, 2)), "1", "gate"),
+        (lambda: nn.Sequential(SqueezeExcite(), nn.Linear(4, 4)), "0.fc.3", "gate"),
+        (lambda: nn.Sequential(SqueezeExcite(), nn.Linear(4, 4)), "0.fc.1", "hidden"),
+        (Gan, "generator.model.3", "output"),
+        (Gan, "generator.model.1", "hidden"),
+        (Gan, "discriminator.model.3", "output"),
+        (Blocks, "block1.act", "hidden"),
+        (Blocks, "block2.act", "hidden"),
+        (lambda: SigmoidMlp("act"), "act", "hidden"),
+        (lambda: SigmoidMlp("activation_fn"), "activation_fn", "hidden"),
+        (lambda: SigmoidMlp("scale"), "scale", "gate"),
+        (Bert, "pooler.activation", "output"),
+        (WithMetrics, "net.3", "output"),
+    ],
+)
+def test_role(make: Callable[[], nn.Module], path: str, role: str) -> None:
+    (site,) = [site for site in acts.find(make()) if site.path == path]
+    assert site.role == role, site.reason
+    assert site.reason
+
+
+def test_doubt_is_said() -> None:
+    (site,) = acts.find(SigmoidMlp("scale"))
+    assert site.reason.startswith("in doubt")
+
+
+def test_gates_of_squeeze_and_excitation() -> None:
+    sites = acts.find(torchvision.models.mobilenet_v3_small())
+    assert all((site.role == "gate") == (site.activation == "hardsigmoid") for site in sites)

@@ -1,0 +1,223 @@
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import lightning as L
+import pytest
+import sklearn.metrics
+import torch
+from lightning_acts.zoo import Digits, ImageClassifier
+from lightning_acts.zoo.image_classifier import _share_of_peak, _without_padding
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+from lightning_acts.models import ModelError
+
+
+class Tiny(nn.Module):
+    """A backbone of the user's own."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(64, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(x.flatten(1))
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
+    module = type(sys)("tiny_backbone")
+    module.Tiny = Tiny
+    monkeypatch.setitem(sys.modules, "tiny_backbone", module)
+    return "tiny_backbone:Tiny"
+
+
+def quiet(**options: object) -> L.Trainer:
+    return L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_metrics_are_scikit_learns(tiny: str) -> None:
+    torch.manual_seed(0)
+    data, model = Digits(batch_size=64), ImageClassifier(tiny)
+    quiet(max_epochs=2).fit(model, data)
+    trainer = quiet()
+    (metrics,) = trainer.test(model, data, verbose=False)
+    batches = [(images, labels) for images, labels in data.test_dataloader()]
+    labels = torch.cat([batch[1] for batch in batches]).numpy()
+    logits = model(torch.cat([batch[0] for batch in batches])).detach()
+    probabilities = logits.double().softmax(1).numpy()
+    predicted = probabilities.argmax(1)
+    assert metrics["test/acc"] == pytest.approx(sklearn.metrics.accuracy_score(labels, predicted), abs=1e-6)
+    assert metrics["test/f1"] == pytest.approx(sklearn.metrics.f1_score(labels, predicted, average="macro"), abs=1e-6)
+    expected = sklearn.metrics.roc_auc_score(labels, probabilities, multi_class="ovr", average="macro")
+    assert metrics["test/auroc"] == pytest.approx(expected, abs=1e-6)
+    assert metrics["test/loss"] == pytest.approx(sklearn.metrics.log_loss(labels, probabilities), abs=1e-5)
+    assert metrics["test/calibration_error"] == pytest.approx(calibration_error(probabilities, labels), abs=1e-5)
+    assert model.test_confusion is not None
+    assert model.test_confusion.tolist() == sklearn.metrics.confusion_matrix(labels, predicted).tolist()
+    predictions = torch.cat(trainer.predict(model, data))  # type: ignore[arg-type]
+    torch.testing.assert_close(predictions, logits.softmax(1))
+
+
+def calibration_error(probabilities: object, labels: object) -> float:
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels  # type: ignore[attr-defined]
+    total = 0.0
+    for index in range(15):
+        inside = (confidence > index / 15) & (confidence <= (index + 1) / 15)
+        if inside.any():
+            total += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    return total
+
+
+def test_classes_that_do_not_occur_make_no_noise_and_no_difference(tiny: str) -> None:
+    torch.manual_seed(0)
+    images, labels = torch.randn(60, 1, 8, 8), torch.arange(60) % 3
+    model = ImageClassifier(tiny, num_classes=5)
+    (metrics,) = quiet().test(model, DataLoader(TensorDataset(images, labels), batch_size=16), verbose=False)
+    probabilities = model(images).detach().double().softmax(1)
+    expected = sum(sklearn.metrics.roc_auc_score(labels == c, probabilities[:, c]) for c in range(3)) / 3
+    assert metrics["test/auroc"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_it_learns_and_logs(tiny: str) -> None:
+    torch.manual_seed(0)
+    trainer = quiet(max_epochs=15)
+    trainer.fit(ImageClassifier(tiny, lr=0.02), Digits())
+    assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1"} <= set(trainer.callback_metrics)
+    assert trainer.callback_metrics["val/acc"] > 0.9
+
+
+@pytest.mark.parametrize(
+    ("options", "shape"),
+    [
+        ({"backbone": "torchvision:resnet18", "in_channels": 1, "small_images": True}, (2, 1, 8, 8)),
+        ({"backbone": "torchvision:mobilenet_v3_small", "in_channels": 2}, (2, 2, 32, 32)),
+        ({"backbone": "torchvision:resnet18"}, (2, 3, 32, 32)),
+        ({"backbone": "timm:resnet10t", "in_channels": 1}, (2, 1, 32, 32)),
+    ],
+)
+def test_backbones(options: dict[str, object], shape: tuple[int, ...]) -> None:
+    model = ImageClassifier(num_classes=4, **options).eval()  # type: ignore[arg-type]
+    assert model(torch.randn(shape)).shape == (2, 4)
+
+
+def test_the_fitted_stem() -> None:
+    model = ImageClassifier(small_images=True, in_channels=1)
+    stem = model.backbone.conv1
+    assert (stem.kernel_size, stem.stride, stem.in_channels) == ((3, 3), (1, 1), 1)
+    assert type(model.backbone.maxpool) is nn.Identity
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"backbone": "torchvision:resnet81"}, ModelError, "did you mean 'resnet18'"),
+        (
+            {"backbone": "timm:resnet10t", "small_images": True},
+            ModelError,
+            "torchvision's ResNets only, not of timm:resnet10t",
+        ),
+        ({"backbone": "torchvision:vgg11", "small_images": True}, ModelError, "torchvision's ResNets only"),
+        ({"num_classes": 0}, ValueError, "num_classes=0"),
+        ({"in_channels": 0}, ValueError, "in_channels=0"),
+    ],
+)
+def test_mistakes(options: dict[str, object], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        ImageClassifier(**options)  # type: ignore[arg-type]
+
+
+def test_checkpoints_hold_plain_hyperparameters(tiny: str, tmp_path: Path) -> None:
+    model = ImageClassifier(tiny, num_classes=10)
+    trainer = quiet(max_epochs=1)
+    trainer.fit(model, Digits())
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    again = ImageClassifier.load_from_checkpoint(tmp_path / "a.ckpt", weights_only=True)
+    assert again.hparams == model.hparams
+
+
+def test_the_rate_rises_and_falls() -> None:
+    shares = [_share_of_peak(step, 100) for step in range(100)]
+    assert shares.index(max(shares)) == 10
+    assert max(shares) == 1.0
+    assert 0 < shares[0] < 0.2
+    assert shares[-1] < 0.01
+    assert _share_of_peak(150, 100) == 0
+
+
+def test_biases_and_activation_parameters_are_not_decayed(tiny: str) -> None:
+    model = ImageClassifier("torchvision:resnet18")
+    model.backbone.relu = nn.PReLU(64)
+    model.trainer = quiet(max_epochs=1)
+    model.trainer.strategy._lightning_module = model
+    model.trainer.fit_loop._data_source.instance = DataLoader(TensorDataset(torch.zeros(4, 3, 8, 8), torch.zeros(4)))
+    optimizer = model.configure_optimizers()["optimizer"]  # type: ignore[index, call-overload]
+    decayed, others = optimizer.param_groups
+    assert decayed["weight_decay"] == 0.05
+    assert others["weight_decay"] == 0
+    assert any(parameter is model.backbone.relu.weight for parameter in others["params"])
+    assert len(decayed["params"]) + len(others["params"]) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 10, 13])
+@pytest.mark.parametrize("processes", [1, 2, 3, 4])
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_padding_is_found_by_position(count: int, processes: int, shuffle: bool) -> None:
+    dataset = list(range(count))
+    kept: list[int] = []
+    for rank in range(processes):
+        sampler = DistributedSampler(dataset, processes, rank, shuffle=shuffle)
+        loader = DataLoader(dataset, batch_size=3, sampler=sampler)
+        first = 0
+        for batch in loader:
+            kept += batch[_without_padding(loader, first, len(batch))].tolist()
+            first += len(batch)
+    assert sorted(kept) == dataset
+
+
+@pytest.mark.slow
+def test_two_processes_count_each_sample_once(tmp_path: Path) -> None:
+    script = """
+        import json, sys
+        import lightning as L, torch
+        from torch.utils.data import DataLoader, TensorDataset
+        from lightning_acts.zoo import Digits, ImageClassifier
+
+        class OddDigits(Digits):
+            def _loader(self, part, shuffle=False, drop_last=False):
+                loader = super()._loader(part, shuffle, drop_last)
+                if part == "train":
+                    return loader
+                odd = torch.utils.data.Subset(loader.dataset, range(97))
+                return DataLoader(odd, batch_size=16)  # two processes: 49 each, the last batch holds 1
+
+        if __name__ == "__main__":
+            devices = int(sys.argv[1])
+            L.seed_everything(0, verbose=False)
+            model = ImageClassifier("torchvision:resnet18", in_channels=1, small_images=True)
+            trainer = L.Trainer(accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto", logger=False,
+                                enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
+            (tested,) = trainer.test(model, OddDigits(), verbose=False)
+            (validated,) = trainer.validate(model, OddDigits(), verbose=False)
+            if trainer.is_global_zero:
+                result = {**tested, **validated, "matrix": model.test_confusion.tolist()}
+                open(f"{devices}.json", "w").write(json.dumps(result))
+    """
+    (tmp_path / "script.py").write_text(textwrap.dedent(script))
+    results = []
+    for devices in (1, 2):
+        command = [sys.executable, "script.py", str(devices)]
+        done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        results.append(json.loads((tmp_path / f"{devices}.json").read_text()))
+    one, two = results
+    assert sum(map(sum, one["matrix"])) == 97
+    assert one.pop("matrix") == two.pop("matrix")
+    assert set(one) == {f"test/{name}" for name in ("loss", "acc", "f1", "auroc", "calibration_error")} | {
+        f"val/{name}" for name in ("loss", "acc", "f1")
+    }
+    assert two == pytest.approx(one, abs=1e-6)
