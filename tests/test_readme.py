@@ -1,0 +1,68 @@
+"""Every snippet of the README runs, in order and in one process, as a reader would paste them."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torchvision
+import yaml
+from jsonargparse import ArgumentParser
+from torch import nn
+
+import lightning_acts as acts
+
+PROJECT = Path(acts.__file__).parents[1]
+README = (PROJECT / "README.md").read_text()
+
+
+def snippets(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("clean_registry")
+def test_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # There may be no network: the weights are random ones.
+    state = torchvision.models.mobilenet_v3_small().state_dict()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
+    names: dict[str, Any] = {"__name__": "readme"}
+    training, loading, swapping, registering = snippets("python")
+    exec(training, names)
+    assert "Mish" in repr(names["model"])
+    exec(loading, names)
+    assert "Mish" in repr(names["model"])
+    assert "ReLU" not in repr(names["model"])
+    exec(swapping, names)
+    assert (tmp_path / "swap.json").exists()
+    assert sum(type(module) is nn.Hardswish for module in names["model"].modules()) == 19
+    said = capsys.readouterr().out
+    assert "excluded" in said
+    assert "its role is gate" not in said
+    exec(registering, names)
+    assert "x * tanh(softplus(x))" in capsys.readouterr().out
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jsonargparse's own names
+def test_yaml() -> None:
+    (config,) = map(yaml.safe_load, snippets("yaml"))
+    parser = ArgumentParser()
+    parser.add_subclass_arguments(acts.ActivationSwap, "callback")
+    (given,) = config["trainer"]["callbacks"]
+    callback = parser.instantiate_classes(parser.parse_object({"callback": given})).callback
+    assert str(callback.request) == "relu -> mish"
+    assert callback.request.exclude == ("head.*",)
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([^)]+)\)", README))
+def test_links(path: str) -> None:
+    assert (PROJECT / path).exists()
+
+
+def test_the_commands_explain_themselves() -> None:
+    for command in re.findall(r"^(scripts/\w+)", "".join(snippets("sh")), flags=re.MULTILINE):
+        text = (PROJECT / command).read_text()
+        assert text.startswith("#!")
+        assert (PROJECT / command).stat().st_mode & 0o111
+        subprocess.run(["bash", "-n", PROJECT / command], check=True)
