@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lightning_acts.registry import resolve as resolve
     from lightning_acts.registry import spec_of as spec_of
     from lightning_acts.reports.comparison import Comparison as Comparison
-    from lightning_acts.reports.comparison import ComparisonError as ComparisonError
     from lightning_acts.reports.comparison import compare as compare
+    from lightning_acts.reports.curves import CurveError as CurveError
     from lightning_acts.spec import ActivationSpec as ActivationSpec
     from lightning_acts.spec import SpecError as SpecError
     from lightning_acts.surgery.finding import find as find
@@ -41,7 +41,7 @@ _EXPORTS = {
     "ActivationSwap": "callbacks.activation_swap",
     "CheckpointError": "callbacks.checkpoint",
     "Comparison": "reports.comparison",
-    "ComparisonError": "reports.comparison",
+    "CurveError": "reports.curves",
     "ModelError": "models",
     "Definition": "definition",
     "Plan": "surgery.plan",

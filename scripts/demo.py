@@ -5,9 +5,14 @@ Both runs begin with the same weights and see the same batches; the second has t
 
 from __future__ import annotations
 
+import signal
+import sys
+
+# The imports below take seconds: Ctrl-C ends them as it ends the rest.
+signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
+
 import argparse
 import logging
-import sys
 import time
 import warnings
 from dataclasses import dataclass
@@ -157,6 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
     folder.mkdir(parents=True)
     folder = folder.resolve()
     quiet()
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         runs = []
         for activation in activations:

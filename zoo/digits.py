@@ -59,6 +59,8 @@ class Digits(L.LightningDataModule):
             raise ValueError(
                 f"Digits(val_fraction={val_fraction}, test_fraction={test_fraction}): both above 0, their sum below 1"
             )
+        if num_workers < 0:
+            raise ValueError(f"Digits(num_workers={num_workers}): not below 0")
         self.save_hyperparameters()
         self.batch_size = batch_size
         self._parts: dict[str, Dataset[tuple[Tensor, ...]]] = {}
@@ -70,12 +72,18 @@ class Digits(L.LightningDataModule):
         datasets = require("sklearn.datasets", extra="vision")
         split = require("sklearn.model_selection", extra="vision").train_test_split
         bunch = datasets.load_digits()
+        seed, val, test = (self.hparams[name] for name in ("split_seed", "val_fraction", "test_fraction"))
         images = torch.tensor(bunch.images / 16, dtype=torch.float32).unsqueeze(1)
         if self.hparams["image_size"] > 8:
             size = self.hparams["image_size"]
             images = torch.nn.functional.interpolate(images, size=size, mode="bilinear", align_corners=False)
+        smallest = min(val, test, 1 - val - test) * len(images)
+        if smallest < len(bunch.target_names):
+            raise ValueError(
+                f"Digits(val_fraction={val}, test_fraction={test}): a part of {smallest:.1f} images can't hold "
+                f"one of each of the {len(bunch.target_names)} digits"
+            )
         everything = TensorDataset(images, torch.tensor(bunch.target))
-        seed, val, test = (self.hparams[name] for name in ("split_seed", "val_fraction", "test_fraction"))
         rest, tested = split(range(len(everything)), test_size=test, stratify=bunch.target, random_state=seed)
         trained, validated = split(rest, test_size=val / (1 - test), stratify=bunch.target[rest], random_state=seed)
         for name, indices in (("train", trained), ("val", validated), ("test", tested)):

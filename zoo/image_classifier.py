@@ -32,7 +32,7 @@ _OPTIONS = {"torchvision": {"num_classes"}, "timm": {"num_classes", "in_chans"}}
 class ImageClassifier(L.LightningModule):
     """An image classifier around a backbone of torchvision, timm or one's own.
 
-    Trained with cross-entropy, AdamW and one cycle of the learning rate. Logs ``train/loss``, ``train/acc``,
+    Trained with cross-entropy and AdamW, the learning rate warmed up and then falling along a cosine. Logs ``train/loss``, ``train/acc``,
     ``val/loss``, ``val/acc``, ``val/f1``, and for the test ``loss``, ``acc`` (share of right ones), ``f1`` and
     ``auroc`` (means over classes), ``calibration_error`` (expected, over 15 bins of confidence). The confusion matrix
     of the last test is in ``test_confusion``: rows are true classes, columns predicted ones. Over several processes,
@@ -73,6 +73,10 @@ class ImageClassifier(L.LightningModule):
         for name, value in (("num_classes", num_classes), ("in_channels", in_channels)):
             if value < 1:
                 raise ValueError(f"ImageClassifier({name}={value}): at least 1")
+        if lr <= 0 or weight_decay < 0:
+            raise ValueError(
+                f"ImageClassifier(lr={lr}, weight_decay={weight_decay}): lr above 0, weight_decay not below"
+            )
         self.save_hyperparameters()
         options: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_channels, "in_channels": in_channels}
         taken = _OPTIONS.get(backbone.partition(":")[0]) or options_of(backbone) or {"num_classes"}
@@ -98,7 +102,9 @@ class ImageClassifier(L.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits."""
-        logits: Tensor = self.backbone(images)
+        output = self.backbone(images)
+        # Inception and GoogLeNet give their auxiliary heads too, while they are trained.
+        logits: Tensor = getattr(output, "logits", output)
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
@@ -121,8 +127,11 @@ class ImageClassifier(L.LightningModule):
         if len(labels):
             self.val_loss.update(F.cross_entropy(logits, labels), len(labels))
             self.val_scores.update(logits, labels)
-        self.log("val/loss", self.val_loss, on_step=False, on_epoch=True, add_dataloader_idx=False)
-        self.log_dict(self.val_scores, on_step=False, on_epoch=True, add_dataloader_idx=False)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics, over all loaders together."""
+        self.log("val/loss", self.val_loss)
+        self.log_dict(self.val_scores)
 
     def on_test_epoch_start(self) -> None:
         """Count the samples of this epoch from 0."""
@@ -131,16 +140,18 @@ class ImageClassifier(L.LightningModule):
     def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
         """All metrics of one batch."""
         logits, labels = self._evaluate(batch, self.trainer.test_dataloaders, dataloader_idx)
+        probabilities = logits.softmax(dim=1)
+        # With an empty batch too: a process that has none at all must have a state of the same shape as the others'.
+        self.test_auroc.update(probabilities, labels)
         if len(labels):
             self.test_loss.update(F.cross_entropy(logits, labels), len(labels))
-            probabilities = logits.softmax(dim=1)
-            for metric in (self.test_scores, self.test_auroc, self.test_matrix):
-                metric.update(probabilities, labels)
-        self.log("test/loss", self.test_loss, on_step=False, on_epoch=True, add_dataloader_idx=False)
-        self.log_dict(self.test_scores, on_step=False, on_epoch=True, add_dataloader_idx=False)
+            self.test_scores.update(probabilities, labels)
+            self.test_matrix.update(probabilities, labels)
 
     def on_test_epoch_end(self) -> None:
-        """The confusion matrix, and AUROC over the classes that occur: without positives there is none."""
+        """Log the metrics, over all loaders together; AUROC over the classes that occur, for others have none."""
+        self.log("test/loss", self.test_loss)
+        self.log_dict(self.test_scores)
         self.test_confusion = self.test_matrix.compute()
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="No (positive|negative) samples in targets")
@@ -151,19 +162,21 @@ class ImageClassifier(L.LightningModule):
         self.test_matrix.reset()
         self.test_auroc.reset()
 
-    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+    def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Probabilities ``(N, num_classes)``; the batch is images, or a pair that begins with them."""
         probabilities: Tensor = self(batch[0] if isinstance(batch, (tuple, list)) else batch).softmax(dim=1)
         return probabilities
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW; the rate rises over the first tenth of the steps and falls along a cosine."""
+        """AdamW; the rate rises over the first tenth of the steps and falls along a cosine; constant without an end."""
         decayed = [p for p in self.parameters() if p.requires_grad and p.ndim >= 2]
         # Biases, norms and the parameters of activations are not drawn towards zero.
         others = [p for p in self.parameters() if p.requires_grad and p.ndim < 2]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
         steps = self.trainer.estimated_stepping_batches
+        if not math.isfinite(steps):
+            return optimizer
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, functools.partial(_share_of_peak, steps=steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

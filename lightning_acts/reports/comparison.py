@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import copy
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
-from lightning_acts.reports.pictures import Curve, plot_comparison
-
-
-class ComparisonError(ValueError):
-    """Two functions can't be compared as curves."""
+from lightning_acts.reports.curves import Curve, CurveError, curve_of
+from lightning_acts.reports.pictures import plot_comparison
 
 
 @dataclass(frozen=True)
@@ -31,7 +26,7 @@ class Difference:
         return f"{self.size:.3g} at x = {self.at:.6g}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Comparison:
     """What :func:`compare` found; ``print`` shows it, :meth:`plot` draws it.
 
@@ -89,7 +84,7 @@ def compare(
         dtype: The type in which both are evaluated.
 
     Raises:
-        ComparisonError: The grid is empty, or one of the two is not elementwise.
+        CurveError: The grid is empty, or one of the two is not elementwise.
         SpecError: An activation's name or a parameter is wrong.
 
     Example:
@@ -100,51 +95,19 @@ def compare(
         >>> comparison.value.size < 1e-12
         True
     """
-    if not low < high or points < 2:
-        raise ComparisonError(
-            f"compare(low={low}, high={high}, points={points}): low below high, and 2 points at least"
+    if not (math.isfinite(low) and math.isfinite(high) and low < high and points >= 2):
+        raise CurveError(
+            f"compare(low={low}, high={high}, points={points}): two finite ends, low below high, and 2 points at least"
         )
     grid = torch.linspace(low, high, points, dtype=torch.float64).tolist()
     x = torch.tensor(sorted({*grid, 0.0} if low < 0 < high else grid), dtype=dtype)
-    one, other = (_curve(given, x) for given in (activation, against))
+    one, other = (curve_of(given, x) for given in (activation, against))
     missing = [curve.name for curve in (one, other) if curve.derivative is None]
     derivative = None
     if one.derivative is not None and other.derivative is not None:
         derivative = _largest_difference(one.derivative, other.derivative, x)
     note = f"{' and '.join(missing)} can't be differentiated" if missing else None
     return Comparison((one.name, other.name), _largest_difference(one.y, other.y, x), derivative, note, (one, other))
-
-
-def _curve(given: Any, x: Tensor) -> Curve:
-    # A copy: a module of the caller's stays as it is.
-    module = copy.deepcopy(registry.create(given)).to(x.dtype).eval()
-    name = _name(given, module)
-    spec = registry.spec_of(module)
-    if spec is not None and registry.info(spec.name).kind != "elementwise":
-        raise ComparisonError(f"{name} is not elementwise but {registry.info(spec.name).kind}")
-    points = x.detach().clone().requires_grad_()
-    try:
-        # (N, 1): one channel, so that one learnable slope a channel fits too.
-        y = module(points.unsqueeze(1))
-        alone = module(x[:1].unsqueeze(1))
-    except Exception as error:
-        raise ComparisonError(f"{name} does not take a column of numbers: {type(error).__name__}: {error}") from error
-    if not isinstance(y, Tensor) or y.shape != (len(x), 1):
-        shape = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
-        raise ComparisonError(f"{name} is not elementwise: {(len(x), 1)} becomes {shape}")
-    if not torch.allclose(alone[0], y[0], rtol=1e-3, atol=1e-6, equal_nan=True):
-        raise ComparisonError(f"{name} is not elementwise: a value depends on its neighbours")
-    derivative = None
-    if y.requires_grad:
-        (derivative,) = torch.autograd.grad(y.sum(), points, allow_unused=True)
-    return Curve(name, x, y.detach().squeeze(1).to(x.dtype), derivative)
-
-
-def _name(given: Any, module: nn.Module) -> str:
-    spec = registry.spec_of(module)
-    if spec is not None and not callable(given):
-        return str(spec)
-    return getattr(given, "__name__", None) or (str(spec) if spec else repr(module))
 
 
 def _largest_difference(one: Tensor, other: Tensor, x: Tensor) -> Difference:

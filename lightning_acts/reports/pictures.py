@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from lightning_acts import registry
 from lightning_acts.extras import require
 from lightning_acts.registry import ActivationLike
+from lightning_acts.reports.curves import Curve, curve_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,16 +20,6 @@ if TYPE_CHECKING:
 # Okabe and Ito's palette, told apart by colour-blind readers too; lines differ in style as well.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A function on a grid: name, points ``(N,)``, values ``(N,)``, derivatives ``(N,)`` or None."""
-
-    name: str
-    x: Tensor
-    y: Tensor
-    derivative: Tensor | None
 
 
 def plot_activations(activations: Sequence[ActivationLike], path: Path, low: float = -5.0, high: float = 5.0) -> Path:
@@ -43,19 +32,17 @@ def plot_activations(activations: Sequence[ActivationLike], path: Path, low: flo
         high: Right end.
 
     Raises:
+        CurveError: One of them is not elementwise.
         ModuleNotFoundError: matplotlib is not installed.
     """
     figure = _figure(10, 4)
     value, slope = figure.subplots(1, 2)
     x = torch.linspace(low, high, 1001, dtype=torch.float64)
     for index, activation in enumerate(activations):
-        module = registry.create(activation).double().eval()
-        points = x.clone().requires_grad_()
-        y = module(points)
-        (derivative,) = torch.autograd.grad(y.sum(), points)
-        name = str(registry.spec_of(module) or module)
-        _line(value, x, y.detach(), name, index)
-        _line(slope, x, derivative, name, index)
+        curve = curve_of(activation, x)
+        _line(value, x, curve.y, curve.name, index)
+        if curve.derivative is not None:
+            _line(slope, x, curve.derivative, curve.name, index)
     for axes, title in ((value, "activation"), (slope, "derivative")):
         _dress(axes, title, "x", None)
         axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)

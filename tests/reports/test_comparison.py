@@ -61,18 +61,25 @@ def test_a_function_without_a_derivative() -> None:
         ("glu", "not elementwise but gated"),
         (lambda x: x - x.mean(), "depends on its neighbours"),
         (lambda x: x.sum(), "becomes \\(\\)"),
-        (nn.Conv2d(1, 1, 1), "does not take a column of numbers"),
+        (lambda x: torch.softmax(x, -1), "depends on its neighbours"),
+        (lambda x: x.cumsum(0), "depends on its neighbours"),
+        (lambda x: x.cumsum(-1), "depends on its neighbours"),
+        (nn.Conv2d(1, 1, 1), "does not take numbers of the shape"),
     ],
 )
 def test_what_is_no_curve(activation: object, message: str) -> None:
-    with pytest.raises(acts.ComparisonError, match=message):
+    with pytest.raises(acts.CurveError, match=message):
         acts.compare("relu", against=activation)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("limits", [{"low": 1.0, "high": 1.0}, {"points": 1}])
+@pytest.mark.parametrize("limits", [{"low": 1.0, "high": 1.0}, {"points": 1}, {"low": -math.inf}, {"high": math.nan}])
 def test_an_empty_grid(limits: dict[str, float]) -> None:
-    with pytest.raises(acts.ComparisonError, match="low below high"):
+    with pytest.raises(acts.CurveError, match="low below high"):
         acts.compare("relu", against="mish", **limits)  # type: ignore[arg-type]
+
+
+def test_a_function_that_works_in_place() -> None:
+    assert acts.compare("relu(inplace=True)", against="relu").value.size == 0
 
 
 def test_a_callers_module_stays_as_it_is() -> None:

@@ -29,6 +29,14 @@ def test_activations_and_their_derivatives(tmp_path: Path, drawn: list[object]) 
     assert matplotlib.image.imread(path).std() > 0.01
 
 
+def test_a_step_and_a_callers_module(tmp_path: Path, drawn: list[object]) -> None:
+    module = torch.nn.PReLU()
+    pictures.plot_activations([lambda x: (x > 0).to(x.dtype), module], tmp_path / "a.png")
+    assert module.weight.dtype is torch.float32
+    value, slope = drawn[0].axes  # type: ignore[attr-defined]
+    assert len(value.get_lines()) - len(slope.get_lines()) == 1
+
+
 def test_learning_curves(tmp_path: Path, drawn: list[object]) -> None:
     rows = [{"epoch": 0, "val/acc": 0.5}, {"epoch": 1, "val/acc": 0.75, "train/loss": 2.0}]
     pictures.plot_learning_curves({"relu": rows, "mish": []}, ["val/acc", "train/loss"], tmp_path / "b.svg")

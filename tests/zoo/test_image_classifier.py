@@ -12,7 +12,7 @@ import torch
 from lightning_acts.zoo import Digits, ImageClassifier
 from lightning_acts.zoo.image_classifier import _share_of_peak, _without_padding
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, Subset, TensorDataset
 
 from lightning_acts.models import ModelError
 
@@ -124,6 +124,8 @@ def test_the_fitted_stem() -> None:
         ({"backbone": "torchvision:vgg11", "small_images": True}, ModelError, "torchvision's ResNets only"),
         ({"num_classes": 0}, ValueError, "num_classes=0"),
         ({"in_channels": 0}, ValueError, "in_channels=0"),
+        ({"lr": -1.0}, ValueError, "lr above 0"),
+        ({"weight_decay": -1.0}, ValueError, "weight_decay not below"),
     ],
 )
 def test_mistakes(options: dict[str, object], error: type[Exception], message: str) -> None:
@@ -147,6 +149,32 @@ def test_the_rate_rises_and_falls() -> None:
     assert 0 < shares[0] < 0.2
     assert shares[-1] < 0.01
     assert _share_of_peak(150, 100) == 0
+
+
+def test_training_without_an_end_has_a_rate(tiny: str) -> None:
+    model = ImageClassifier(tiny)
+    before = model.backbone.fc.weight.clone()
+    trainer = quiet(max_epochs=-1, max_time={"seconds": 1}, limit_val_batches=0)
+    trainer.fit(model, Digits())
+    assert trainer.optimizers[0].param_groups[0]["lr"] == 1e-3
+    assert not torch.equal(before, model.backbone.fc.weight)
+
+
+@pytest.mark.filterwarnings("ignore:The default weight initialization of GoogleNet:FutureWarning")
+def test_auxiliary_heads() -> None:
+    model = ImageClassifier("torchvision:googlenet", num_classes=3)
+    batch = (torch.randn(2, 3, 64, 64), torch.tensor([0, 1]))
+    quiet(fast_dev_run=True).fit(model, DataLoader(TensorDataset(*batch), batch_size=2))
+
+
+def test_several_loaders_are_measured_together(tiny: str) -> None:
+    model, data = ImageClassifier(tiny), Digits()
+    data.setup()
+    (whole,) = quiet().test(model, data.test_dataloader(), verbose=False)
+    odd = [Subset(data.test_dataloader().dataset, range(start, stop)) for start, stop in ((0, 101), (101, 450))]
+    results = quiet().test(model, [DataLoader(part, batch_size=16) for part in odd], verbose=False)
+    assert results[0] == pytest.approx(whole, abs=1e-6)
+    assert len(quiet().predict(model, [DataLoader(part, batch_size=500) for part in odd])) == 2  # type: ignore[arg-type]
 
 
 def test_biases_and_activation_parameters_are_not_decayed(tiny: str) -> None:
@@ -180,7 +208,8 @@ def test_padding_is_found_by_position(count: int, processes: int, shuffle: bool)
 
 
 @pytest.mark.slow
-def test_two_processes_count_each_sample_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [97, 3, 1])
+def test_two_processes_count_each_sample_once(tmp_path: Path, count: int) -> None:
     script = """
         import json, sys
         import lightning as L, torch
@@ -192,7 +221,7 @@ def test_two_processes_count_each_sample_once(tmp_path: Path) -> None:
                 loader = super()._loader(part, shuffle, drop_last)
                 if part == "train":
                     return loader
-                odd = torch.utils.data.Subset(loader.dataset, range(97))
+                odd = torch.utils.data.Subset(loader.dataset, range(int(sys.argv[2])))
                 return DataLoader(odd, batch_size=16)  # two processes: 49 each, the last batch holds 1
 
         if __name__ == "__main__":
@@ -210,14 +239,13 @@ def test_two_processes_count_each_sample_once(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text(textwrap.dedent(script))
     results = []
     for devices in (1, 2):
-        command = [sys.executable, "script.py", str(devices)]
+        command = [sys.executable, "script.py", str(devices), str(count)]
         done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
         results.append(json.loads((tmp_path / f"{devices}.json").read_text()))
     one, two = results
-    assert sum(map(sum, one["matrix"])) == 97
+    assert sum(map(sum, one["matrix"])) == count
     assert one.pop("matrix") == two.pop("matrix")
-    assert set(one) == {f"test/{name}" for name in ("loss", "acc", "f1", "auroc", "calibration_error")} | {
-        f"val/{name}" for name in ("loss", "acc", "f1")
-    }
+    scores = ("loss", "acc", "f1", "calibration_error", *(["auroc"] if count > 1 else []))
+    assert set(one) == {f"test/{name}" for name in scores} | {f"val/{name}" for name in ("loss", "acc", "f1")}
     assert two == pytest.approx(one, abs=1e-6)
