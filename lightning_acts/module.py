@@ -29,48 +29,47 @@ class FunctionActivation(nn.Module):
     """
 
     definition: ClassVar[Definition]
+    _function: ClassVar[Callable[..., Tensor]]
 
     def __init__(self, **given: Any) -> None:
         super().__init__()
         self.given = given
         size = given.get("num_parameters")
+        # Plain data, so that a compiled forward has little to look at.
         self._fixed: dict[str, Any] = {}
+        self._learned: dict[str, int] = {}
         for parameter in self.definition.parameters:
             value = given.get(parameter.name, parameter.default)
             if parameter.learnable:
                 raw = _to_raw(parameter.learnable, float(value))
                 shape = () if self._per(parameter.learnable) == "layer" else (size or 0,)
                 self.register_parameter(_stored_name(parameter.name, parameter.learnable), _parameter(shape, raw))
+                self._learned[parameter.name] = parameter.learnable.dim
             elif parameter.name not in ("per", "num_parameters") or not self.definition.learnable:
                 self._fixed[parameter.name] = value
 
     def forward(self, input: Tensor) -> Tensor:
         """The activation of ``input``."""
-        learned = {
-            parameter.name: self._learned(parameter.name, parameter.learnable, input)
-            for parameter in self.definition.parameters
-            if parameter.learnable
-        }
-        result: Tensor = self.definition.target(input, **self._fixed, **learned)
-        return result
+        learned = {name: self._broadcast(name, dim, input) for name, dim in self._learned.items()}
+        return self._function(input, **self._fixed, **learned)
 
     def _per(self, marker: Learnable) -> Per:
         return self.given.get("per") or marker.per
 
-    def _learned(self, name: str, marker: Learnable, input: Tensor) -> Tensor:
+    def _broadcast(self, name: str, channel_dim: int, input: Tensor) -> Tensor:
         value: Tensor = getattr(self, name)
         if value.dim() == 0:
             return value
-        if input.dim() <= marker.dim:
+        if input.dim() <= channel_dim:
             raise ValueError(
-                f"{self} has one {name} a channel, in dimension {marker.dim}; its input has the shape {tuple(input.shape)}"
+                f"{self} has one {name} a channel, in dimension {channel_dim}; its input has the shape {tuple(input.shape)}"
             )
-        if input.shape[marker.dim] != value.numel():
+        if input.shape[channel_dim] != value.numel():
             raise ValueError(
                 f"{self} has {value.numel()} values of {name}, one a channel; its input has "
-                f"{input.shape[marker.dim]} channels in dimension {marker.dim}"
+                f"{input.shape[channel_dim]} channels in dimension {channel_dim}"
             )
-        return value.view([-1 if dim == marker.dim else 1 for dim in range(input.dim())])
+        return value.view([-1 if dim == channel_dim else 1 for dim in range(input.dim())])
 
     def __repr__(self) -> str:
         return str(ActivationSpec(self.definition.name, self.given))
@@ -99,7 +98,11 @@ def module_class(definition: Definition, lazy: bool) -> type[FunctionActivation]
     if lazy:
         cls = module_class(definition, False)
         return type(f"Lazy{cls.__name__}", (_Lazy, cls), {"cls_to_become": cls})
-    members: dict[str, Any] = {"definition": definition, "__doc__": str(definition)}
+    members: dict[str, Any] = {
+        "definition": definition,
+        "_function": staticmethod(definition.target),
+        "__doc__": str(definition),
+    }
     for parameter in definition.parameters:
         if parameter.learnable is None:
             members[parameter.name] = property(functools.partial(_fixed_value, parameter.name))

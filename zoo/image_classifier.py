@@ -158,7 +158,7 @@ class ImageClassifier(L.LightningModule):
             auroc = self.test_auroc.compute()
         occur = self.test_confusion.sum(dim=1) > 0
         if occur.sum() > 1:
-            self.log("test/auroc", auroc[occur].mean())
+            self.log("test/auroc", auroc[occur].mean(), sync_dist=True)
         self.test_matrix.reset()
         self.test_auroc.reset()
 

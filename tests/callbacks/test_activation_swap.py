@@ -217,6 +217,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
                 loaded = acts.load_from_checkpoint(Net, trainer.checkpoint_callback.best_model_path)
                 assert torch.equal(loaded.net[1].weight, weights[0].view(-1))
                 print("ALL WELL")
+            torch.distributed.destroy_process_group()
     """
     done = run(script, tmp_path)
     assert done.returncode == 0, done.stderr

@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import matplotlib
 import matplotlib.image
 import pytest
 import torch
@@ -56,7 +55,8 @@ def test_confusion_matrices(tmp_path: Path, drawn: list[object]) -> None:
         assert [text.get_text() for text in axes.texts] == ["3", "1", "", ""]
 
 
-def test_matplotlibs_state_is_left_alone(tmp_path: Path) -> None:
-    backend = matplotlib.get_backend(auto_select=False)
+def test_pyplots_list_of_figures_stays_empty(tmp_path: Path) -> None:
+    from matplotlib import pyplot
+
     pictures.plot_activations(["relu"], tmp_path / "a.png")
-    assert matplotlib.get_backend(auto_select=False) == backend
+    assert pyplot.get_fignums() == []

@@ -91,7 +91,7 @@ def test_hard_gates_stay_unless_named() -> None:
 def test_dropouts_and_identities_of_a_vit_stay() -> None:
     model = timm.create_model("vit_base_patch16_224", num_classes=3, drop_rate=0.1)
     passive = [module for module in model.modules() if isinstance(module, (nn.Dropout, nn.Identity))]
-    assert sum(isinstance(module, nn.Identity) for module in passive) >= 90
+    assert sum(isinstance(module, nn.Identity) for module in passive) >= 80
     assert sum(isinstance(module, nn.Dropout) for module in passive) >= 40
     acts.swap(model.eval(), {"gelu": "mish"})
     assert all(

@@ -235,6 +235,8 @@ def test_two_processes_count_each_sample_once(tmp_path: Path, count: int) -> Non
             if trainer.is_global_zero:
                 result = {**tested, **validated, "matrix": model.test_confusion.tolist()}
                 open(f"{devices}.json", "w").write(json.dumps(result))
+            if devices > 1:
+                torch.distributed.destroy_process_group()
     """
     (tmp_path / "script.py").write_text(textwrap.dedent(script))
     results = []
