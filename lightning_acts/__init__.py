@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lightning_acts.callbacks.activation_swap import ActivationSwap as ActivationSwap
     from lightning_acts.callbacks.checkpoint import CheckpointError as CheckpointError
     from lightning_acts.callbacks.checkpoint import load_from_checkpoint as load_from_checkpoint
+    from lightning_acts.callbacks.exact_resume import ExactResume as ExactResume
     from lightning_acts.definition import Definition as Definition
     from lightning_acts.definition import learnable as learnable
     from lightning_acts.definition import register as register
@@ -42,6 +43,7 @@ _EXPORTS = {
     "CheckpointError": "callbacks.checkpoint",
     "Comparison": "reports.comparison",
     "CurveError": "reports.curves",
+    "ExactResume": "callbacks.exact_resume",
     "ModelError": "models",
     "Definition": "definition",
     "Plan": "surgery.plan",

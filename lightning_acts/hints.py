@@ -6,22 +6,30 @@ import difflib
 from collections.abc import Iterable
 
 
-def did_you_mean(name: str, candidates: Iterable[str]) -> str:
+def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
     """``"; did you mean 'x' or 'y'?"``, or a full stop where nothing is near.
 
     Args:
         name: What was given.
         candidates: The valid names; compared without regard to case, ``-`` and ``_``.
+        prefix: Stands before each of them where they are shown.
 
     Example:
         >>> did_you_mean("mush", ["mish", "relu"])
         "; did you mean 'mish'?"
+        >>> did_you_mean("max_epoch", ["max_epochs"], prefix="trainer.")
+        "; did you mean 'trainer.max_epochs'?"
     """
-    by_key = {canonical(candidate): candidate for candidate in candidates}
-    matches = [repr(by_key[key]) for key in difflib.get_close_matches(canonical(name), by_key, n=3, cutoff=0.55)]
-    if not matches:
+    likeness: dict[str, float] = {}
+    for candidate in candidates:
+        likeness[candidate] = difflib.SequenceMatcher(None, canonical(name), canonical(candidate)).ratio()
+    best = max(likeness.values(), default=0.0)
+    near = [candidate for candidate, ratio in likeness.items() if ratio >= max(0.55, best - 0.12)]
+    near.sort(key=lambda candidate: -likeness[candidate])
+    shown = [repr(prefix + candidate) for candidate in near[:3]]
+    if not shown:
         return "."
-    head, last = matches[:-1], matches[-1]
+    head, last = shown[:-1], shown[-1]
     return f"; did you mean {', '.join(head)} or {last}?" if head else f"; did you mean {last}?"
 
 

@@ -54,15 +54,33 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
         return pretrained
     path = Path(wanted).expanduser()
     if not path.is_file():
-        known = _KNOWN_WEIGHTS[source](name) if source in _KNOWN_WEIGHTS else []
-        listed = f"its weights: {', '.join(['default', *known])}" if known else "it has no weights of its own"
-        raise ModelError(
-            f"{source}:{name} has no weights {wanted!r}, and no file is called so{did_you_mean(wanted, known)} "
-            f"({listed}; or the path of a file with a state dict)"
-        )
+        _check_weights(source, name, wanted)
     built = _made(make(**options), model)
     built.load_state_dict(_read_state_dict(path))
     return built
+
+
+def check(model: str) -> None:
+    """Check that a model, and weights that its string names, exist; nothing is built.
+
+    Raises:
+        ModelError: They don't.
+        ImportError: The package is not installed.
+    """
+    source, name, weights = _split(model)
+    _factory(source, name)
+    if weights is not None and not Path(weights).expanduser().is_file():
+        _check_weights(source, name, weights)
+
+
+def names() -> list[str]:
+    """The names of all models of the libraries that are installed, as :func:`build` takes them.
+
+    Raises:
+        ImportError: Neither torchvision nor timm is installed.
+    """
+    torchvision = [f"torchvision:{name}" for name in require("torchvision.models", extra="vision").list_models()]
+    return [*torchvision, *(f"timm:{name}" for name in require("timm", extra="vision").list_models())]
 
 
 def options_of(model: str) -> set[str] | None:
@@ -81,6 +99,17 @@ def options_of(model: str) -> set[str] | None:
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return None
     return {parameter.name for parameter in parameters}
+
+
+def _check_weights(source: str, name: str, wanted: str) -> None:
+    own = _KNOWN_WEIGHTS[source](name) if source in _KNOWN_WEIGHTS else []
+    known = ["default", *own] if own else []
+    if (wanted.lower() if wanted.lower() == "default" else wanted) not in known:
+        listed = f"its weights: {', '.join(known)}" if known else "it has no weights of its own"
+        raise ModelError(
+            f"{source}:{name} has no weights {wanted!r}, and no file is called so{did_you_mean(wanted, known)} "
+            f"({listed}; or the path of a file with a state dict)"
+        )
 
 
 def _split(model: str) -> tuple[str, str, str | None]:

@@ -12,9 +12,7 @@ import sys
 signal.signal(signal.SIGINT, lambda *_: sys.exit(130))
 
 import argparse
-import logging
 import time
-import warnings
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +27,7 @@ from torch import Tensor
 
 import lightning_acts as acts
 from lightning_acts.reports.pictures import plot_activations, plot_confusion_matrices, plot_learning_curves
+from lightning_acts.runs.console import quiet
 
 
 @dataclass
@@ -120,26 +119,6 @@ def show(runs: list[Run], pictures: list[Path], folder: Path) -> None:
 def shown(path: Path) -> str:
     """A path as short as it can be from here."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
-
-
-def quiet() -> None:
-    """Leave out what does not concern the reader: hints at hardware and workers, and Lightning's advertisements."""
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*treespec.*", category=FutureWarning)
-    warnings.filterwarnings("ignore", message=".*is smaller than the logging interval.*")
-    unwanted = (
-        "GPU available",
-        "TPU available",
-        "HPU available",
-        "litlogger",
-        "litmodels",
-        "`Trainer.fit` stopped",
-        "Restoring states",
-        "Loaded model weights",
-        "to estimate number of stepping batches",
-    )
-    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    logger.addFilter(lambda record: not any(text in record.getMessage() for text in unwanted))
 
 
 def main(arguments: list[str] | None = None) -> int:

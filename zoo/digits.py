@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import lightning as L
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from lightning_acts.extras import require
+
+from .loading import ResumableLoader
 
 
 class Digits(L.LightningDataModule):
@@ -91,7 +95,7 @@ class Digits(L.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """Shuffled; the last, smaller batch is dropped, for batch normalisation can't take a batch of one."""
-        return self._loader("train", shuffle=True, drop_last=True)
+        return ResumableLoader(self._parts["train"], drop_last=True, **self._options())
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """All images of the validation part, in order."""
@@ -105,13 +109,9 @@ class Digits(L.LightningDataModule):
         """The test part."""
         return self._loader("test")
 
-    def _loader(self, part: str, shuffle: bool = False, drop_last: bool = False) -> DataLoader[tuple[Tensor, ...]]:
+    def _loader(self, part: str) -> DataLoader[tuple[Tensor, ...]]:
+        return DataLoader(self._parts[part], **self._options())
+
+    def _options(self) -> dict[str, Any]:
         workers = self.hparams["num_workers"]
-        return DataLoader(
-            self._parts[part],
-            batch_size=self.batch_size,
-            shuffle=shuffle,
-            drop_last=drop_last,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-        )
+        return {"batch_size": self.batch_size, "num_workers": workers, "persistent_workers": workers > 0}

@@ -6,6 +6,7 @@ import functools
 import math
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -35,7 +36,9 @@ class ImageClassifier(L.LightningModule):
     Trained with cross-entropy and AdamW, the learning rate warmed up and then falling along a cosine. Logs ``train/loss``, ``train/acc``,
     ``val/loss``, ``val/acc``, ``val/f1``, and for the test ``loss``, ``acc`` (share of right ones), ``f1`` and
     ``auroc`` (means over classes), ``calibration_error`` (expected, over 15 bins of confidence). The confusion matrix
-    of the last test is in ``test_confusion``: rows are true classes, columns predicted ones. Over several processes,
+    of the last test is in ``test_confusion``: rows are true classes, columns predicted ones. What a calibration diagram
+    shows is in ``test_reliability``: for each bin of confidence the number of samples, and the sums of confidence and of
+    right answers, ``(3, 15)``. Over several processes,
     each sample counts once, although samplers hand some of them to two processes.
 
     Args:
@@ -47,6 +50,8 @@ class ImageClassifier(L.LightningModule):
             stride 1 in place of the 7x7 one of stride 2, and no pooling after it.
         lr: Peak of the learning rate.
         weight_decay: Of AdamW, for weights of two dimensions and more.
+        optimizer: Makes another optimizer from groups of parameters; ``lr`` and ``weight_decay`` are then its own.
+        scheduler: Makes another scheduler from the optimizer, stepped once an epoch.
 
     Shape:
         ``(N, in_channels, H, W)`` to logits ``(N, num_classes)``.
@@ -68,6 +73,8 @@ class ImageClassifier(L.LightningModule):
         small_images: bool = False,
         lr: float = 1e-3,
         weight_decay: float = 0.05,
+        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
+        scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler] | None = None,
     ) -> None:
         super().__init__()
         for name, value in (("num_classes", num_classes), ("in_channels", in_channels)):
@@ -77,7 +84,8 @@ class ImageClassifier(L.LightningModule):
             raise ValueError(
                 f"ImageClassifier(lr={lr}, weight_decay={weight_decay}): lr above 0, weight_decay not below"
             )
-        self.save_hyperparameters()
+        self.save_hyperparameters(ignore=["optimizer", "scheduler"])
+        self._make_optimizer, self._make_scheduler = optimizer, scheduler
         options: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_channels, "in_channels": in_channels}
         taken = _OPTIONS.get(backbone.partition(":")[0]) or options_of(backbone) or {"num_classes"}
         self.backbone = build(backbone, **{name: value for name, value in options.items() if name in taken})
@@ -97,7 +105,9 @@ class ImageClassifier(L.LightningModule):
         ).clone()
         self.test_auroc = MulticlassAUROC(num_classes, average=None)
         self.test_matrix = MulticlassConfusionMatrix(num_classes)
+        self.test_bins = _ReliabilityBins()
         self.test_confusion: Tensor | None = None
+        self.test_reliability: Tensor | None = None
         self._seen: Counter[int] = Counter()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -147,6 +157,7 @@ class ImageClassifier(L.LightningModule):
             self.test_loss.update(F.cross_entropy(logits, labels), len(labels))
             self.test_scores.update(probabilities, labels)
             self.test_matrix.update(probabilities, labels)
+            self.test_bins.update(probabilities, labels)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics, over all loaders together; AUROC over the classes that occur, for others have none."""
@@ -159,6 +170,8 @@ class ImageClassifier(L.LightningModule):
         occur = self.test_confusion.sum(dim=1) > 0
         if occur.sum() > 1:
             self.log("test/auroc", auroc[occur].mean(), sync_dist=True)
+        self.test_reliability = self.test_bins.compute()
+        self.test_bins.reset()
         self.test_matrix.reset()
         self.test_auroc.reset()
 
@@ -173,7 +186,12 @@ class ImageClassifier(L.LightningModule):
         # Biases, norms and the parameters of activations are not drawn towards zero.
         others = [p for p in self.parameters() if p.requires_grad and p.ndim < 2]
         groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
-        optimizer = torch.optim.AdamW(groups, lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
+        if self._make_optimizer is not None:
+            optimizer = self._make_optimizer(groups)
+        else:
+            optimizer = torch.optim.AdamW(groups, lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
+        if self._make_scheduler is not None:
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._make_scheduler(optimizer)}}
         steps = self.trainer.estimated_stepping_batches
         if not math.isfinite(steps):
             return optimizer
@@ -188,6 +206,25 @@ class ImageClassifier(L.LightningModule):
         loader = loaders[index] if isinstance(loaders, (list, tuple)) else loaders
         kept = _without_padding(loader, first, len(labels)).to(labels.device)
         return self(images)[kept], labels[kept]
+
+
+class _ReliabilityBins(Metric):
+    """Counts, sums of confidence and of right answers in equal bins of confidence; summed over processes."""
+
+    bins: Tensor
+
+    def __init__(self, bins: int = 15) -> None:
+        super().__init__()
+        self.add_state("bins", torch.zeros(3, bins, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, probabilities: Tensor, labels: Tensor) -> None:
+        confidence, predicted = probabilities.double().max(dim=1)
+        index = (confidence * self.bins.shape[1]).ceil().long().sub(1).clamp(0, self.bins.shape[1] - 1)
+        values = torch.stack([torch.ones_like(confidence), confidence, (predicted == labels).double()])
+        self.bins.index_add_(1, index, values)
+
+    def compute(self) -> Tensor:
+        return self.bins.clone()
 
 
 def _without_padding(loader: Any, first: int, count: int) -> Tensor:

@@ -82,6 +82,17 @@ def load_from_checkpoint(cls: type[Module], path: str | os.PathLike[str] | IO[by
     return model
 
 
+def check_checkpoint(path: str | os.PathLike[str]) -> None:
+    """Check that a file is a whole Lightning checkpoint, without loading its tensors' values.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CheckpointError: It is damaged, or no checkpoint.
+    """
+    shown = os.fspath(path)
+    _plans_in(_read_structure(path, shown), shown)
+
+
 def keep_swaps(model: LightningModule) -> None:
     """Let every checkpoint of ``model`` carry its swaps, and every checkpoint that it loads be compared with them.
 

@@ -124,6 +124,30 @@ def plot_confusion_matrices(matrices: Mapping[str, Tensor], path: Path) -> Path:
     return _save(figure, path)
 
 
+def plot_calibration(reliability: Mapping[str, Tensor], path: Path) -> Path:
+    """Draw calibration diagrams: the share of right answers over the confidence, and how many had it.
+
+    Args:
+        reliability: ``(3, bins)`` by name: counts, sums of confidence, sums of right answers, for equal bins.
+        path: The file to write.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    figure = _figure(5.2, 5.6)
+    share, count = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    share.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="calibrated")
+    for index, (name, bins) in enumerate(reliability.items()):
+        counts, confidence, right = (row[bins[0] > 0].cpu() for row in bins)
+        _line(share, confidence / counts, right / counts, name, index, marker="o", markersize=4)
+        _line(count, confidence / counts, counts, name, index, marker="o", markersize=4)
+    count.set_yscale("log")
+    _dress(share, "calibration", "", "share of right answers")
+    _dress(count, "", "confidence", "samples")
+    share.legend(frameon=False)
+    return _save(figure, path)
+
+
 def _figure(width: float, height: float) -> Figure:
     require("matplotlib", extra="report")
     # Never pyplot: it keeps figures, and chooses a screen.

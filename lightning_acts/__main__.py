@@ -1,0 +1,5 @@
+"""``python -m lightning_acts``."""
+
+from lightning_acts.cli.app import main
+
+main()

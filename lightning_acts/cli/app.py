@@ -1,0 +1,449 @@
+"""``lightning-acts``: one grammar for all verbs. torch is imported by the verbs that need it, when they run."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lightning_acts.runs.reading import ConfigError, Origin, Problem
+
+if TYPE_CHECKING:
+    from lightning_acts.runs.checking import Checked
+    from lightning_acts.runs.config import Config
+
+app = typer.Typer(
+    name="lightning-acts",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Activation functions for PyTorch Lightning: train from YAML, swap activations, look at them.
+
+    Results go to stdout, the rest to stderr. Exit status: 0; 1 failure; 2 usage or config; 3 some runs failed;
+    130 interrupted.""",
+)
+
+ConfigArguments = Annotated[
+    list[str], typer.Argument(metavar="CONFIG... [KEY=VALUE...]", help="names or paths of configs, then overrides")
+]
+Folders = Annotated[
+    list[Path] | None, typer.Option("--config-dir", help="a folder of configs of your own; may be repeated")
+]
+Json = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run")]
+
+
+@app.callback()
+def _common(
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+) -> None:
+    _DEBUG.append(debug)
+
+
+_DEBUG: list[bool] = []
+
+
+@app.command()
+def train(
+    config: ConfigArguments,
+    out: Annotated[Path, typer.Option(help="where folders of runs are made")] = Path("runs"),
+    config_dir: Folders = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="build, swap, run one batch of each stage; write nothing")
+    ] = False,
+    seeds: Annotated[str | None, typer.Option(help="several runs, one after another: 0,1,2")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train, test and draw what a config says; everything is in one folder.
+
+    `lightning-acts train digits` · `lightning-acts train digits swap.0.map.relu=silu trainer.max_epochs=3` ·
+    `lightning-acts train mine.yaml --seeds 0,1,2`
+    """
+    if seeds is not None:
+        _train_seeds(config, seeds, out, config_dir or [], as_json)
+        return
+    checked = _checked(config, config_dir or [])
+    from lightning_acts.runs import training
+
+    if dry_run:
+        typer.echo(training.dry_run(checked))
+        return
+    result = training.train(checked, out, lambda folder: typer.echo(f"run: {folder}", err=True))
+    _show_result(result, as_json)
+
+
+@app.command()
+def resume(
+    run: Run,
+    overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Go on with a run that was interrupted, or for longer.
+
+    `lightning-acts resume runs/digits/20261124-120000-mish-s0-1a2b3c trainer.max_epochs=20`
+    """
+    from lightning_acts.runs import folder as folders
+    from lightning_acts.runs.config import load
+    from lightning_acts.runs.reading import dotted
+
+    folder = folders.open_run(run)
+    old = load([str(folder.config)])
+    new = load([str(folder.config)], overrides or [])
+    checked = _check(new)
+    from lightning_acts.runs import training
+
+    refused = training.refused_changes(old, new)
+    if refused:
+        raise ConfigError(
+            *(
+                Problem(new.origin(path), f"{dotted(path)}: a change makes it another run: train anew")
+                for path in refused
+            )
+        )
+    if folder.status() == "finished" and new.data == old.data:
+        epochs = folder.read("status.json").get("epochs")
+        typer.echo(f"{folder} is finished, after {epochs} epochs; resume it for longer: trainer.max_epochs=N", err=True)
+        return
+    typer.echo(f"run: {folder}", err=True)
+    _show_result(training.resume(checked, folder), as_json)
+
+
+@app.command("eval")
+def evaluate(run: Run, as_json: Json = False) -> None:
+    """The metrics of a run's best checkpoint on the test data.
+
+    `lightning-acts eval runs/digits/20261124-120000-mish-s0-1a2b3c --json`
+    """
+    from lightning_acts.runs import folder as folders
+    from lightning_acts.runs import training
+    from lightning_acts.runs.config import load
+
+    folder = folders.open_run(run)
+    _show_metrics(training.evaluate(_check(load([str(folder.config)])), folder), as_json)
+
+
+@app.command()
+def predict(
+    run: Run,
+    out: Annotated[Path, typer.Option(help="the file to write: .csv, or .pt for tensors")] = Path("predictions.csv"),
+) -> None:
+    """Write what a run's best checkpoint predicts for the data module's predict data.
+
+    `lightning-acts predict runs/digits/20261124-120000-mish-s0-1a2b3c --out predictions.csv`
+    """
+    from lightning_acts.runs import folder as folders
+    from lightning_acts.runs import training
+    from lightning_acts.runs.config import load
+
+    folder = folders.open_run(run)
+    count = training.predict(_check(load([str(folder.config)])), folder, out)
+    typer.echo(f"{count} predictions are in {out}")
+
+
+@app.command()
+def ls(
+    what: Annotated[str, typer.Argument(help="configs, activations, models or data")] = "configs",
+    pattern: Annotated[str, typer.Argument(metavar="[GLOB]")] = "*",
+    config_dir: Folders = None,
+    as_json: Json = False,
+) -> None:
+    """What there is: configs, activations, models, data.
+
+    `lightning-acts ls activations "*elu"` · `lightning-acts ls models "torchvision:*net*"`
+    """
+    listed = _listed(what, config_dir or [])
+    found = {name: about for name, about in listed.items() if fnmatch.fnmatchcase(name, pattern)}
+    if not found:
+        raise ConfigError(Problem(None, f"none of the {len(listed)} {what} is like {pattern!r}"))
+    if as_json:
+        typer.echo(json.dumps([{"name": name, "about": about} for name, about in found.items()], indent=2))
+        return
+    width = max(map(len, found))
+    for name, about in found.items():
+        typer.echo(f"{name:<{width}}  {about}".rstrip())
+
+
+@app.command()
+def cat(
+    config: Annotated[list[str] | None, typer.Argument(metavar="CONFIG... [KEY=VALUE...]")] = None,
+    config_dir: Folders = None,
+    schema: Annotated[bool, typer.Option("--schema", help="the JSON schema of configs, for editors")] = False,
+    as_json: Json = False,
+) -> None:
+    """The resolved config, and where each value comes from.
+
+    `lightning-acts cat digits trainer.max_epochs=3` · `lightning-acts cat --schema > schema.json`
+    """
+    if schema:
+        from lightning_acts.runs.checking import json_schema
+
+        typer.echo(json.dumps(json_schema(), indent=2))
+        return
+    if not config:
+        raise ConfigError(Problem(None, "cat needs a config: lightning-acts cat digits"))
+    from lightning_acts.runs.config import with_comments
+
+    loaded = _loaded(config, config_dir or [])
+    typer.echo(json.dumps(loaded.data, indent=2) if as_json else with_comments(loaded), nl=as_json)
+
+
+@app.command()
+def cp(
+    name: Annotated[str, typer.Argument(help="a config that ships")],
+    dest: Annotated[Path, typer.Argument(help="a file, or a folder")] = Path(),
+) -> None:
+    """Copy a config that ships, to make it one's own.
+
+    `lightning-acts cp digits mine.yaml`
+    """
+    from lightning_acts.runs.config import find
+
+    source = find(name)
+    target = dest / source.name if dest.is_dir() else dest
+    try:
+        with target.open("x", encoding="utf-8") as file, source.open(encoding="utf-8") as original:
+            shutil.copyfileobj(original, file)
+    except FileExistsError:
+        raise ConfigError(Problem(None, f"{target} exists, and is not overwritten")) from None
+    except OSError as error:
+        raise ConfigError(Problem(None, f"{target} can't be written: {error.strerror}")) from None
+    typer.echo(target)
+
+
+@app.command()
+def validate(config: ConfigArguments, config_dir: Folders = None) -> None:
+    """Check a config: every problem at once, nothing is built.
+
+    `lightning-acts validate mine.yaml`
+    """
+    checked = _checked(config, config_dir or [])
+    typer.echo(f"{checked.config.name}: all is well")
+
+
+@app.command()
+def inspect(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="torchvision:NAME, timm:NAME or package.module:callable")
+    ],
+    shape: Annotated[
+        str | None, typer.Option("--input", help="shape of an input, to find functions too: 1,3,224,224")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Where a model applies activations, which, and in which role.
+
+    `lightning-acts inspect torchvision:mobilenet_v3_small --input 1,3,224,224`
+    """
+    from lightning_acts.cli.showing import site_tree
+
+    example = None
+    if shape is not None:
+        sizes = shape.split(",")
+        if not all(size.strip().isdigit() and int(size) for size in sizes):
+            raise ConfigError(
+                Problem(None, f"--input {shape}: a shape is whole numbers with commas, such as 1,3,224,224")
+            )
+        import torch
+
+        example = torch.zeros([int(size) for size in sizes])
+    _import_from_here()
+    from lightning_acts.models import build
+    from lightning_acts.surgery.finding import find
+
+    sites = find(build(model).eval(), example)
+    if as_json:
+        typer.echo(json.dumps([site.to_dict() for site in sites], indent=2))
+    else:
+        site_tree(model, sites)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="an activation, with parameters if you like: elu(alpha=0.5)")],
+    picture: Annotated[Path | None, typer.Option(help="a file for a picture of it")] = None,
+    as_json: Json = False,
+) -> None:
+    """Facts about an activation, its formula and its curve.
+
+    `lightning-acts show mish` · `lightning-acts show "elu(alpha=0.5)" --picture elu.png`
+    """
+    from lightning_acts.cli.showing import activation_facts, draw_in_terminal
+    from lightning_acts.reports.pictures import plot_activations
+
+    facts = activation_facts(name)
+    if as_json:
+        typer.echo(json.dumps(facts.data, indent=2))
+    else:
+        typer.echo(facts.text)
+        draw_in_terminal(name)
+    if picture is not None:
+        plot_activations([name], picture)
+        typer.echo(f"picture: {picture}", err=as_json)
+
+
+@app.command()
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="A B...", help="activations")],
+    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("compare.png"),
+) -> None:
+    """One picture of the curves and derivatives of several activations; of two, their largest differences too.
+
+    `lightning-acts compare silu hardswish mish --out swishes.png`
+    """
+    from lightning_acts.registry import resolve
+    from lightning_acts.reports.comparison import compare as compared
+    from lightning_acts.reports.pictures import plot_activations
+
+    specs = [resolve(name) for name in names]
+    if len(specs) < 2:
+        raise ConfigError(Problem(None, "compare needs two activations at least: lightning-acts compare silu mish"))
+    if len(specs) == 2:
+        typer.echo(str(compared(specs[0], against=specs[1])))
+    typer.echo(f"picture: {plot_activations(specs, out)}")
+
+
+def main() -> None:
+    """The console script: runs a command, and turns errors into words and an exit status."""
+    with _errors_in_words():
+        app()
+
+
+@contextlib.contextmanager
+def _errors_in_words() -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        _fail(error, 2)
+    except (KeyboardInterrupt, SystemExit) as error:
+        if isinstance(error, SystemExit):
+            raise
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if type(error).__name__ == "Interrupted":
+            typer.echo(str(error), err=True)
+            sys.exit(130)
+        _fail(error, 2 if type(error).__name__ in ("SpecError", "ModelError", "CurveError") else 1)
+
+
+def _fail(error: Exception, status: int) -> None:
+    if any(_DEBUG):
+        raise error
+    known = (
+        isinstance(error, ConfigError)
+        or type(error).__module__.startswith("lightning_acts.")
+        or isinstance(error, OSError)
+    )
+    typer.echo(
+        str(error) if known else f"{type(error).__name__}: {error}\n(--debug before the verb shows where)", err=True
+    )
+    sys.exit(status)
+
+
+def _loaded(arguments: Sequence[str], folders: Sequence[Path]) -> Config:
+    from lightning_acts.runs.config import load
+
+    is_override = [
+        ("=" in argument or argument.startswith("~")) and not Path(argument).exists() for argument in arguments
+    ]
+    files = [argument for argument, override in zip(arguments, is_override, strict=True) if not override]
+    overrides = [argument for argument, override in zip(arguments, is_override, strict=True) if override]
+    if not files:
+        raise ConfigError(
+            Problem(Origin("command line"), "a config is needed before its overrides: train digits seed=1")
+        )
+    return load(files, overrides, folders)
+
+
+def _checked(arguments: Sequence[str], folders: Sequence[Path]) -> Checked:
+    return _check(_loaded(arguments, folders))
+
+
+def _check(config: Config) -> Checked:
+    _import_from_here()
+    from lightning_acts.runs.checking import check_config
+
+    return check_config(config)
+
+
+def _import_from_here() -> None:
+    """Import paths are looked up in the current folder too, as python -m does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+
+
+def _listed(what: str, folders: Sequence[Path]) -> dict[str, str]:
+    from lightning_acts.hints import did_you_mean
+
+    if what == "configs":
+        from lightning_acts.runs.config import first_comment, named
+
+        return {name: first_comment(path) for name, path in named(folders).items()}
+    if what == "activations":
+        from lightning_acts.registry import info, names
+
+        return {name: info(name).formula or "" for name in names()}
+    if what == "models":
+        from lightning_acts.models import names as model_names
+
+        return dict.fromkeys(model_names(), "")
+    if what == "data":
+        from lightning_acts.cli.showing import data_modules
+
+        return data_modules()
+    kinds = ("configs", "activations", "models", "data")
+    raise ConfigError(
+        Problem(None, f"there is no list of {what!r}{did_you_mean(what, kinds)} There are: {', '.join(kinds)}")
+    )
+
+
+def _train_seeds(arguments: list[str], seeds: str, out: Path, folders: list[Path], as_json: bool) -> None:
+    numbers = seeds.split(",")
+    if not all(number.strip().isdigit() for number in numbers) or len(set(numbers)) < len(numbers):
+        raise ConfigError(Problem(None, f"--seeds {seeds}: different whole numbers with commas, such as 0,1,2"))
+    checked = _checked(arguments, folders)
+    from lightning_acts.runs.seeds import run_seeds
+
+    options = [part for folder in folders for part in ("--config-dir", str(folder))]
+    table, failed = run_seeds(checked, [int(number) for number in numbers], arguments, options, out)
+    if as_json:
+        typer.echo(json.dumps(table.to_dict(), indent=2))
+    else:
+        table.show()
+    if failed:
+        sys.exit(3)
+
+
+def _show_result(result: Any, as_json: bool) -> None:
+    from lightning.pytorch.utilities import rank_zero_only
+
+    if getattr(rank_zero_only, "rank", 0) != 0:
+        return
+    if as_json:
+        typer.echo(
+            json.dumps({"run": str(result.folder), "epochs": result.epochs, "metrics": result.metrics}, indent=2)
+        )
+    else:
+        _show_metrics(result.metrics, as_json)
+    typer.echo(f"run: {result.folder}", err=True)
+
+
+def _show_metrics(metrics: dict[str, float], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps(metrics, indent=2))
+        return
+    from lightning_acts.cli.showing import metrics_table
+
+    metrics_table(metrics)

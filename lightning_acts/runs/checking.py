@@ -1,0 +1,464 @@
+"""A config against the signatures of what it configures: every problem at once, before anything is built."""
+
+from __future__ import annotations
+
+import collections.abc
+import importlib
+import inspect
+import math
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.loggers import Logger
+
+from lightning_acts.callbacks.activation_swap import ActivationSwap
+from lightning_acts.hints import did_you_mean
+from lightning_acts.models import ModelError, check
+from lightning_acts.runs.config import GROUPS, Config
+from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
+from lightning_acts.spec import SpecError
+from lightning_acts.surgery.site import SwapError
+
+#: What each group's _target_ has to be.
+_BASES: Mapping[str, type] = {
+    "model": L.LightningModule,
+    "data": L.LightningDataModule,
+    "optimizer": torch.optim.Optimizer,
+    "scheduler": torch.optim.lr_scheduler.LRScheduler,
+    "callbacks": L.Callback,
+    "logger": Logger,
+}
+# What a run sets itself.
+_TAKEN = {"callbacks": "the group 'callbacks'", "logger": "the group 'logger'", "default_root_dir": "--out"}
+
+
+@dataclass(frozen=True)
+class Targeted:
+    """A class that a config names, and its arguments, coerced to the declared types."""
+
+    target: Callable[..., Any]
+    arguments: dict[str, Any]
+
+    def make(self, *positional: Any, **more: Any) -> Any:
+        """Make it, and first what its arguments name."""
+        made = {key: made_of(value) for key, value in self.arguments.items()}
+        return self.target(*positional, **made, **more)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A config that has passed every check."""
+
+    config: Config
+    model: Targeted
+    data: Targeted
+    optimizer: Targeted | None
+    scheduler: Targeted | None
+    trainer: dict[str, Any]
+    swap: list[dict[str, Any]]
+    callbacks: dict[str, Targeted]
+    logger: dict[str, Targeted]
+    compile: dict[str, Any] | None
+    seed: int
+
+
+def check_config(config: Config) -> Checked:
+    """Check a config against what it names.
+
+    Raises:
+        ConfigError: With every problem, each with its origin.
+    """
+    checker = _Checker(config)
+    data = config.data
+    for group in ("model", "data"):
+        if data.get(group) is None:
+            checker.add((), f"{group} is missing: give {group}._target_, or start from a config that ships")
+    targets = {group: checker.group(group, data.get(group)) for group in ("model", "data", "optimizer", "scheduler")}
+    for group in ("optimizer", "scheduler"):
+        model = targets["model"]
+        if targets[group] and model and group not in _parameters(model.target):
+            checker.add((group,), f"{group}: {_name(model.target)} brings its own, and takes none from a config")
+    trainer = checker.trainer(data.get("trainer"))
+    swaps = checker.swaps(data.get("swap"))
+    named = {group: checker.named(group, data.get(group)) for group in ("callbacks", "logger")}
+    compiled = checker.compile(data.get("compile", False))
+    seed = checker.seed(data.get("seed", 0))
+    checker.backbone(targets["model"])
+    if checker.problems:
+        raise ConfigError(*checker.problems)
+    assert targets["model"]
+    assert targets["data"]
+    return Checked(
+        config,
+        targets["model"],
+        targets["data"],
+        targets["optimizer"],
+        targets["scheduler"],
+        trainer,
+        swaps,
+        named["callbacks"],
+        named["logger"],
+        compiled,
+        seed,
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of a config, by which an editor completes and checks: groups, Trainer's arguments, swaps."""
+    target = {
+        "type": "object",
+        "required": ["_target_"],
+        "properties": {"_target_": {"type": "string", "description": "import path of a class"}},
+    }
+    named_targets = {"type": "object", "additionalProperties": {"anyOf": [target, {"type": "null"}]}}
+    trainer: dict[str, Any] = {name: {} for name in _parameters(L.Trainer) if name not in _TAKEN}
+    swap = {
+        "type": "object",
+        "required": ["map"],
+        "properties": {name: {} for name in _parameters(ActivationSwap)},
+        "additionalProperties": False,
+    }
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(("model", "data", "optimizer", "scheduler"), target),
+        **dict.fromkeys(("callbacks", "logger"), named_targets),
+        "trainer": {"type": "object", "properties": trainer, "additionalProperties": False},
+        "swap": {"anyOf": [swap, {"type": "array", "items": swap}]},
+        "compile": {"type": ["boolean", "object"]},
+        "seed": {"type": "integer", "minimum": 0},
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "lightning-acts config",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: {**kinds[name], "description": about} for name, about in GROUPS.items()},
+    }
+
+
+def made_of(value: Any) -> Any:
+    """A value of a checked config with everything in it made."""
+    if isinstance(value, Targeted):
+        return value.make()
+    if isinstance(value, dict):
+        return {key: made_of(child) for key, child in value.items()}
+    if isinstance(value, list):
+        return [made_of(child) for child in value]
+    return value
+
+
+class _Checker:
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.problems: list[Problem] = []
+
+    def add(self, path: KeyPath, message: str) -> None:
+        self.problems.append(self.config.problem(path, message))
+
+    def group(self, group: str, value: Any) -> Targeted | None:
+        return None if value is None else self.target((group,), value, _BASES[group])
+
+    def named(self, group: str, value: Any) -> dict[str, Targeted]:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.add((group,), f"{group} holds names with a _target_ each, not {_shown(value)}")
+            return {}
+        found = {
+            name: self.target((group, name), child, _BASES[group]) for name, child in value.items() if child is not None
+        }
+        return {name: target for name, target in found.items() if target is not None}
+
+    def target(self, path: KeyPath, value: Any, base: type | None) -> Targeted | None:
+        if not isinstance(value, dict):
+            self.add(path, f"{dotted(path)} holds a _target_ and its arguments, not {_shown(value)}")
+            return None
+        name = value.get("_target_")
+        if not isinstance(name, str):
+            meant = [key for key in value if key != "_target_" and did_you_mean(str(key), ["_target_"]) != "."]
+            hint = f"; is {meant[0]} meant for it?" if meant else ""
+            self.add(path, f"{dotted(path)} needs _target_, the import path of a class{hint}")
+            return None
+        try:
+            found = import_target(name)
+        except ConfigError as error:
+            for problem in error.problems:
+                self.add((*path, "_target_"), f"{dotted((*path, '_target_'))}: {problem.message}")
+            return None
+        if base is not None and not (isinstance(found, type) and issubclass(found, base)):
+            self.add((*path, "_target_"), f"{dotted((*path, '_target_'))}: {name} is no {_name(base)}")
+            return None
+        arguments = {key: child for key, child in value.items() if key != "_target_"}
+        skip = 1 if base in (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler) else 0
+        return Targeted(found, self.arguments(path, arguments, found, skip))
+
+    def arguments(self, path: KeyPath, given: dict[str, Any], target: Callable[..., Any], skip: int = 0) -> dict[str, Any]:
+        """The arguments in ``given``, coerced by the signature of ``target``; the first ``skip`` are not for a config."""
+        parameters = _parameters(target)
+        for name in list(parameters)[:skip]:
+            del parameters[name]
+        open_ended = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        known = {
+            name: parameter
+            for name, parameter in parameters.items()
+            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        }
+        coerced: dict[str, Any] = {}
+        for name, value in given.items():
+            here = (*path, name)
+            if name not in known and not open_ended:
+                listed = ", ".join(known) or "none"
+                hint = did_you_mean(name, known, prefix=f"{dotted(path)}.")
+                self.add(here, f"unknown key {dotted(here)}{hint} {_name(target)} takes: {listed}")
+                continue
+            annotation = _hints(target).get(name, Any) if name in known else Any
+            coerced[name] = self.value(here, value, annotation)
+        missing = [
+            name for name, parameter in known.items() if parameter.default is parameter.empty and name not in given
+        ]
+        if missing:
+            self.add(path, f"{dotted(path)}: {_name(target)} needs {', '.join(missing)}")
+        return coerced
+
+    def value(self, path: KeyPath, value: Any, annotation: Any) -> Any:
+        if isinstance(value, dict) and "_target_" in value:
+            return self.target(path, value, None)
+        try:
+            coerced = coerce(value, annotation)
+        except TypeError as error:
+            self.add(path, f"{dotted(path)}: {error}")
+            return value
+        if isinstance(coerced, dict):
+            return {key: self.value((*path, key), child, Any) for key, child in coerced.items()}
+        if isinstance(coerced, list):
+            return [self.value((*path, index), child, Any) for index, child in enumerate(coerced)]
+        return coerced
+
+    def trainer(self, value: Any) -> dict[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self.add(("trainer",), f"trainer holds arguments of lightning's Trainer, not {_shown(value)}")
+            return {}
+        for name in [name for name in value if name in _TAKEN]:
+            self.add(("trainer", name), f"trainer.{name} is not for a config: use {_TAKEN[name]}")
+        given = {name: child for name, child in value.items() if name not in _TAKEN}
+        return self.arguments(("trainer",), given, L.Trainer)
+
+    def swaps(self, value: Any) -> list[dict[str, Any]]:
+        entries = [] if value is None else [value] if isinstance(value, dict) else value
+        if not isinstance(entries, list):
+            self.add(("swap",), f"swap is a list of map, include, exclude and role, not {_shown(value)}")
+            return []
+        checked = []
+        for index, entry in enumerate(entries):
+            path: KeyPath = ("swap",) if isinstance(value, dict) else ("swap", index)
+            if not isinstance(entry, dict):
+                self.add(path, f"{dotted(path)} holds map, include, exclude and role, not {_shown(entry)}")
+                continue
+            before = len(self.problems)
+            arguments = self.arguments(path, entry, ActivationSwap)
+            if len(self.problems) > before:
+                continue
+            try:
+                ActivationSwap(**arguments)
+            except (SpecError, SwapError) as error:
+                self.add((*path, "map"), f"{dotted(path)}: {error}")
+                continue
+            checked.append(arguments)
+        return checked
+
+    def compile(self, value: Any) -> dict[str, Any] | None:
+        if isinstance(value, bool) or value is None:
+            return {} if value else None
+        if not isinstance(value, dict):
+            self.add(("compile",), f"compile is true, false or arguments of torch.compile, not {_shown(value)}")
+            return None
+        return self.arguments(("compile",), value, torch.compile, skip=1)
+
+    def seed(self, value: Any) -> int:
+        try:
+            seed = coerce(value, int)
+        except TypeError as error:
+            self.add(("seed",), f"seed: {error}")
+            return 0
+        if not 0 <= seed < 2**32:
+            self.add(("seed",), f"seed: {seed} does not lie between 0 and 2**32 - 1")
+        return int(seed)
+
+    def backbone(self, model: Targeted | None) -> None:
+        """A mistyped backbone is a mistake in the config, and found before the data are."""
+        backbone = model.arguments.get("backbone") if model else None
+        if isinstance(backbone, str) and ":" in backbone:
+            try:
+                check(backbone)
+            except (ModelError, ImportError) as error:
+                self.add(("model", "backbone"), f"model.backbone: {error}")
+
+
+def import_target(name: str) -> Any:
+    """The class or function at an import path.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    module_name, _, attribute = name.rpartition(".")
+    if not module_name or not all(part.isidentifier() for part in name.split(".")):
+        raise ConfigError(Problem(None, f"{name!r} is no import path, such as package.module.Class"))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(Problem(None, f"{module_name} can't be imported: {error}")) from error
+        near = did_you_mean(module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"])
+        raise ConfigError(Problem(None, f"there is no module {error.name!r}{near}")) from error
+    except Exception as error:
+        raise ConfigError(Problem(None, f"{module_name} can't be imported: {type(error).__name__}: {error}")) from error
+    if not hasattr(module, attribute):
+        public = [name for name, member in vars(module).items() if not name.startswith("_") and callable(member)]
+        raise ConfigError(Problem(None, f"{module_name} has no {attribute!r}{did_you_mean(attribute, public)}"))
+    found = getattr(module, attribute)
+    if not callable(found):
+        raise ConfigError(Problem(None, f"{name} is no class or function"))
+    return found
+
+
+def coerce(value: Any, annotation: Any) -> Any:
+    """``value`` as the declared type: an int where a float is wanted, 1e3 where an int is, a path from its text.
+
+    Raises:
+        TypeError: It can't be; the message says what is wanted.
+
+    Example:
+        >>> coerce(1e3, int), coerce(2, float), coerce([1, 2], tuple[int, ...])
+        (1000, 2.0, (1, 2))
+    """
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if annotation in (Any, inspect.Parameter.empty) or isinstance(annotation, (str, typing.TypeVar)):
+        return value
+    if origin in (typing.Union, types.UnionType):
+        # Exactly fitting members first, so that "32" and 32 stay what they are.
+        for member in arguments:
+            if typing.get_origin(member) is None and isinstance(member, type) and type(value) is member:
+                return value
+        for member in arguments:
+            try:
+                return coerce(value, member)
+            except TypeError:
+                continue
+    elif origin is typing.Literal:
+        for member in arguments:
+            if value == member and type(value) is type(member):
+                return value
+        near = did_you_mean(value, [str(member) for member in arguments]).rstrip(".") if isinstance(value, str) else ""
+        raise TypeError(f"must be one of {', '.join(map(repr, arguments))}, not {_shown(value)}{near}")
+    elif origin is typing.Annotated:
+        return coerce(value, arguments[0])
+    elif origin is not None:
+        return _coerce_container(value, annotation, origin, arguments)
+    elif annotation is None or annotation is type(None):
+        if value is None:
+            return None
+    elif annotation is bool:
+        if isinstance(value, bool):
+            return value
+        hint = {"on": "true", "yes": "true", "off": "false", "no": "false"}.get(str(value).lower())
+        raise TypeError(f"must be true or false, not {_shown(value)}" + (f"; YAML 1.2 writes {hint}" if hint else ""))
+    elif annotation is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        if isinstance(value, float) and math.isfinite(value) and value.is_integer():
+            return int(value)
+    elif annotation is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    elif annotation is str:
+        if isinstance(value, str):
+            return value
+    elif isinstance(annotation, type) and issubclass(annotation, Path):
+        if isinstance(value, str):
+            return Path(value)
+    elif isinstance(annotation, type) and annotation in (list, dict, tuple, set):
+        return _coerce_container(value, annotation, annotation, ())
+    elif isinstance(annotation, type):
+        if isinstance(value, annotation):
+            return value
+    else:
+        return value
+    raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
+
+
+def _coerce_container(value: Any, annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
+    if origin is tuple:
+        if isinstance(value, (list, tuple)):
+            open_ended = len(arguments) == 2 and arguments[1] is Ellipsis
+            members = [arguments[0]] * len(value) if open_ended else list(arguments) or [Any] * len(value)
+            if len(members) == len(value):
+                return tuple(coerce(child, member) for child, member in zip(value, members, strict=True))
+    elif isinstance(origin, type) and issubclass(dict, origin):
+        if isinstance(value, dict):
+            key, member = arguments or (Any, Any)
+            return {coerce(name, key): coerce(child, member) for name, child in value.items()}
+    elif isinstance(origin, type) and issubclass(list, origin) and origin is not object:
+        if isinstance(value, (list, tuple)):
+            return [coerce(child, arguments[0] if arguments else Any) for child in value]
+    elif origin is collections.abc.Callable or origin is type:
+        if callable(value):
+            return value
+    else:
+        return value
+    raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
+
+
+def _parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    try:
+        return dict(inspect.signature(target).parameters)
+    except ValueError:
+        return {"kwargs": inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)}
+
+
+def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+    function: Any = vars(target).get("__init__", target.__init__) if isinstance(target, type) else target  # type: ignore[misc]
+    try:
+        return typing.get_type_hints(function)
+    except Exception:  # names that exist only while types are checked: such a signature tells names, not types
+        return {}
+
+
+def _name(target: Any) -> str:
+    return getattr(target, "__name__", repr(target))
+
+
+def _shown(value: Any) -> str:
+    kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
+    return kinds.get(type(value)) or f"{value!r}"
+
+
+def _type_name(annotation: Any) -> str:
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_flat(arguments)))
+    if origin is typing.Literal:
+        return "one of " + ", ".join(map(repr, arguments))
+    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null", None: "null"}
+    if annotation in names:
+        return names[annotation]
+    container = origin or annotation
+    if isinstance(container, type) and container is not object:
+        if issubclass(container, (list, tuple, collections.abc.Sequence)):
+            return f"a list of {_type_name(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
+        if issubclass(container, collections.abc.Mapping):
+            return "a mapping"
+        if issubclass(container, Path):
+            return "a path"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _flat(arguments: tuple[Any, ...]) -> Iterator[str]:
+    for argument in arguments:
+        yield _type_name(argument)

@@ -1,0 +1,307 @@
+"""A config put together: files, then overrides; later wins. Nothing here imports torch."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lightning_acts.hints import did_you_mean
+from lightning_acts.runs.reading import (
+    ConfigError,
+    Document,
+    KeyPath,
+    Origin,
+    Problem,
+    dotted,
+    read_file,
+    read_value,
+    walk,
+)
+
+#: The keys of a config, each with what it is for.
+GROUPS = {
+    "model": "the LightningModule: _target_ and its arguments",
+    "data": "the LightningDataModule: _target_ and its arguments",
+    "optimizer": "an optimizer, for models that take one",
+    "scheduler": "a scheduler of the learning rate, for models that take one",
+    "trainer": "arguments of lightning's Trainer",
+    "swap": "activations to swap: a list of map, include, exclude, role",
+    "callbacks": "further callbacks by name: _target_ and arguments",
+    "logger": "further loggers by name: _target_ and arguments",
+    "compile": "true, or arguments of torch.compile",
+    "seed": "seed of everything that is random",
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """A config as plain data, with the origin of each value; ``name`` is that of its first file."""
+
+    name: str
+    data: dict[str, Any]
+    origins: dict[KeyPath, Origin]
+
+    def origin(self, path: KeyPath) -> Origin | None:
+        """Where the value at ``path``, or what it stands in, was given."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.origins:
+                return self.origins[path[:length]]
+        return None
+
+    def problem(self, path: KeyPath, message: str) -> Problem:
+        """A problem with the value at ``path``."""
+        return Problem(self.origin(path), message)
+
+
+def load(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[Path] = ()) -> Config:
+    """Read config files, apply overrides, resolve interpolations.
+
+    Args:
+        files: Paths, or names of shipped configs and of configs in ``folders``; later ones win.
+        overrides: ``a.b=value``, ``+a.b=value``, ``~a.b``.
+        folders: Where named configs are looked for, before the shipped ones.
+
+    Raises:
+        ConfigError: Something can't be read or resolved; with every problem of the first step that fails.
+    """
+    paths = [find(name, folders) for name in files]
+    problems: list[Problem] = []
+    documents: list[Document] = []
+    for path in paths:
+        try:
+            documents.append(read_file(path))
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*problems)
+    data: dict[str, Any] = {}
+    origins: dict[KeyPath, Origin] = {}
+    for document in documents:
+        data = _merged(data, document.data, (), origins, document.origins)
+    for override in overrides:
+        try:
+            _apply(override, data, origins)
+        except ConfigError as error:
+            problems += error.problems
+    config = Config(paths[0].stem, data, origins)
+    problems += [
+        config.problem((key,), f"unknown key {key}{did_you_mean(key, GROUPS)} The keys: {', '.join(GROUPS)}")
+        for key in data
+        if key not in GROUPS
+    ]
+    resolved, unresolved = _resolve(config)
+    problems += unresolved
+    if problems:
+        raise ConfigError(*problems)
+    return resolved
+
+
+def shipped_folder() -> Path:
+    """The folder of the configs that ship with this package."""
+    # Found without importing it: an editable install keeps it beside the package, a wheel within it.
+    within = Path(__file__).parents[1] / "configs"
+    return within if within.is_dir() else Path(__file__).parents[2] / "configs"
+
+
+def named(folders: Sequence[Path] = ()) -> dict[str, Path]:
+    """Every config that has a name: those in ``folders``, then those that ship."""
+    found: dict[str, Path] = {}
+    for folder in (*folders, shipped_folder()):
+        for path in sorted(folder.glob("*.yaml")):
+            found.setdefault(path.stem, path)
+    return found
+
+
+def first_comment(path: Path) -> str:
+    """The first line of a config, which says what it is."""
+    with path.open(encoding="utf-8") as file:
+        line = file.readline()
+    return line.lstrip("# ").strip() if line.startswith("#") else ""
+
+
+def find(name: str, folders: Sequence[Path] = ()) -> Path:
+    """The file of a config that was given by name or path.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(Problem(None, f"--config-dir {folder}: there is no such folder"))
+    known = named(folders)
+    if name in known:
+        return known[name]
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise ConfigError(Problem(None, f"{name} is a folder, not a config"))
+    if "=" in name:
+        raise ConfigError(Problem(None, f"{name!r} is an override, and stands before any config: train CONFIG {name}"))
+    looks_like_path = os.sep in name or path.suffix in (".yaml", ".yml")
+    candidates = [str(near) for near in path.parent.glob("*.y*ml")] if looks_like_path else list(known)
+    what = "file" if looks_like_path else "config"
+    raise ConfigError(
+        Problem(None, f"there is no {what} {name!r}{did_you_mean(name, candidates)} 'ls configs' shows what ships")
+    )
+
+
+def with_comments(config: Config) -> str:
+    """The config as YAML, each value with its origin in a comment."""
+    lines = list(_lines(config, config.data, (), 0))
+    width = min(max((len(line) for line, _ in lines), default=0), 60)
+    return "\n".join(f"{line:<{width}}  # {origin}" if origin else line for line, origin in lines) + "\n"
+
+
+def to_yaml(data: Any) -> str:
+    """Plain data as YAML that reads back equal, by YAML 1.1 and by 1.2."""
+    return "\n".join(line for line, _ in _lines(None, data, (), 0)) + "\n"
+
+
+def _lines(config: Config | None, value: Any, path: KeyPath, depth: int) -> Iterator[tuple[str, Origin | None]]:
+    indent = "  " * depth
+    items: Any = value.items() if isinstance(value, dict) else ((None, child) for child in value)
+    for index, (key, child) in enumerate(items):
+        here = (*path, key if key is not None else index)
+        head = f"{indent}{_text(key)}:" if key is not None else f"{indent}-"
+        origin = config.origin(here) if config else None
+        if isinstance(child, (dict, list)) and child:
+            yield head, None
+            yield from _lines(config, child, here, depth + 1)
+        else:
+            yield f"{head} {_text(child)}", origin
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        plain = re.fullmatch(r"[A-Za-z_][A-Za-z0-9_./-]*", value) and value.lower() not in _WORDS
+        return value if plain else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float):
+        text = repr(value)
+        return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(text, text if "." in text else _with_point(text))
+    if isinstance(value, (dict, list)):  # empty: the others are written over several lines
+        return "{}" if isinstance(value, dict) else "[]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _with_point(text: str) -> str:
+    # YAML 1.1 takes 1e-05 for text.
+    mantissa, _, exponent = text.partition("e")
+    return f"{mantissa}.0e{exponent}" if exponent else f"{text}.0"
+
+
+_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+
+
+def _merged(old: Any, new: Any, path: KeyPath, origins: dict[KeyPath, Origin], newer: dict[KeyPath, Origin]) -> Any:
+    """``new`` over ``old``, mappings key by key; ``origins`` follows."""
+    another_class = isinstance(new, dict) and isinstance(old, dict) and new.get("_target_", old.get("_target_")) != old.get("_target_")
+    if not isinstance(old, dict) or not isinstance(new, dict) or another_class:
+        # The arguments of one class are not those of another.
+        for known in [known for known in origins if known[: len(path)] == path]:
+            del origins[known]
+        for inner, _ in walk(new, path):
+            if inner in newer:
+                origins[inner] = newer[inner]
+        return copy.deepcopy(new)
+    result = dict(old)
+    if path in newer:
+        origins.setdefault(path, newer[path])
+    for key, value in new.items():
+        result[key] = _merged(old.get(key), value, (*path, key), origins, newer)
+    return result
+
+
+def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) -> None:
+    origin = Origin(f"command line: {override}")
+    removing = override.startswith("~")
+    left, separator, text = override.lstrip("+~").partition("=")
+    if (not separator and not removing) or (separator and removing):
+        raise ConfigError(Problem(origin, "an override is 'key=value', '+key=value' or '~key'"))
+    keys = left.strip().split(".")
+    if not all(keys):
+        raise ConfigError(Problem(origin, f"{left!r} is no key path, such as trainer.max_epochs"))
+    path: KeyPath = ()
+    parent: Any = data
+    for key in keys[:-1]:
+        step, path = _step(parent, key, path, origin, create=not removing)
+        parent = parent[step]
+    if not isinstance(parent, (dict, list)):
+        raise ConfigError(Problem(origin, f"{dotted(path)} is {parent!r}, and has no keys"))
+    if removing:
+        step, path = _step(parent, keys[-1], path, origin, create=False)
+        del parent[step]
+        for known in [known for known in origins if known[: len(path)] == path]:
+            del origins[known]
+        return
+    value = read_value(text, origin)
+    if isinstance(parent, list):
+        step, path = _step(parent, keys[-1], path, origin, create=False)
+    else:
+        step, path = keys[-1], (*path, keys[-1])
+    newer = {inner: origin for inner, _ in walk(value, path)}
+    parent[step] = _merged(parent[step] if isinstance(parent, list) else parent.get(step), value, path, origins, newer)
+    if step == "_target_" and isinstance(parent, dict):
+        # Another class has other arguments: those of the former one go.
+        for other in [other for other in parent if other != "_target_" and str(origins.get((*path[:-1], other), "")).partition(":")[0] != "command line"]:
+            del parent[other]
+
+
+def _step(parent: Any, key: str, path: KeyPath, origin: Origin, create: bool) -> tuple[Any, KeyPath]:
+    if isinstance(parent, list):
+        if not key.isdigit() or int(key) >= len(parent):
+            raise ConfigError(Problem(origin, f"{dotted(path)} is a list of {len(parent)}: {key!r} is none of its indices"))
+        return int(key), (*path, int(key))
+    if not isinstance(parent, dict):
+        raise ConfigError(Problem(origin, f"{dotted(path)} is {parent!r}, and has no key {key!r}"))
+    if key not in parent:
+        if not create:
+            raise ConfigError(Problem(origin, f"there is no {dotted((*path, key))} to remove{did_you_mean(key, parent)}"))
+        parent[key] = {}
+    return key, (*path, key)
+
+
+def _resolve(config: Config) -> tuple[Config, list[Problem]]:
+    """OmegaConf's interpolations, ``${a.b}``, replaced by what they name."""
+    using = [path for path, value in walk(config.data) if isinstance(value, str) and "${" in value]
+    if not using:
+        return config, []
+    # Imported only where it is needed: it takes a tenth of a second.
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        tree = OmegaConf.create(config.data)
+    except OmegaConfBaseException as error:
+        path = next((path for path in using if dotted(path) == str(error.full_key)), using[0])
+        return config, [config.problem(path, f"{dotted(path)}: {str(error).splitlines()[0]}")]
+    problems = []
+    data = copy.deepcopy(config.data)
+    for path in using:
+        try:
+            node: Any = tree
+            for key in path:
+                node = node[key]
+        except OmegaConfBaseException as error:
+            reason = str(error).splitlines()[0]
+            problems.append(config.problem(path, f"{dotted(path)}: {reason}{_known_key(reason, config.data)}"))
+            continue
+        value = OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+        target: Any = data
+        for key in path[:-1]:
+            target = target[key]
+        target[path[-1]] = value
+    return Config(config.name, data, config.origins), problems
+
+
+def _known_key(reason: str, data: dict[str, Any]) -> str:
+    match = re.search(r"Interpolation key '([^']+)' not found", reason)
+    return did_you_mean(match.group(1), [dotted(path) for path, _ in walk(data) if path]) if match else ""

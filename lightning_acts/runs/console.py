@@ -1,0 +1,66 @@
+"""What is said while a run goes, and what is not."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+# Hints at hardware and workers, Lightning's advertisements, and what we say ourselves.
+_UNWANTED = (
+    "GPU available",
+    "TPU available",
+    "HPU available",
+    "litlogger",
+    "litmodels",
+    "`Trainer.fit` stopped",
+    "`Trainer.validate` stopped",
+    "Restoring states",
+    "Restored all states",
+    "Loaded model weights",
+    "to estimate number of stepping batches",
+    "Running in `fast_dev_run` mode",
+    "Detected KeyboardInterrupt",
+)
+_UNWANTED_WARNINGS = (
+    ".*does not have many workers.*",
+    ".*is smaller than the logging interval.*",
+    ".*treespec.*",
+    ".*exists and is not empty.*",
+    ".*is not resumable.*",
+    ".*Using `DistributedSampler` with the dataloaders.*",
+    ".*`ModelCheckpoint\\(monitor=.*not found in the returned metrics.*",
+)
+_LOGGERS = ("lightning.pytorch", "lightning.fabric", "py.warnings")
+
+
+def quiet() -> None:
+    """Leave out what does not concern the reader."""
+    for message in _UNWANTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "lightning.pytorch"):
+        logging.getLogger(name).addFilter(_is_wanted)
+
+
+@contextlib.contextmanager
+def logged_to(path: Path) -> Iterator[None]:
+    """Append what is said to a file, warnings too."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.addFilter(_is_wanted)
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeHandler(handler)
+        handler.close()
+
+
+def _is_wanted(record: logging.LogRecord) -> bool:
+    message = record.getMessage()
+    return not any(text in message for text in _UNWANTED)

@@ -1,0 +1,97 @@
+"""The same config with several seeds: a process each, taken up again where an earlier start was stopped."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from lightning_acts.runs.checking import Checked
+from lightning_acts.runs.folder import RunError, RunFolder, digest
+
+
+@dataclass(frozen=True)
+class SeedTable:
+    """The metrics of several runs: values by seed, mean, and the 95 % interval of the mean by Student's t."""
+
+    runs: dict[int, RunFolder]
+    metrics: dict[str, list[float]]
+
+    def interval(self, metric: str) -> tuple[float, float]:
+        """Mean and half the width of the interval; the latter is nan for a single run."""
+        values = self.metrics[metric]
+        mean = statistics.fmean(values)
+        if len(values) < 2:
+            return mean, math.nan
+        spread = statistics.stdev(values) / math.sqrt(len(values))
+        return mean, float(stats.t.ppf(0.975, len(values) - 1)) * spread
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table as plain data."""
+        rows = {}
+        for metric, values in self.metrics.items():
+            mean, half = self.interval(metric)
+            rows[metric] = {"values": values, "mean": mean, "ci95": None if math.isnan(half) else half}
+        return {"runs": {str(seed): str(folder) for seed, folder in self.runs.items()}, "metrics": rows}
+
+    def show(self) -> None:
+        """Print the table."""
+        table = Table("metric", *(f"seed {seed}" for seed in self.runs), "mean ± 95 %", box=box.SIMPLE)
+        for metric, values in self.metrics.items():
+            mean, half = self.interval(metric)
+            shown = f"{mean:.4f}" + ("" if math.isnan(half) else f" ± {half:.4f}")
+            table.add_row(metric, *(f"{value:.4f}" for value in values), shown)
+        Console().print(table)
+
+
+def run_seeds(
+    checked: Checked, seeds: Sequence[int], arguments: Sequence[str], options: Sequence[str], out: Path
+) -> tuple[SeedTable, list[int]]:
+    """Run a config once for each seed; what is finished is not run again, what was interrupted goes on.
+
+    Returns:
+        The table of those that finished, and the seeds of those that failed.
+
+    Raises:
+        KeyboardInterrupt: A run was interrupted.
+    """
+    runs: dict[int, RunFolder] = {}
+    failed = []
+    for seed in seeds:
+        earlier = _earlier(checked, seed, out)
+        if earlier is None or earlier.status() != "finished":
+            verb = ["resume", str(earlier)] if earlier else ["train", *arguments, f"seed={seed}", *options, "--out", str(out)]
+            done = subprocess.run([sys.executable, "-m", "lightning_acts", *verb], stdout=subprocess.DEVNULL, check=False)
+            if done.returncode == 130:
+                raise KeyboardInterrupt
+            earlier = _earlier(checked, seed, out)
+            if done.returncode != 0 or earlier is None:
+                failed.append(seed)
+                continue
+        runs[seed] = earlier
+    summaries = [folder.read("summary.json")["metrics"] for folder in runs.values()]
+    common = [name for name in (summaries[0] if summaries else {}) if all(name in summary for summary in summaries)]
+    return SeedTable(runs, {name: [summary[name] for summary in summaries] for name in common}), failed
+
+
+def _earlier(checked: Checked, seed: int, out: Path) -> RunFolder | None:
+    """The latest run of this config with this seed, a finished one first."""
+    pattern = f"*-s{seed}-{digest(checked.config)}*"
+    found = [RunFolder(path.absolute()) for path in sorted((out / checked.config.name).glob(pattern))]
+    whole = []
+    for folder in found:
+        try:
+            whole.append((folder.status() == "finished", folder.path.name, folder))
+        except RunError:  # stopped before anything was written
+            continue
+    return max(whole, key=lambda entry: entry[:2])[2] if whole else None

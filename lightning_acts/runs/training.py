@@ -1,0 +1,347 @@
+"""The life of a run: train, resume, evaluate, predict. Each is a list of steps."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.loggers import Logger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+
+from lightning_acts.callbacks.activation_swap import ActivationSwap
+from lightning_acts.callbacks.checkpoint import check_checkpoint
+from lightning_acts.callbacks.exact_resume import ExactResume
+from lightning_acts.reports.pictures import (
+    plot_activations,
+    plot_calibration,
+    plot_confusion_matrices,
+    plot_learning_curves,
+)
+from lightning_acts.runs import folder as folders
+from lightning_acts.runs.checking import Checked, made_of
+from lightning_acts.runs.config import Config, to_yaml
+from lightning_acts.runs.console import logged_to, quiet
+from lightning_acts.runs.folder import RunError, RunFolder
+from lightning_acts.runs.reading import ConfigError, KeyPath, dotted
+from lightning_acts.runs.recording import Recorder, WholeFiles
+from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery import history
+
+#: What may differ when a run goes on: how long, and on what.
+_MAY_CHANGE = {
+    ("trainer", name)
+    for name in (
+        "max_epochs", "max_steps", "max_time", "accelerator", "devices", "num_nodes", "strategy", "profiler",
+        "enable_progress_bar", "enable_model_summary", "log_every_n_steps", "detect_anomaly",
+    )
+}  # fmt: skip
+
+
+class Interrupted(Exception):  # noqa: N818 - no error: the user asked for it
+    """The run was stopped by Ctrl-C or SIGTERM; its folder can be resumed."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came out of a run."""
+
+    folder: RunFolder
+    metrics: dict[str, float]
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Built:
+    model: L.LightningModule
+    data: L.LightningDataModule
+    trainer: L.Trainer
+    swaps: list[ActivationSwap]
+
+
+def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> Result:
+    """Make a folder and train in it; ``started`` is told of the folder.
+
+    Raises:
+        ConfigError: Something that the config names refuses its arguments.
+        RunError: The folder can't be made.
+        Interrupted: By Ctrl-C or SIGTERM.
+    """
+    recorder = Recorder(RunFolder(out), lines=not _in_terminal())
+    built = _build(checked, [recorder])
+    folder = _new_folder(checked, out)
+    if _is_main():
+        started(folder)
+    return _fit(checked, built, recorder, folder, None)
+
+
+def resume(checked: Checked, folder: RunFolder) -> Result:
+    """Go on with a run where its last checkpoint was written.
+
+    Raises:
+        ConfigError: Something that the config names refuses its arguments.
+        CheckpointError: The last checkpoint is damaged.
+        RunError: The run is in use.
+        Interrupted: By Ctrl-C or SIGTERM.
+    """
+    checkpoint = folder.last if folder.last.exists() else None
+    if checkpoint is not None:
+        check_checkpoint(checkpoint)
+    recorder = Recorder(folder, lines=not _in_terminal())
+    built = _build(checked, [recorder])
+    if _is_main():
+        folders.write_whole(folder.config, to_yaml(checked.config.data))
+    return _fit(checked, built, recorder, folder, checkpoint)
+
+
+def dry_run(checked: Checked) -> str:
+    """Build everything, swap, run one batch of each stage, write nothing; returns what a run would do, in words."""
+    built = _build(checked, [], fast_dev_run=True)
+    with _as_config_error(checked.config, ()):
+        built.trainer.fit(built.model, datamodule=built.data)
+        built.trainer.test(built.model, datamodule=built.data, verbose=False)
+    parameters = sum(parameter.numel() for parameter in built.model.parameters())
+    lines = [f"{type(built.model).__name__} with {parameters:,} parameters, {type(built.data).__name__}"]
+    lines += [str(swap.report) for swap in built.swaps if swap.report]
+    lines.append(f"one batch of each stage ran; a run would train {checked.trainer.get('max_epochs', 1000)} epochs")
+    return "\n".join(lines)
+
+
+def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:
+    """The metrics of the best checkpoint on the test data.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, damaged, or of another model.
+    """
+    check_checkpoint(folder.best)
+    built = _build(checked, [])
+    (metrics, *_) = built.trainer.test(built.model, datamodule=built.data, ckpt_path=folder.best, verbose=False)
+    return dict(metrics)
+
+
+def predict(checked: Checked, folder: RunFolder, out: Path) -> int:
+    """Write the predictions of the best checkpoint, a row a sample (``.csv``) or as tensors (``.pt``); returns how many.
+
+    Raises:
+        RunError: The file exists, or its suffix is unknown.
+        CheckpointError: The checkpoint is missing, damaged, or of another model.
+    """
+    if out.suffix not in (".csv", ".pt"):
+        raise RunError(f"--out {out}: its suffix says how to write it, .csv or .pt")
+    if out.exists():
+        raise RunError(f"--out {out}: the file exists, and is not overwritten")
+    check_checkpoint(folder.best)
+    built = _build(checked, [])
+    batches: Any = built.trainer.predict(built.model, datamodule=built.data, ckpt_path=folder.best)
+    if not batches or not all(isinstance(batch, Tensor) for batch in batches):
+        raise RunError(f"{type(built.model).__name__}.predict_step gives no tensors: its predictions can't be written")
+    rows = torch.cat(batches)
+    if out.suffix == ".pt":
+        torch.save(rows, out)
+        return len(rows)
+    with out.open("x", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        table = rows.reshape(len(rows), -1).tolist()
+        writer.writerow(["sample", *range(len(table[0]))])
+        writer.writerows([index, *row] for index, row in enumerate(table))
+    return len(rows)
+
+
+def refused_changes(old: Config, new: Config) -> list[KeyPath]:
+    """What differs between two configs that would make it another run."""
+    found: list[KeyPath] = []
+    for key in sorted({*old.data, *new.data}):
+        before, after = old.data.get(key), new.data.get(key)
+        if key != "trainer":
+            found += [(key,)] if before != after else []
+            continue
+        names = sorted({*(before or {}), *(after or {})})
+        changed = [name for name in names if (before or {}).get(name) != (after or {}).get(name)]
+        found += [(key, name) for name in changed if (key, name) not in _MAY_CHANGE]
+    return found
+
+
+def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) -> _Built:
+    """Everything that the config names, made; nothing is written."""
+    quiet()
+    config = checked.config
+    L.seed_everything(checked.seed, workers=True, verbose=False)
+    makers = {
+        name: (lambda target: lambda *given: target.make(*given))(target)
+        for name, target in (("optimizer", checked.optimizer), ("scheduler", checked.scheduler))
+        if target is not None
+    }
+    with _as_config_error(config, ("model",)):
+        model = checked.model.make(**makers)
+    with _as_config_error(config, ("data",)):
+        data = checked.data.make()
+    swaps = [ActivationSwap(**arguments) for arguments in checked.swap]
+    callbacks: list[Callback] = [*swaps, ExactResume()]
+    for name, target in checked.callbacks.items():
+        with _as_config_error(config, ("callbacks", name)):
+            callbacks.append(target.make())
+    loggers: list[Logger] = []
+    for name, target in checked.logger.items():
+        with _as_config_error(config, ("logger", name)):
+            loggers.append(target.make())
+    options = {key: made_of(value) for key, value in checked.trainer.items()}
+    own_bar = any(isinstance(callback, L.pytorch.callbacks.ProgressBar) for callback in callbacks)
+    if _in_terminal() and options.get("enable_progress_bar") is not False and not own_bar:
+        callbacks.append(RichProgressBar())
+    options.setdefault("enable_progress_bar", _in_terminal())
+    options.setdefault("enable_model_summary", False)
+    plugins = options.pop("plugins", None) or []
+    if recorders:
+        options["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), WholeFiles()]
+    else:  # nothing is to be written
+        callbacks = [callback for callback in callbacks if not isinstance(callback, ModelCheckpoint)]
+        loggers, options["enable_checkpointing"] = [], False
+        options["plugins"] = plugins
+    options |= {"callbacks": [*callbacks, *recorders], "logger": loggers or False, **trainer_options}
+    with _as_config_error(config, ("trainer",)):
+        trainer = L.Trainer(**options)
+    return _Built(model, data, trainer, swaps)
+
+
+def _new_folder(checked: Checked, out: Path) -> RunFolder:
+    if not _is_main():  # only rank 0 makes it, and writes
+        return RunFolder(out)
+    return folders.create(out, checked.config, checked.seed, _label(checked))
+
+
+def _label(checked: Checked) -> str:
+    """The activations that a run swaps in, for the name of its folder."""
+    rights = [right for swap in checked.swap for right in swap["map"].values() if right is not None]
+    names = [right["name"] if isinstance(right, dict) else ActivationSpec.parse(str(right)).name for right in rights]
+    return "+".join(dict.fromkeys(names)) or "unswapped"
+
+
+def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder, checkpoint: Path | None) -> Result:
+    recorder.folder = folder
+    main = _is_main()
+    trainer = built.trainer
+    for callback in trainer.checkpoint_callbacks:
+        if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
+            callback.dirpath = str(folder.checkpoints)
+    if main:
+        trainer.loggers = [*trainer.loggers, *_tensorboard(folder, checkpoint)]
+    start = time.perf_counter()
+    with contextlib.ExitStack() as stack:
+        if main:
+            stack.enter_context(folder.locked())
+            stack.enter_context(logged_to(folder.log))
+            folder.set_status("running")
+        try:
+            model: Any = built.model if checked.compile is None else torch.compile(built.model, **checked.compile)
+            trainer.fit(model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
+            tested = _test(built, folder)
+        except (KeyboardInterrupt, SystemExit) as error:
+            if main:
+                folder.set_status("interrupted", epochs=trainer.current_epoch)
+            raise Interrupted(f"interrupted; go on with: lightning-acts resume {folder}") from error
+        except BaseException as error:
+            if main:
+                with contextlib.suppress(OSError):
+                    folder.set_status("failed", epochs=trainer.current_epoch, error=f"{type(error).__name__}: {error}")
+            raise
+        metrics = {**_last_metrics(folder), **tested} if main else tested
+        result = Result(folder, metrics, trainer.current_epoch, time.perf_counter() - start)
+        if main:
+            _conclude(checked, built, result)
+    return result
+
+
+def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
+    """The metrics of the best checkpoint on the test data; none where there are no test data."""
+    overridden = type(built.model).test_step is not L.LightningModule.test_step
+    if not overridden or type(built.data).test_dataloader is L.LightningDataModule.test_dataloader:
+        return {}
+    best = built.trainer.strategy.broadcast(str(folder.best))
+    (metrics, *_) = built.trainer.test(
+        built.model, datamodule=built.data, ckpt_path=best, verbose=False, weights_only=True
+    )
+    return dict(metrics)
+
+
+def _conclude(checked: Checked, built: _Built, result: Result) -> None:
+    """Everything that a finished run leaves: swaps, pictures, metrics."""
+    folder, model = result.folder, built.model
+    plans = [swap.plan.to_dict() for swap in history.swaps_of(model) if swap.plan is not None]
+    reports = [swap.report.to_dict() for swap in built.swaps if swap.report is not None]
+    folder.write("swap.json", {"plans": plans, "reports": reports})
+    _draw(checked, built, result)
+    folder.write(
+        "summary.json",
+        {
+            "config": checked.config.name,
+            "seed": checked.seed,
+            "activation": _label(checked),
+            "epochs": result.epochs,
+            "seconds": round(result.seconds, 3),
+            "best": str(folder.best.relative_to(folder.path)),
+            "metrics": result.metrics,
+        },
+    )
+    folder.set_status("finished", epochs=result.epochs)
+
+
+def _draw(checked: Checked, built: _Built, result: Result) -> None:
+    try:
+        rows = result.folder.rows()
+        names = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in ("epoch", "step")]
+        label, plots = _label(checked), result.folder.plots
+        if rows and names:
+            plot_learning_curves({label: rows}, names, plots / "metrics.png")
+        confusion = getattr(built.model, "test_confusion", None)
+        if isinstance(confusion, Tensor):
+            plot_confusion_matrices({label: confusion.cpu()}, plots / "confusion_matrix.png")
+        reliability = getattr(built.model, "test_reliability", None)
+        if isinstance(reliability, Tensor):
+            plot_calibration({label: reliability.cpu()}, plots / "calibration.png")
+        used = [site.replacement for swap in history.swaps_of(built.model) if swap.plan for site in swap.plan.sites]
+        before = [site.original for swap in history.swaps_of(built.model) if swap.plan for site in swap.plan.sites]
+        with contextlib.suppress(ValueError):  # a softmax has no curve
+            if used:
+                plot_activations(list(dict.fromkeys([*before, *used])), plots / "activations.png")
+    except ImportError as error:
+        print(f"no pictures: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _last_metrics(folder: RunFolder) -> dict[str, float]:
+    rows = folder.rows()
+    return {name: value for name, value in rows[-1].items() if name not in ("epoch", "step")} if rows else {}
+
+
+def _tensorboard(folder: RunFolder, checkpoint: Path | None) -> list[Logger]:
+    try:
+        return [TensorBoardLogger(folder.path, name="", version="tensorboard")]
+    except ModuleNotFoundError:  # an extra; metrics.csv is there in any case
+        return []
+
+
+def _is_main() -> bool:
+    return bool(getattr(rank_zero_only, "rank", 0) == 0)
+
+
+def _in_terminal() -> bool:
+    return sys.stderr.isatty()
+
+
+@contextlib.contextmanager
+def _as_config_error(config: Config, path: KeyPath) -> Iterator[None]:
+    """What a class that the config names says about its arguments, with the place in the config."""
+    try:
+        yield
+    except (TypeError, ValueError, ImportError, OSError, L.fabric.utilities.exceptions.MisconfigurationException) as error:
+        where = f"{dotted(path)}: " if path else ""
+        raise ConfigError(config.problem(path, f"{where}{error}")) from error

@@ -1,0 +1,174 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import matplotlib.image
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from lightning_acts.cli.app import app
+from lightning_acts.runs import config as configs
+
+
+def run(*arguments: str, expect: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lightning_acts", *arguments]
+    environment = {**os.environ, "COLUMNS": "100"}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done
+
+
+def test_help_shows_every_verb_with_an_example() -> None:
+    runner = CliRunner()
+    shown = runner.invoke(app, ["--help"]).stdout
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__  # type: ignore[union-attr]
+        assert name in shown
+        assert f"lightning-acts {name}" in runner.invoke(app, [name, "--help"], terminal_width=200).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["ls", "configs"], ["cat", "digits", "seed=${data.batch_size}"], ["cp", "digits", "mine.yaml"]],
+)
+def test_without_torch(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.argv = ['lightning-acts', *{arguments!r}]\n"
+        "from lightning_acts.cli.app import main\n"
+        "try: main()\n"
+        "except SystemExit as done: assert not done.code, done.code\n"
+        "assert 'torch' not in sys.modules and 'lightning' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["trian", "digits"], "train"),
+        (["train"], "Missing argument"),
+        (["train", "digits", "--dryrun"], "--dry-run"),
+        (["train", "digit"], "no config 'digit'; did you mean 'digits'"),
+        (["train", "seed=1"], "a config is needed before its overrides"),
+        (["train", "digits", "--seeds", "1,x"], "--seeds 1,x"),
+        (["train", "digits", "--seeds", "1,1"], "--seeds 1,1"),
+        (["validate", "digits", "trainer.max_epoch=1"], "did you mean 'trainer.max_epochs'"),
+        (["ls", "confgs"], "no list of 'confgs'; did you mean 'configs'"),
+        (["ls", "configs", "x*"], "is like 'x*'"),
+        (["cat"], "cat needs a config"),
+        (["cat", "digits", "--config-dir", "nowhere"], "--config-dir nowhere: there is no such folder"),
+        (["inspect", "torchvision:resnet81"], "did you mean 'resnet18'"),
+        (["inspect", "torchvision:resnet18", "--input", "1,x"], "--input 1,x"),
+        (["show", "mishh"], "did you mean 'mish'"),
+        (["compare", "mish"], "two activations at least"),
+        (["compare", "mish", "softmax"], "not elementwise"),
+    ],
+)
+def test_mistakes_are_usage_errors_in_words(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = run(*arguments, expect=2, cwd=tmp_path)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
+    assert not (tmp_path / "runs").exists()
+
+
+def test_debug_shows_where(tmp_path: Path) -> None:
+    assert "Traceback" in run("--debug", "show", "mishh", expect=1, cwd=tmp_path).stderr
+
+
+def test_cp_never_overwrites(tmp_path: Path) -> None:
+    run("cp", "digits", cwd=tmp_path)
+    assert (tmp_path / "digits.yaml").read_text() == configs.find("digits").read_text()
+    (tmp_path / "digits.yaml").write_text("mine")
+    assert "not overwritten" in run("cp", "digits", expect=2, cwd=tmp_path).stderr
+    assert (tmp_path / "digits.yaml").read_text() == "mine"
+    assert "can't be written" in run("cp", "digits", "nowhere/x.yaml", expect=2, cwd=tmp_path).stderr
+
+
+def test_cat_shows_origins_and_reads_back(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.yaml").write_text("seed: 7\ntrainer: {max_epochs: 3}\n")
+    done = run("cat", "digits", "mine", "trainer.max_epochs=5", "--config-dir", "own", cwd=tmp_path)
+    assert "max_epochs: 5" in done.stdout
+    assert "# command line: trainer.max_epochs=5" in done.stdout
+    assert "# own/mine.yaml:1" in done.stdout
+    loaded = configs.load(["digits"])
+    assert yaml.safe_load(configs.with_comments(loaded)) == loaded.data
+
+
+@pytest.mark.parametrize("name", configs.named())
+def test_every_config_that_ships_is_valid_and_says_what_it_is(name: str, tmp_path: Path) -> None:
+    assert configs.first_comment(configs.named()[name])
+    assert "expected: test/acc 0." in configs.named()[name].read_text().lower()
+    assert "all is well" in run("validate", name, cwd=tmp_path).stdout
+    schema = json.loads(run("cat", "--schema", cwd=tmp_path).stdout)
+    jsonschema.validate(configs.load([name]).data, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"trainer": {"max_epoch": 1}}, schema)
+
+
+def test_ls(tmp_path: Path) -> None:
+    found = json.loads(run("ls", "activations", "*elu", "--json", cwd=tmp_path).stdout)
+    assert {"name": "selu", "about": found[-1]["about"]} in found
+    assert {entry["name"] for entry in found} >= {"relu", "elu", "gelu", "celu", "prelu"}
+    assert "torchvision:resnet18" in run("ls", "models", "torchvision:resnet*", cwd=tmp_path).stdout
+    assert "lightning_acts.zoo.FashionMNIST" in run("ls", "data", cwd=tmp_path).stdout
+
+
+def test_inspect(tmp_path: Path) -> None:
+    shown = run("inspect", "torchvision:mobilenet_v3_small", cwd=tmp_path).stdout
+    assert "42 sites" in shown
+    assert "hardsigmoid · gate" in shown
+    sites = json.loads(run("inspect", "torchvision:densenet121", "--input", "1,3,64,64", "--json", cwd=tmp_path).stdout)
+    assert sum(site["kind"] == "function" for site in sites) == 1
+    assert sum(site["kind"] == "module" for site in sites) == 120
+
+
+def test_a_model_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "own_model.py").write_text(
+        "from torch import nn\ndef make(): return nn.Sequential(nn.Linear(2, 2), nn.ReLU())\n"
+    )
+    assert "1 sites" in run("inspect", "own_model:make", cwd=tmp_path).stdout
+
+
+def test_show_and_compare(tmp_path: Path) -> None:
+    shown = run("show", "elu(alpha=0.5)", "--picture", "elu.png", cwd=tmp_path).stdout
+    assert "alpha * (exp(x) - 1)" in shown
+    assert "⠉" in shown or "⣀" in shown or "⡠" in shown
+    assert json.loads(run("show", "mish", "--json", cwd=tmp_path).stdout)["formula"] == "x * tanh(softplus(x))"
+    assert (
+        "largest difference in value:      0.278"
+        in run("compare", "relu", "silu", "--out", "c.png", cwd=tmp_path).stdout
+    )
+    for name in ("elu.png", "c.png"):
+        assert matplotlib.image.imread(tmp_path / name).std() > 0.01
+
+
+def test_a_reader_that_goes_away(tmp_path: Path) -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m lightning_acts ls models | head -1",
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "Traceback" not in done.stderr
+
+
+def test_no_socket_is_opened(tmp_path: Path) -> None:
+    code = (
+        "import socket, sys\n"
+        "def refused(*a, **k): raise AssertionError('a socket was opened')\n"
+        "socket.socket.connect = refused; socket.create_connection = refused; socket.getaddrinfo = refused\n"
+        "sys.argv = ['lightning-acts', 'train', 'digits', '--dry-run', 'model.backbone=timm:resnet10t', 'model.small_images=false']\n"
+        "from lightning_acts.cli.app import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "would train 10 epochs" in done.stdout

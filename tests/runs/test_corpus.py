@@ -1,0 +1,222 @@
+"""Wrong configs, each with its message, file and line; and right ones in odd styles."""
+
+from pathlib import Path
+
+import pytest
+
+from lightning_acts.runs.checking import Checked, check_config
+from lightning_acts.runs.config import load
+from lightning_acts.runs.reading import ConfigError
+
+# Line 1 is the first line of the text; most are laid over the config 'digits'.
+WRONG: list[tuple[str, str, str]] = [
+    # what it is called, the text, what the error says
+    ("typo in a group", "trainr:\n  max_epochs: 1", "a.yaml:1: unknown key trainr; did you mean 'trainer'"),
+    ("typo in trainer", "trainer:\n  max_epoch: 1", "a.yaml:2: unknown key trainer.max_epoch; did you mean 'trainer.max_epochs'"),
+    ("typo deeper", "\n\ntrainer:\n  accelerator: cpu\n  gradient_clip_value: 1", "a.yaml:5: unknown key trainer.gradient_clip_value; did you mean 'trainer.gradient_clip_val'"),
+    ("typo in model", "model:\n  num_class: 10", "a.yaml:2: unknown key model.num_class; did you mean 'model.num_classes'"),
+    ("typo in data", "data:\n  bach_size: 10", "a.yaml:2: unknown key data.bach_size; did you mean 'data.batch_size'"),
+    ("typo in a callback", "callbacks:\n  best:\n    monitr: val/acc", "a.yaml:3: unknown key callbacks.best.monitr; did you mean 'callbacks.best.monitor'"),
+    ("typo in swap", "swap:\n  - map: {relu: mish}\n    exlude: x", "a.yaml:3: unknown key swap.0.exlude; did you mean 'swap.0.exclude'"),
+    ("typo in an activation", "swap:\n  - map:\n      relu: mishh", "no activation 'mishh'; did you mean 'mish'"),
+    ("typo in an activation, left", "swap:\n  - map: {rleu: mish}", "no activation 'rleu'; did you mean 'relu'"),
+    ("typo in a parameter", "swap:\n  - map: {relu: elu(alfa=1)}", "no parameter 'alfa'; did you mean 'alpha'"),
+    ("bad parameter", "swap:\n  - map: {relu: softplus(beta=0)}", "a.yaml:2: swap.0: softplus(beta=0): beta must not be 0"),
+    ("code in a spec", "swap:\n  - map: {relu: \"elu(alpha=__import__('os').getcwd())\"}", "never evaluated"),
+    ("shape-changing", "swap: [{map: {relu: glu}}]", "glu changes the shape"),
+    ("bad role", "swap: [{map: {relu: mish}, role: hiden}]", "no role 'hiden'; did you mean 'hidden'"),
+    ("swap without map", "swap: [{exclude: x}]", "a.yaml:1: swap.0: ActivationSwap needs map"),
+    ("swap is text", "swap: mish", "swap is a list of map, include, exclude and role, not 'mish'"),
+    ("swap holds text", "swap: [mish]", "swap.0 holds map, include, exclude and role, not 'mish'"),
+    ("map is text", "swap: [{map: relu}]", "a.yaml:1: swap.0.map: must be a mapping, not 'relu'"),
+    ("wrong type: text for int", "trainer:\n  max_epochs: ten", "a.yaml:2: trainer.max_epochs: must be a whole number or null, not 'ten'"),
+    ("wrong type: fraction for int", "data:\n  batch_size: 1.5", "a.yaml:2: data.batch_size: must be a whole number, not 1.5"),
+    ("wrong type: bool for int", "data: {batch_size: true}", "data.batch_size: must be a whole number, not True"),
+    ("wrong type: text for float", "model: {lr: fast}", "model.lr: must be a number, not 'fast'"),
+    ("wrong type: null for int", "data: {batch_size: null}", "data.batch_size: must be a whole number, not nothing"),
+    ("wrong type: list for int", "data: {batch_size: [64]}", "data.batch_size: must be a whole number, not a list"),
+    ("wrong type: mapping for text", "model: {backbone: {name: resnet18}}", "model.backbone: must be text, not a mapping"),
+    ("on is text in YAML 1.2", "model:\n  small_images: on", "a.yaml:2: model.small_images: must be true or false, not 'on'; YAML 1.2 writes true"),
+    ("no is text in YAML 1.2", "trainer: {deterministic: no}", "trainer.deterministic: must be"),
+    ("sexagesimal is text", "data: {batch_size: 1:30}", "data.batch_size: must be a whole number, not '1:30'"),
+    ("group is text", "trainer: cpu", "a.yaml:1: trainer holds arguments of lightning's Trainer, not 'cpu'"),
+    ("group is a list", "model: [resnet18]", "a.yaml:1: model holds a _target_ and its arguments, not a list"),
+    ("callbacks is a list", "callbacks: [x]", "a.yaml:1: callbacks holds names with a _target_ each, not a list"),
+    ("callback is text", "callbacks: {best: x}", "callbacks.best holds a _target_ and its arguments, not 'x'"),
+    ("callback without target", "callbacks: {stop: {monitor: x}}", "callbacks.stop needs _target_, the import path of a class"),
+    ("target misspelt", "callbacks: {stop: {_traget_: x}}", "callbacks.stop needs _target_, the import path of a class; is _traget_ meant for it?"),
+    ("target without a module", "model: {_target_: ImageClassifier}", "model._target_: 'ImageClassifier' is no import path, such as package.module.Class"),
+    ("target with code", "model: {_target_: \"__import__('os').system\"}", "is no import path"),
+    ("target of no module", "model: {_target_: lightning_act.zoo.ImageClassifier}", "a.yaml:1: model._target_: there is no module 'lightning_act'; did you mean 'lightning_acts.zoo'"),
+    ("target of no class", "model: {_target_: lightning_acts.zoo.ImageClasifier}", "lightning_acts.zoo has no 'ImageClasifier'; did you mean 'ImageClassifier'"),
+    ("target of another kind", "model: {_target_: lightning_acts.zoo.Digits}", "model._target_: lightning_acts.zoo.Digits is no LightningModule"),
+    ("function as model", "model: {_target_: os.system}", "model._target_: os.system is no LightningModule"),
+    ("function as callback", "callbacks: {x: {_target_: os.system, command: ls}}", "callbacks.x._target_: os.system is no Callback"),
+    ("no callable", "callbacks: {x: {_target_: math.pi}}", "math.pi is no class or function"),
+    ("logger of another kind", "logger: {x: {_target_: lightning.pytorch.callbacks.Timer}}", "is no Logger"),
+    ("optimizer of another kind", "optimizer: {_target_: torch.nn.Linear}", "torch.nn.Linear is no Optimizer"),
+    ("typo in the optimizer", "optimizer: {_target_: torch.optim.SGD, momentm: 0.9}", "unknown key optimizer.momentm; did you mean 'optimizer.momentum'"),
+    ("missing in the scheduler", "scheduler: {_target_: torch.optim.lr_scheduler.StepLR}", "scheduler: StepLR needs step_size"),
+    ("backbone misspelt", "model: {backbone: 'torchvision:resnet81'}", "model.backbone: torchvision has no model 'resnet81'; did you mean 'resnet18'"),
+    ("weights misspelt", "model:\n  backbone: torchvision:resnet18@imagenet", "a.yaml:2: model.backbone: torchvision:resnet18 has no weights 'imagenet'"),
+    ("taken by the run: callbacks", "trainer: {callbacks: []}", "trainer.callbacks is not for a config: use the group 'callbacks'"),
+    ("taken by the run: logger", "trainer: {logger: true}", "trainer.logger is not for a config: use the group 'logger'"),
+    ("taken by the run: folder", "trainer: {default_root_dir: x}", "trainer.default_root_dir is not for a config: use --out"),
+    ("negative seed", "seed: -1", "a.yaml:1: seed: -1 does not lie between 0 and"),
+    ("seed is text", "seed: one", "seed: must be a whole number, not 'one'"),
+    ("compile is text", "compile: yes", "compile is true, false or arguments of torch.compile, not 'yes'"),
+    ("typo in compile", "compile: {fulgraph: true}", "unknown key compile.fulgraph; did you mean 'compile.fullgraph'"),
+    ("interpolation of nothing", "trainer:\n  max_epochs: ${epoch}", "a.yaml:2: trainer.max_epochs: Interpolation key 'epoch' not found"),
+    ("interpolation, near", "trainer:\n  max_epochs: ${data.batchsize}", "did you mean 'data.batch_size'"),
+    ("interpolation of itself", "seed: ${seed}", "seed"),
+    ("interpolation half open", "seed: ${data.batch_size", "seed"),
+    ("unknown resolver", "seed: ${run:ls}", "Unsupported interpolation type run"),
+    ("a key twice", "trainer:\n  max_epochs: 1\n  max_epochs: 2", "a.yaml:3: trainer.max_epochs stands twice, first in line 2"),
+    ("a tab", "trainer:\n\tmax_epochs: 1", "a.yaml:2: is not YAML"),
+    ("a bracket too few", "swap: [{map: {relu: mish}}", "is not YAML"),
+    ("bad indentation", "trainer:\n  max_epochs: 1\n devices: 1", "a.yaml:3: is not YAML"),
+    ("a list at the root", "- model", "a.yaml:1: a config is a mapping of keys"),
+    ("text at the root", "model", "a config is a mapping of keys"),
+    ("a tag of Python", "seed: !!python/object/apply:os.system [ls]", "a.yaml:1: the tag 'tag:yaml.org,2002:python/object/apply:os.system' is refused"),
+    ("a tag of one's own", "seed: !run ls", "the tag '!run' is refused"),
+    ("a tag on a mapping", "model: !!python/object:os.x {a: 1}", "refused"),
+    ("an undefined alias", "seed: *nowhere", "is not YAML: found undefined alias"),
+    ("an alias of itself", "callbacks: &a {x: *a}", "an alias repeats without end"),
+    ("two documents", "seed: 1\n---\nseed: 2", "is not YAML"),
+    ("a list as a key", "? [1, 2]\n: x", "a key is text"),
+    ("nested target misspelt", "trainer: {strategy: {_target_: lightning.pytorch.strategies.DDPStrateg}}", "trainer.strategy._target_: lightning.pytorch.strategies has no 'DDPStrateg'; did you mean 'DDPStrategy'"),
+]  # fmt: skip
+
+WRONG_OVERRIDES: list[tuple[str, str]] = [
+    ("trainer.max_epoch=3", "command line: trainer.max_epoch=3: unknown key trainer.max_epoch; did you mean 'trainer.max_epochs'"),
+    ("trainer.max_epochs=three", "command line: trainer.max_epochs=three: trainer.max_epochs: must be a whole number"),
+    ("swap.3.map.relu=silu", "swap is a list of 1: '3' is none of its indices"),
+    ("swap.first.map.relu=silu", "'first' is none of its indices"),
+    ("seed.x=1", "seed is 0, and has no keys"),
+    ("~trainer.devicess", "there is no trainer.devicess to remove; did you mean 'devices'"),
+    ("~seed=1", "an override is 'key=value', '+key=value' or '~key'"),
+    ("trainer..x=1", "'trainer..x' is no key path"),
+    ("=1", "'' is no key path"),
+    ("trainer.devices=[1", "is not YAML"),
+    ("sead=1", "unknown key sead; did you mean 'seed'"),
+    ("model._target_=lightning_acts.zoo.Digits", "is no LightningModule"),
+]  # fmt: skip
+
+
+def check(folder: Path, *texts: str, overrides: tuple[str, ...] = (), base: bool = True) -> Checked:
+    names = ["digits"] if base else []
+    for letter, text in zip("abc", texts, strict=False):
+        (folder / f"{letter}.yaml").write_text(text)
+        names.append(f"{letter}.yaml")
+    return check_config(load(names, overrides))
+
+
+@pytest.mark.parametrize(("text", "message"), [entry[1:] for entry in WRONG], ids=[entry[0] for entry in WRONG])
+def test_wrong_configs_are_refused_where_they_are_wrong(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(tmp_path, text)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(("override", "message"), WRONG_OVERRIDES)
+def test_wrong_overrides(override: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(tmp_path, overrides=(override,))
+    assert message in str(caught.value)
+    assert "command line" in str(caught.value)
+
+
+def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(tmp_path, "trainer:\n  max_epoch: 1\nmodel:\n  lr: fast\nswap: [{map: {relu: mishh}}]", "sead: 1", overrides=("data.x=1",))
+    # A key that no group has is found when files are put together, the rest against signatures.
+    assert [str(problem) for problem in caught.value.problems] == [str(caught.value)]
+    with pytest.raises(ConfigError) as caught:
+        check(tmp_path, "trainer:\n  max_epoch: 1\nmodel:\n  lr: fast\nswap: [{map: {relu: mishh}}]", overrides=("data.x=1",))
+    origins = [str(problem.origin) for problem in caught.value.problems]
+    assert origins == ["a.yaml:4", "command line: data.x=1", "a.yaml:2", "a.yaml:5"]
+
+
+def test_missing_groups(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"(?s)model is missing.*data is missing"):
+        check(tmp_path, "seed: 1", base=False)
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
+    for name, message in [
+        ("digit", "no config 'digit'; did you mean 'digits'"),
+        ("binary.yml", "no file 'binary.yml'; did you mean 'binary.yaml'"),
+        ("folder", "is a folder"),
+        ("binary.yaml", "not text in UTF-8"),
+        ("seed=1", "stands before any config"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            load([name])
+
+
+MINE = """
+import lightning as L
+class Mine(L.LightningModule):
+    def __init__(self, sizes: tuple[int, ...] = (1,), options: dict[str, float] | None = None, mode: "str | None" = None, **more): ...
+"""
+
+RIGHT: list[tuple[str, str, tuple[str, ...], dict[str, object]]] = [
+    ("nothing", "", (), {"trainer": {"max_epochs": 10, "accelerator": "auto", "devices": 1}}),
+    ("octal is ten", "data: {batch_size: 010}", (), {"data.batch_size": 10}),
+    ("exponent for an int", "data: {batch_size: 1e2}", (), {"data.batch_size": 100}),
+    ("exponent without a point for a float", "model: {lr: 1e-3}", (), {"model.lr": 0.001}),
+    ("int for a float", "model: {lr: 1}", (), {"model.lr": 1.0}),
+    ("on as a text", "model: {backbone: 'torchvision:resnet34'}\ntrainer: {accelerator: cpu}", (), {"model.backbone": "torchvision:resnet34"}),
+    ("JSON", '{"data": {"batch_size": 32}, "seed": 5}', (), {"data.batch_size": 32, "seed": 5}),
+    ("anchors", "data: {batch_size: &size 17}\ntrainer: {max_epochs: *size}", (), {"trainer.max_epochs": 17, "data.batch_size": 17}),
+    ("merge keys", "trainer:\n  <<: {max_epochs: 3, devices: 2}\n  devices: 1", (), {"trainer.max_epochs": 3, "trainer.devices": 1}),
+    ("interpolation", "trainer: {max_epochs: '${data.batch_size}'}", (), {"trainer.max_epochs": 64}),
+    ("interpolation in text", "model: {backbone: 'torchvision:resnet${seed}'}\nseed: 18", (), {"model.backbone": "torchvision:resnet18"}),
+    ("a swap without a list", "swap: {map: {relu: {name: celu, alpha: 0.5}}}", (), {"swap": 1}),
+    ("no swap", "swap: null", (), {"swap": 0}),
+    ("several swaps", "swap:\n- map: {relu: mish}\n- map: {mish: silu}\n  exclude: [a, b]", (), {"swap": 2}),
+    ("a callback left out", "callbacks: {best: null}", (), {"callbacks": 0}),
+    ("an optimizer", "optimizer: {_target_: torch.optim.SGD, lr: 0.1, momentum: 0.9}", (), {"optimizer.momentum": 0.9}),
+    ("a nested target", "trainer: {strategy: {_target_: lightning.pytorch.strategies.SingleDeviceStrategy}}", (), {}),
+    ("a class of one's own drops other arguments", "model: {_target_: mine.Mine, sizes: [1, 2], options: {a: 1}, any: thing}", (), {"model.sizes": (1, 2), "model.options": {"a": 1.0}, "model.any": "thing"}),
+    ("devices as text", "trainer: {devices: auto}", (), {"trainer.devices": "auto"}),
+    ("precision", "trainer: {precision: bf16-mixed}", (), {"trainer.precision": "bf16-mixed"}),
+    ("override with an equals sign", "", ("model.backbone=torchvision:resnet18", "+trainer.max_steps=5"), {"trainer.max_steps": 5}),
+    ("override of a list's entry", "", ("swap.0.map.relu=elu(alpha=0.5)",), {"swap": 1}),
+    ("override with a flow mapping", "", ("swap=[{map: {relu: null}}]",), {"swap": 1}),
+    ("removal", "", ("~swap", "~trainer.devices"), {"swap": 0}),
+    ("override of the target", "", ("model._target_=mine.Mine",), {"model": {}}),
+    ("Windows line ends and a mark", "\ufefftrainer:\r\n  max_epochs: 4\r\n", (), {"trainer.max_epochs": 4}),
+    ("underscored and signed", "trainer: {max_epochs: +4}", (), {"trainer.max_epochs": 4}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "overrides", "expected"), [entry[1:] for entry in RIGHT], ids=[entry[0] for entry in RIGHT])
+def test_right_configs_in_odd_styles(
+    text: str, overrides: tuple[str, ...], expected: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a.yaml").write_bytes(text.encode())
+    checked = check_config(load(["digits", "a.yaml"], overrides))
+    for path, value in expected.items():
+        group, _, name = path.partition(".")
+        found = getattr(checked, group)
+        if isinstance(value, int) and not name and group != "seed":
+            assert len(found) == value
+            continue
+        arguments = getattr(found, "arguments", found)
+        actual = arguments[name] if name else arguments
+        assert actual == value
+        assert type(actual) is type(value)
+
+
+def test_later_files_and_overrides_win(tmp_path: Path) -> None:
+    checked = check(tmp_path, "trainer: {max_epochs: 2, devices: 1}", "trainer: {max_epochs: 3}", overrides=("trainer.max_epochs=4",))
+    assert checked.trainer["max_epochs"] == 4
+    assert checked.config.name == "digits"
+    assert str(checked.config.origin(("trainer", "devices"))) == "a.yaml:1"
+
+

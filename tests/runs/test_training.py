@@ -1,0 +1,251 @@
+"""The life of a run, by the command line, in a folder away from the project."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+
+Cli = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def only_run(project: Path) -> Path:
+    (run,) = project.glob("runs/*/*")
+    return run
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    state: dict[str, torch.Tensor] = torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"]
+    return state
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert rows(one) == rows(other)
+    for name in ("last", "best"):
+        first, second = weights(one, name), weights(other, name)
+        assert first.keys() == second.keys()
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    summaries = [json.loads((run / "summary.json").read_text()) for run in (one, other)]
+    assert summaries[0]["metrics"] == summaries[1]["metrics"]
+
+
+def status(run: Path) -> str:
+    found: str = json.loads((run / "status.json").read_text())["status"]
+    return found
+
+
+def test_a_strangers_model_from_yaml(project: Path, cli: Cli) -> None:
+    done = cli("train", "mine.yaml")
+    run = only_run(project)
+    assert run.parent.name == "mine"
+    assert "-prelu-s3-" in run.name
+    shown = f"run: runs/mine/{run.name}"
+    lines = done.stderr.strip().splitlines()
+    assert lines[0] == shown
+    assert lines[-1] == shown
+    assert [line for line in lines if line.startswith("epoch ")][-1].startswith("epoch 4 of 4: ")
+    assert "litlogger" not in done.stdout + done.stderr
+    assert "test/loss" in done.stdout
+    written = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tensorboard" not in path.parts}
+    assert written == {
+        ".lock", "config.yaml", "env.json", "swap.json", "metrics.csv", "summary.json", "status.json", "run.log",
+        "checkpoints/best.ckpt", "checkpoints/last.ckpt", "plots/metrics.png", "plots/activations.png",
+    }  # fmt: skip
+    assert status(run) == "finished"
+    assert [row["epoch"] for row in rows(run)] == ["0", "1", "2", "3"]
+    assert float(rows(run)[-1]["val/acc"]) > 0.8
+    swap = json.loads((run / "swap.json").read_text())
+    assert swap["plans"][0]["sites"] == [{"paths": ["net.2"], "original": "relu", "replacement": "prelu(init=0.1)"}]
+    assert {"torch", "lightning", "lightning-acts"} <= set(json.loads((run / "env.json").read_text())["packages"])
+    assert "ActivationSwap swapped relu -> prelu(init=0.1) at 1 site" in (run / "run.log").read_text()
+
+    evaluated = json.loads(cli("eval", str(run), "--json").stdout)
+    assert evaluated["test/loss"] == json.loads((run / "summary.json").read_text())["metrics"]["test/loss"]
+    cli("predict", str(run), "--out", "p.csv")
+    with (project / "p.csv").open() as file:
+        predictions = list(csv.reader(file))
+    assert len(predictions) == 1 + 496
+    assert sum(map(float, predictions[1][1:])) == pytest.approx(1, abs=1e-5)
+    assert "exists, and is not overwritten" in cli("predict", str(run), "--out", "p.csv", expect=1).stderr
+    assert "after 4 epochs" in cli("resume", str(run)).stderr
+    cli("train", "mine.yaml")
+    assert len(list(project.glob("runs/*/*"))) == 2
+
+
+def test_the_same_twice_is_the_same_to_the_last_digit(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "--out", "one")
+    cli("train", "mine.yaml", "--out", "two")
+    assert_same_run(*(next(project.glob(f"{out}/*/*")) for out in ("one", "two")))
+
+
+def test_resumed_at_an_epochs_end_it_is_the_same(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "--out", "whole")
+    cli("train", "mine.yaml", "trainer.max_epochs=2", "--out", "parts")
+    (parts,) = project.glob("parts/*/*")
+    cli("resume", str(parts), "trainer.max_epochs=4")
+    (whole,) = project.glob("whole/*/*")
+    assert_same_run(whole, parts)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_within_an_epoch_and_resumed_it_is_the_same(project: Path, cli: Cli, number: int) -> None:
+    # Our data module keeps its place; the stranger's can't.
+    options = ["data._target_=lightning_acts.zoo.Digits"]
+    cli("train", "mine.yaml", *options, "--out", "whole")
+    process = start(project, "train", "mine.yaml", *options, "model.pause=0.05", "--out", "parts")
+    while not list(project.glob("parts/*/*/checkpoints/last.ckpt")):
+        time.sleep(0.02)
+        assert process.poll() is None
+    time.sleep(0.4)
+    process.send_signal(number)
+    said = process.communicate(timeout=60)[1]
+    (parts,) = project.glob("parts/*/*")
+    assert process.returncode == 130, said
+    assert f"lightning-acts resume parts/mine/{parts.name}" in said
+    assert "Traceback" not in said
+    assert status(parts) == "interrupted"
+    checkpoint = torch.load(parts / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] % 16 != 0, "not within an epoch"
+    text = (parts / "config.yaml").read_text()
+    (parts / "config.yaml").write_text(text.replace("pause: 0.05", "pause: 0.0"))
+    cli("resume", str(parts))
+    (whole,) = project.glob("whole/*/*")
+    assert_same_run(whole, parts)
+
+
+def test_killed_at_random_and_resumed_each_time(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "trainer.max_epochs=12", "--out", "whole")
+    process = start(project, "train", "mine.yaml", "trainer.max_epochs=12", "model.pause=0.02", "--out", "parts")
+    generator = random.Random(5)
+    while not list(project.glob("parts/*/*/checkpoints/last.ckpt")):
+        time.sleep(0.02)
+    for _ in range(5):
+        time.sleep(generator.uniform(0.2, 1.5))
+        assert process.poll() is None, "it ended before it was killed"
+        process.kill()
+        process.communicate()
+        (parts,) = project.glob("parts/*/*")
+        before = (parts / "checkpoints" / "last.ckpt").stat().st_mtime_ns
+        process = start(project, "resume", str(parts))
+        while (parts / "checkpoints" / "last.ckpt").stat().st_mtime_ns == before and process.poll() is None:
+            time.sleep(0.02)
+    said = process.communicate(timeout=120)[1]
+    assert process.returncode == 0, said
+    (whole,) = project.glob("whole/*/*")
+    assert [row["epoch"] for row in rows(parts)] == [str(epoch) for epoch in range(12)]
+    assert_same_run(whole, parts)
+    assert not list(parts.rglob("*.unfinished"))
+
+
+def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "lightning_acts", *arguments]
+    return subprocess.Popen(command, cwd=project, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_what_would_make_it_another_run_is_refused(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "trainer.max_epochs=1")
+    run = str(only_run(project))
+    refused = cli("resume", run, "trainer.max_epochs=2", "seed=4", "trainer.precision=64-true", "model.width=8", expect=2).stderr
+    for name in ("seed", "trainer.precision", "model"):
+        assert f"{name}: a change makes it another run" in refused
+    assert "max_epochs" not in refused
+
+
+def test_damaged_folders(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "trainer.max_epochs=1")
+    run = only_run(project)
+    last = run / "checkpoints" / "last.ckpt"
+    whole = last.read_bytes()
+    last.write_bytes(whole[:1000])
+    assert "last.ckpt can't be read: it is truncated" in cli("resume", str(run), "trainer.max_epochs=2", expect=1).stderr
+    other = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
+    other["state_dict"] = {"another": torch.ones(1)}
+    torch.save(other, run / "checkpoints" / "best.ckpt")
+    assert "another" in cli("eval", str(run), expect=1).stderr
+    last.write_bytes(whole)
+    (run / "status.json").write_text("{")
+    assert "status.json is damaged" in cli("resume", str(run), expect=1).stderr
+    (run / "status.json").unlink()
+    assert "status.json is missing" in cli("resume", str(run), expect=1).stderr
+    (run / "config.yaml").unlink()
+    assert "config.yaml is missing" in cli("eval", str(run), expect=1).stderr
+    assert "there is no run 'nowhere'" in cli("eval", "nowhere", expect=1).stderr
+
+
+def test_a_run_in_use_is_left_alone(project: Path, cli: Cli) -> None:
+    process = start(project, "train", "mine.yaml", "model.pause=0.1")
+    while not list(project.glob("runs/*/*/checkpoints/last.ckpt")):
+        time.sleep(0.05)
+    assert "is in use" in cli("resume", str(only_run(project)), expect=1).stderr
+    process.kill()
+    process.communicate()
+
+
+def test_a_dry_run_writes_nothing(project: Path, cli: Cli) -> None:
+    before = sorted(project.rglob("*"))
+    said = cli("train", "mine.yaml", "--dry-run").stdout
+    assert "relu" in said
+    assert "prelu(init=0.1)" in said
+    assert "would train 4 epochs" in said
+    after = [path for path in sorted(project.rglob("*")) if "__pycache__" not in path.parts]
+    assert after == before
+
+
+def test_seeds_end_in_a_mean_and_an_interval_and_go_on(project: Path, cli: Cli) -> None:
+    first = json.loads(cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1,2", "--json").stdout)
+    values = first["metrics"]["test/loss"]["values"]
+    assert len(set(values)) == 3
+    mean = sum(values) / 3
+    deviation = (sum((value - mean) ** 2 for value in values) / 2) ** 0.5
+    assert first["metrics"]["test/loss"]["mean"] == pytest.approx(mean)
+    assert first["metrics"]["test/loss"]["ci95"] == pytest.approx(4.302652729911275 * deviation / 3**0.5)
+    again = json.loads(cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1,2,3", "--json").stdout)
+    assert list(again["runs"].values())[:3] == list(first["runs"].values())
+    assert len(list(project.glob("runs/*/*"))) == 4
+    assert "± " in cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1").stdout
+
+
+def test_a_class_that_refuses_its_arguments(project: Path, cli: Cli) -> None:
+    (project / "bad.yaml").write_text("model:\n  dropout: 3.0\ntrainer:\n  devices: 99")
+    said = cli("train", "mine.yaml", "bad.yaml", expect=2).stderr
+    assert "yaml:1: model: dropout probability has to be between 0 and 1" in said
+    assert "Traceback" not in said
+    assert not (project / "runs").exists()
+
+
+def test_an_unwritable_place(project: Path, cli: Cli) -> None:
+    (project / "file").write_text("")
+    assert "no folder can be made in file" in cli("train", "mine.yaml", "--out", "file", expect=1).stderr
+
+
+def test_two_processes_make_one_folder(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "trainer.devices=2", "trainer.strategy=ddp", "trainer.max_epochs=2")
+    run = only_run(project)
+    assert status(run) == "finished"
+    assert [row["epoch"] for row in rows(run)] == ["0", "1"]
+
+
+def test_a_failure_is_noted(project: Path, cli: Cli) -> None:
+    text = (project / "stranger.py").read_text()
+    (project / "stranger.py").write_text(text.replace("    def test_step", "    def on_train_epoch_end(self):\n        raise OSError(28, 'No space left on device')\n\n    def test_step"))
+    said = cli("train", "mine.yaml", expect=1).stderr
+    assert "No space left on device" in said
+    assert "Traceback" not in said
+    assert status(only_run(project)) == "failed"
+
+
