@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,25 @@ def test_links(path: str) -> None:
 
 
 def test_the_commands_explain_themselves() -> None:
-    for command in re.findall(r"^(scripts/\w+)", "".join(snippets("sh")), flags=re.MULTILINE):
+    commands = re.findall(r"^(scripts/\w+)", "".join(snippets("sh")), flags=re.MULTILINE)
+    assert commands == ["scripts/demo", "scripts/test"]
+    for command in commands:
         text = (PROJECT / command).read_text()
         assert text.startswith("#!")
         assert (PROJECT / command).stat().st_mode & 0o111
         subprocess.run(["bash", "-n", PROJECT / command], check=True)
+
+
+@pytest.mark.slow
+def test_the_command_line(tmp_path: Path) -> None:
+    lines = [line.partition("  #")[0].strip() for line in snippets("sh")[1].splitlines()]
+    assert len(lines) == 6
+    for line in lines:
+        if "resume" in line:  # the run that the lines before it have made
+            (run, *_) = tmp_path.glob("runs/mine/*")
+            line = line.replace("runs/mine/...", str(run))
+        if "train" in line:
+            line += " trainer.max_epochs=1 trainer.limit_train_batches=2 --out runs"
+        command = [sys.executable, "-m", "lightning_acts", *line.split()[1:]]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, (line, done.stderr)

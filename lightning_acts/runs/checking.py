@@ -197,7 +197,9 @@ class _Checker:
         skip = 1 if base in (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler) else 0
         return Targeted(found, self.arguments(path, arguments, found, skip))
 
-    def arguments(self, path: KeyPath, given: dict[str, Any], target: Callable[..., Any], skip: int = 0) -> dict[str, Any]:
+    def arguments(
+        self, path: KeyPath, given: dict[str, Any], target: Callable[..., Any], skip: int = 0
+    ) -> dict[str, Any]:
         """The arguments in ``given``, coerced by the signature of ``target``; the first ``skip`` are not for a config."""
         parameters = _parameters(target)
         for name in list(parameters)[:skip]:
@@ -315,7 +317,9 @@ def import_target(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
             raise ConfigError(Problem(None, f"{module_name} can't be imported: {error}")) from error
-        near = did_you_mean(module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"])
+        near = did_you_mean(
+            module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"]
+        )
         raise ConfigError(Problem(None, f"there is no module {error.name!r}{near}")) from error
     except Exception as error:
         raise ConfigError(Problem(None, f"{module_name} can't be imported: {type(error).__name__}: {error}")) from error
@@ -445,7 +449,14 @@ def _type_name(annotation: Any) -> str:
         return " or ".join(dict.fromkeys(_flat(arguments)))
     if origin is typing.Literal:
         return "one of " + ", ".join(map(repr, arguments))
-    names = {int: "a whole number", float: "a number", str: "text", bool: "true or false", type(None): "null", None: "null"}
+    names = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        type(None): "null",
+        None: "null",
+    }
     if annotation in names:
         return names[annotation]
     container = origin or annotation

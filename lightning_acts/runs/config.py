@@ -203,7 +203,11 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 def _merged(old: Any, new: Any, path: KeyPath, origins: dict[KeyPath, Origin], newer: dict[KeyPath, Origin]) -> Any:
     """``new`` over ``old``, mappings key by key; ``origins`` follows."""
-    another_class = isinstance(new, dict) and isinstance(old, dict) and new.get("_target_", old.get("_target_")) != old.get("_target_")
+    another_class = (
+        isinstance(new, dict)
+        and isinstance(old, dict)
+        and new.get("_target_", old.get("_target_")) != old.get("_target_")
+    )
     if not isinstance(old, dict) or not isinstance(new, dict) or another_class:
         # The arguments of one class are not those of another.
         for known in [known for known in origins if known[: len(path)] == path]:
@@ -251,20 +255,28 @@ def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) 
     parent[step] = _merged(parent[step] if isinstance(parent, list) else parent.get(step), value, path, origins, newer)
     if step == "_target_" and isinstance(parent, dict):
         # Another class has other arguments: those of the former one go.
-        for other in [other for other in parent if other != "_target_" and str(origins.get((*path[:-1], other), "")).partition(":")[0] != "command line"]:
+        for other in [
+            other
+            for other in parent
+            if other != "_target_" and str(origins.get((*path[:-1], other), "")).partition(":")[0] != "command line"
+        ]:
             del parent[other]
 
 
 def _step(parent: Any, key: str, path: KeyPath, origin: Origin, create: bool) -> tuple[Any, KeyPath]:
     if isinstance(parent, list):
         if not key.isdigit() or int(key) >= len(parent):
-            raise ConfigError(Problem(origin, f"{dotted(path)} is a list of {len(parent)}: {key!r} is none of its indices"))
+            raise ConfigError(
+                Problem(origin, f"{dotted(path)} is a list of {len(parent)}: {key!r} is none of its indices")
+            )
         return int(key), (*path, int(key))
     if not isinstance(parent, dict):
         raise ConfigError(Problem(origin, f"{dotted(path)} is {parent!r}, and has no key {key!r}"))
     if key not in parent:
         if not create:
-            raise ConfigError(Problem(origin, f"there is no {dotted((*path, key))} to remove{did_you_mean(key, parent)}"))
+            raise ConfigError(
+                Problem(origin, f"there is no {dotted((*path, key))} to remove{did_you_mean(key, parent)}")
+            )
         parent[key] = {}
     return key, (*path, key)
 

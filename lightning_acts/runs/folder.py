@@ -122,7 +122,8 @@ class RunFolder:
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(
-            {key: int(value) if key in ("epoch", "step") else repr(float(value)) for key, value in row.items()} for row in rows
+            {key: int(value) if key in ("epoch", "step") else repr(float(value)) for key, value in row.items()}
+            for row in rows
         )
         write_whole(self.metrics, text.getvalue())
 
@@ -195,7 +196,9 @@ def environment() -> dict[str, Any]:
         "platform": platform.platform(),
         "packages": versions,
         "git": _git_commit(),
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else (platform.processor() or platform.machine()),
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else (platform.processor() or platform.machine()),
         "cpus": os.cpu_count(),
         "command": sys.argv,
     }

@@ -206,7 +206,9 @@ class _Reader:
                 continue
             if key in found:
                 first = self.origins[(*path, key)]
-                self.problems.append(Problem(origin, f"{dotted((*path, key))} stands twice, first in line {first.line}"))
+                self.problems.append(
+                    Problem(origin, f"{dotted((*path, key))} stands twice, first in line {first.line}")
+                )
                 continue
             found[key] = self.value(value_node, (*path, key))
             # The line of the key is where people look.

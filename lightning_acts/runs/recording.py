@@ -19,7 +19,9 @@ from lightning_acts.runs.folder import RunFolder
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint beside its place and moves it there: killed in the middle, or on a full disk, the old one stays."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
+    ) -> None:
         """Write ``checkpoint`` to ``path``."""
         unfinished = Path(f"{os.fspath(path)}.unfinished")
         try:
@@ -76,7 +78,7 @@ class Recorder(Checkpoint):
             self.folder.write_rows([*self.folder.rows(), row])
             if self.lines:
                 shown = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
-                print(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}", file=sys.stderr, flush=True)  # noqa: T201
+                _say(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}")
         trainer.save_checkpoint(self.folder.last, weights_only=False)
 
     def on_fit_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -91,9 +93,13 @@ class Recorder(Checkpoint):
         if self._stop is not None:  # told twice: at once
             raise KeyboardInterrupt
         self._stop = number
-        print("stopping after this batch; once more to stop at once", file=sys.stderr, flush=True)  # noqa: T201
+        _say("stopping after this batch; once more to stop at once")
 
     def _release(self) -> None:
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - results go to stdout, this does not

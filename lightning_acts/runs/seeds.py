@@ -70,8 +70,14 @@ def run_seeds(
     for seed in seeds:
         earlier = _earlier(checked, seed, out)
         if earlier is None or earlier.status() != "finished":
-            verb = ["resume", str(earlier)] if earlier else ["train", *arguments, f"seed={seed}", *options, "--out", str(out)]
-            done = subprocess.run([sys.executable, "-m", "lightning_acts", *verb], stdout=subprocess.DEVNULL, check=False)
+            verb = (
+                ["resume", str(earlier)]
+                if earlier
+                else ["train", *arguments, f"seed={seed}", *options, "--out", str(out)]
+            )
+            done = subprocess.run(
+                [sys.executable, "-m", "lightning_acts", *verb], stdout=subprocess.DEVNULL, check=False
+            )
             if done.returncode == 130:
                 raise KeyboardInterrupt
             earlier = _earlier(checked, seed, out)

@@ -47,7 +47,7 @@ _MAY_CHANGE = {
 }  # fmt: skip
 
 
-class Interrupted(Exception):  # noqa: N818 - no error: the user asked for it
+class Interrupted(Exception):
     """The run was stopped by Ctrl-C or SIGTERM; its folder can be resumed."""
 
 
@@ -176,11 +176,8 @@ def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) 
     quiet()
     config = checked.config
     L.seed_everything(checked.seed, workers=True, verbose=False)
-    makers = {
-        name: (lambda target: lambda *given: target.make(*given))(target)
-        for name, target in (("optimizer", checked.optimizer), ("scheduler", checked.scheduler))
-        if target is not None
-    }
+    named = {"optimizer": checked.optimizer, "scheduler": checked.scheduler}
+    makers = {name: target.make for name, target in named.items() if target is not None}
     with _as_config_error(config, ("model",)):
         model = checked.model.make(**makers)
     with _as_config_error(config, ("data",)):
@@ -342,6 +339,12 @@ def _as_config_error(config: Config, path: KeyPath) -> Iterator[None]:
     """What a class that the config names says about its arguments, with the place in the config."""
     try:
         yield
-    except (TypeError, ValueError, ImportError, OSError, L.fabric.utilities.exceptions.MisconfigurationException) as error:
+    except (
+        TypeError,
+        ValueError,
+        ImportError,
+        OSError,
+        L.fabric.utilities.exceptions.MisconfigurationException,
+    ) as error:
         where = f"{dotted(path)}: " if path else ""
         raise ConfigError(config.problem(path, f"{where}{error}")) from error

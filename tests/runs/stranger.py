@@ -15,7 +15,9 @@ class LitDigits(L.LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.pause = pause
-        self.net = nn.Sequential(nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, 10))
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(64, width), nn.ReLU(), nn.Dropout(dropout), nn.Linear(width, 10)
+        )
         self.train_acc = torchmetrics.classification.MulticlassAccuracy(10)
         self.val_acc = torchmetrics.classification.MulticlassAccuracy(10)
 

@@ -128,11 +128,20 @@ def test_wrong_overrides(override: str, message: str, tmp_path: Path) -> None:
 
 def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        check(tmp_path, "trainer:\n  max_epoch: 1\nmodel:\n  lr: fast\nswap: [{map: {relu: mishh}}]", "sead: 1", overrides=("data.x=1",))
+        check(
+            tmp_path,
+            "trainer:\n  max_epoch: 1\nmodel:\n  lr: fast\nswap: [{map: {relu: mishh}}]",
+            "sead: 1",
+            overrides=("data.x=1",),
+        )
     # A key that no group has is found when files are put together, the rest against signatures.
     assert [str(problem) for problem in caught.value.problems] == [str(caught.value)]
     with pytest.raises(ConfigError) as caught:
-        check(tmp_path, "trainer:\n  max_epoch: 1\nmodel:\n  lr: fast\nswap: [{map: {relu: mishh}}]", overrides=("data.x=1",))
+        check(
+            tmp_path,
+            "trainer:\n  max_epoch: 1\nmodel:\n  lr: fast\nswap: [{map: {relu: mishh}}]",
+            overrides=("data.x=1",),
+        )
     origins = [str(problem.origin) for problem in caught.value.problems]
     assert origins == ["a.yaml:4", "command line: data.x=1", "a.yaml:2", "a.yaml:5"]
 
@@ -193,7 +202,9 @@ RIGHT: list[tuple[str, str, tuple[str, ...], dict[str, object]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "overrides", "expected"), [entry[1:] for entry in RIGHT], ids=[entry[0] for entry in RIGHT])
+@pytest.mark.parametrize(
+    ("text", "overrides", "expected"), [entry[1:] for entry in RIGHT], ids=[entry[0] for entry in RIGHT]
+)
 def test_right_configs_in_odd_styles(
     text: str, overrides: tuple[str, ...], expected: dict[str, object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -214,9 +225,12 @@ def test_right_configs_in_odd_styles(
 
 
 def test_later_files_and_overrides_win(tmp_path: Path) -> None:
-    checked = check(tmp_path, "trainer: {max_epochs: 2, devices: 1}", "trainer: {max_epochs: 3}", overrides=("trainer.max_epochs=4",))
+    checked = check(
+        tmp_path,
+        "trainer: {max_epochs: 2, devices: 1}",
+        "trainer: {max_epochs: 3}",
+        overrides=("trainer.max_epochs=4",),
+    )
     assert checked.trainer["max_epochs"] == 4
     assert checked.config.name == "digits"
     assert str(checked.config.origin(("trainer", "devices"))) == "a.yaml:1"
-
-

@@ -61,7 +61,9 @@ def test_a_strangers_model_from_yaml(project: Path, cli: Cli) -> None:
     assert [line for line in lines if line.startswith("epoch ")][-1].startswith("epoch 4 of 4: ")
     assert "litlogger" not in done.stdout + done.stderr
     assert "test/loss" in done.stdout
-    written = {str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tensorboard" not in path.parts}
+    written = {
+        str(path.relative_to(run)) for path in run.rglob("*") if path.is_file() and "tensorboard" not in path.parts
+    }
     assert written == {
         ".lock", "config.yaml", "env.json", "swap.json", "metrics.csv", "summary.json", "status.json", "run.log",
         "checkpoints/best.ckpt", "checkpoints/last.ckpt", "plots/metrics.png", "plots/activations.png",
@@ -154,13 +156,17 @@ def test_killed_at_random_and_resumed_each_time(project: Path, cli: Cli) -> None
 
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lightning_acts", *arguments]
-    return subprocess.Popen(command, cwd=project, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, cwd=project, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def test_what_would_make_it_another_run_is_refused(project: Path, cli: Cli) -> None:
     cli("train", "mine.yaml", "trainer.max_epochs=1")
     run = str(only_run(project))
-    refused = cli("resume", run, "trainer.max_epochs=2", "seed=4", "trainer.precision=64-true", "model.width=8", expect=2).stderr
+    refused = cli(
+        "resume", run, "trainer.max_epochs=2", "seed=4", "trainer.precision=64-true", "model.width=8", expect=2
+    ).stderr
     for name in ("seed", "trainer.precision", "model"):
         assert f"{name}: a change makes it another run" in refused
     assert "max_epochs" not in refused
@@ -172,7 +178,9 @@ def test_damaged_folders(project: Path, cli: Cli) -> None:
     last = run / "checkpoints" / "last.ckpt"
     whole = last.read_bytes()
     last.write_bytes(whole[:1000])
-    assert "last.ckpt can't be read: it is truncated" in cli("resume", str(run), "trainer.max_epochs=2", expect=1).stderr
+    assert (
+        "last.ckpt can't be read: it is truncated" in cli("resume", str(run), "trainer.max_epochs=2", expect=1).stderr
+    )
     other = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)
     other["state_dict"] = {"another": torch.ones(1)}
     torch.save(other, run / "checkpoints" / "best.ckpt")
@@ -242,10 +250,13 @@ def test_two_processes_make_one_folder(project: Path, cli: Cli) -> None:
 
 def test_a_failure_is_noted(project: Path, cli: Cli) -> None:
     text = (project / "stranger.py").read_text()
-    (project / "stranger.py").write_text(text.replace("    def test_step", "    def on_train_epoch_end(self):\n        raise OSError(28, 'No space left on device')\n\n    def test_step"))
+    (project / "stranger.py").write_text(
+        text.replace(
+            "    def test_step",
+            "    def on_train_epoch_end(self):\n        raise OSError(28, 'No space left on device')\n\n    def test_step",
+        )
+    )
     said = cli("train", "mine.yaml", expect=1).stderr
     assert "No space left on device" in said
     assert "Traceback" not in said
     assert status(only_run(project)) == "failed"
-
-
