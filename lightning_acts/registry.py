@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any, TypeAlias, Union
 
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from lightning_acts import activations
 from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition, Kind, define
@@ -155,21 +156,25 @@ def spec_of(module: nn.Module) -> ActivationSpec | None:
     """The spec that makes this module, parameters at their defaults left out; None if its exact type is not registered.
 
     Example:
-        >>> import lightning_acts as acts
-        >>> from torch import nn
-        >>> str(acts.spec_of(nn.LeakyReLU(0.2)))
-        'leaky_relu(negative_slope=0.2)'
-        >>> acts.spec_of(nn.Dropout()) is None
-        True
+            >>> import lightning_acts as acts
+            >>> from torch import nn
+    from torch.nn.utils.parametrize import is_parametrized
+            >>> str(acts.spec_of(nn.LeakyReLU(0.2)))
+            'leaky_relu(negative_slope=0.2)'
+            >>> acts.spec_of(nn.Dropout()) is None
+            True
     """
     _load()
     if isinstance(module, FunctionActivation):
         is_registered = DEFINITIONS.get(canonical(module.definition.name)) is module.definition
         return ActivationSpec(module.definition.name, module.given) if is_registered else None
-    definition = _by_target(type(module))
+    cls = type(module)
+    if is_parametrized(module):  # torch has put a subclass of its own in the place of the class
+        cls = cls.__bases__[0]
+    definition = _by_target(cls)
     if definition is None:
         return None
-    lazy = type(module) is definition.per_channel
+    lazy = cls is definition.per_channel
     parameters: dict[str, Literal] = {"per": "channel"} if lazy else {}
     for parameter in definition.parameters:
         value = getattr(module, parameter.name, parameter.default)

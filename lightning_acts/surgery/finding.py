@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import registry
 from lightning_acts.surgery.observing import Observation, observe, plain_path
@@ -78,7 +79,7 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
         plain = tuple(plain_path(path) for path in paths)
         site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
-    attributes = list(_function_attributes(model))
+    attributes = list(_function_attributes(model, {located.module for located in modules}))
     observation = Observation()
     if example_input is not None:
         observation = observe(model, example_input, {located.module for located in modules})
@@ -106,17 +107,17 @@ def _merged(attributes: list[Site], calls: list[Site]) -> list[Site]:
 def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
     """Every slot below ``model``, undeduplicated: path, parent, name in the parent, module. Metrics are left out."""
     for name, child in model._modules.items():
-        if child is None or is_metric(child):
+        if child is None or is_metric(child) or isinstance(child, ParametrizationList):
             continue
         path = f"{prefix}{name}"
         yield path, model, name, child
         yield from _walk(child, f"{path}.")
 
 
-def _function_attributes(model: nn.Module) -> Iterator[Site]:
+def _function_attributes(model: nn.Module, activation_modules: set[nn.Module]) -> Iterator[Site]:
     """Activation functions that modules keep in attributes, as ``TransformerEncoderLayer.activation`` does."""
     for name, module in model.named_modules():
-        if is_metric(module) or registry.spec_of(module) is not None:
+        if is_metric(module) or module in activation_modules or registry.spec_of(module) is not None:
             continue
         for attribute, value in vars(module).items():
             if attribute.startswith("_") or isinstance(value, (nn.Module, type)) or not callable(value):

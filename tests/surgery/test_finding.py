@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 import torchmetrics
 import torchvision
+import transformers
 from torch import Tensor, nn
 
 import lightning_acts as acts
@@ -148,6 +149,32 @@ def test_tuples_and_mappings_as_example() -> None:
     x = torch.ones(2)
     assert len(acts.find(Two(), {"a": x, "b": x})) == 1
     assert len(acts.find(Pair(), (x, x))) == 1
+
+
+class Positive(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.abs()
+
+
+def test_a_parametrized_activation() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.PReLU(), nn.Linear(2, 2))
+    nn.utils.parametrize.register_parametrization(model[1], "weight", Positive())
+    assert [(site.path, site.activation) for site in acts.find(model)] == [("1", "prelu")]
+    acts.swap(model, {"prelu": "mish"})
+    assert type(model[1]) is nn.Mish
+
+
+def test_a_function_within_an_activation_module_is_no_second_site() -> None:
+    config = transformers.BertConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32, vocab_size=50
+    )
+    model = transformers.BertModel(config)
+    found = acts.find(model, {"input_ids": torch.randint(0, 50, (2, 7))})
+    assert [(site.activation, site.role) for site in found] == [
+        ("gelu", "hidden"),
+        ("gelu", "hidden"),
+        ("tanh", "output"),
+    ]
 
 
 def test_an_example_that_does_not_run() -> None:
