@@ -30,6 +30,7 @@ _UNWANTED_WARNINGS = (
     ".*treespec.*",
     ".*exists and is not empty.*",
     ".*is not resumable.*",
+    ".*Be aware that when using `ckpt_path`.*",
     ".*Using `DistributedSampler` with the dataloaders.*",
     ".*`ModelCheckpoint\\(monitor=.*not found in the returned metrics.*",
 )
