@@ -321,7 +321,7 @@ def _last_metrics(folder: RunFolder) -> dict[str, float]:
 
 def _tensorboard(folder: RunFolder, checkpoint: Path | None) -> list[Logger]:
     try:
-        return [TensorBoardLogger(folder.path, name="", version="tensorboard")]
+        return [TensorBoardLogger(folder.path, name="tensorboard", version="")]
     except ModuleNotFoundError:  # an extra; metrics.csv is there in any case
         return []
 

@@ -248,6 +248,20 @@ def test_two_processes_make_one_folder(project: Path, cli: Cli) -> None:
     assert [row["epoch"] for row in rows(run)] == ["0", "1"]
 
 
+def test_two_processes_measure_what_one_does_on_an_odd_split(project: Path, cli: Cli) -> None:
+    cli("train", "digits", "trainer.devices=2", "trainer.strategy=ddp", "trainer.accelerator=cpu", "trainer.max_epochs=1",
+        "trainer.limit_train_batches=3", "data.test_fraction=0.225")  # fmt: skip
+    run = only_run(project)
+    by_two = json.loads((run / "summary.json").read_text())["metrics"]
+    text = (run / "config.yaml").read_text()
+    (run / "config.yaml").write_text(
+        text.replace("devices: 2", "devices: 1").replace("strategy: ddp", "strategy: auto")
+    )
+    by_one = json.loads(cli("eval", str(run), "--json").stdout)
+    assert set(by_one) == {f"test/{name}" for name in ("loss", "acc", "f1", "auroc", "calibration_error")}
+    assert by_one == pytest.approx({name: by_two[name] for name in by_one}, abs=1e-6)
+
+
 def test_a_failure_is_noted(project: Path, cli: Cli) -> None:
     text = (project / "stranger.py").read_text()
     (project / "stranger.py").write_text(
