@@ -13,12 +13,15 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
 
 from torch import nn
 
 from lightning_acts.hints import canonical, did_you_mean
 from lightning_acts.spec import SpecError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Kind = Literal["elementwise", "normalising", "gated", "transfer"]
 Per = Literal["layer", "channel"]
@@ -241,45 +244,29 @@ class Definition:
 DEFINITIONS: dict[str, Definition] = {}
 
 
+class Facts(TypedDict, total=False):
+    """What :func:`register` is told of an activation, beside the function or class itself."""
+
+    name: str | None
+    aliases: Sequence[str]
+    family: str
+    kind: Kind
+    formula: str | None
+    source: str | None
+    range: tuple[float, float] | None
+    monotone: bool | None
+    functions: Sequence[Callable[..., Any]]
+    requires: Mapping[str, Callable[..., bool]] | None
+    notes: Sequence[str]
+    per_channel: type[nn.Module] | None
+    variants: Mapping[str, Mapping[str, Any]] | None
+    override: bool
+
+
 @overload
-def register(target: Target, /) -> Target: ...
+def register(target: Target, /, **facts: Unpack[Facts]) -> Target: ...
 @overload
-def register(
-    target: Target,
-    /,
-    *,
-    name: str | None = ...,
-    aliases: Sequence[str] = ...,
-    family: str = ...,
-    kind: Kind = ...,
-    formula: str | None = ...,
-    source: str | None = ...,
-    range: tuple[float, float] | None = ...,
-    monotone: bool | None = ...,
-    functions: Sequence[Callable[..., Any]] = ...,
-    requires: Mapping[str, Callable[..., bool]] | None = ...,
-    notes: Sequence[str] = ...,
-    per_channel: type[nn.Module] | None = ...,
-    variants: Mapping[str, Mapping[str, Any]] | None = ...,
-    override: bool = ...,
-) -> Target: ...
-@overload
-def register(
-    *,
-    name: str | None = ...,
-    aliases: Sequence[str] = ...,
-    family: str = ...,
-    kind: Kind = ...,
-    formula: str | None = ...,
-    source: str | None = ...,
-    range: tuple[float, float] | None = ...,
-    monotone: bool | None = ...,
-    functions: Sequence[Callable[..., Any]] = ...,
-    requires: Mapping[str, Callable[..., bool]] | None = ...,
-    notes: Sequence[str] = ...,
-    variants: Mapping[str, Mapping[str, Any]] | None = ...,
-    override: bool = ...,
-) -> Callable[[Target], Target]: ...
+def register(**facts: Unpack[Facts]) -> Callable[[Target], Target]: ...
 
 
 def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the facts are described one by one

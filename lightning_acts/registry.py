@@ -156,13 +156,12 @@ def spec_of(module: nn.Module) -> ActivationSpec | None:
     """The spec that makes this module, parameters at their defaults left out; None if its exact type is not registered.
 
     Example:
-            >>> import lightning_acts as acts
-            >>> from torch import nn
-    from torch.nn.utils.parametrize import is_parametrized
-            >>> str(acts.spec_of(nn.LeakyReLU(0.2)))
-            'leaky_relu(negative_slope=0.2)'
-            >>> acts.spec_of(nn.Dropout()) is None
-            True
+        >>> import lightning_acts as acts
+        >>> from torch import nn
+        >>> str(acts.spec_of(nn.LeakyReLU(0.2)))
+        'leaky_relu(negative_slope=0.2)'
+        >>> acts.spec_of(nn.Dropout()) is None
+        True
     """
     _load()
     if isinstance(module, FunctionActivation):

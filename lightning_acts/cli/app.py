@@ -321,34 +321,18 @@ def main() -> None:
 def _errors_in_words() -> Iterator[None]:
     try:
         yield
-    except ConfigError as error:
-        _fail(error, 2)
-    except (KeyboardInterrupt, SystemExit) as error:
-        if isinstance(error, SystemExit):
-            raise
-        sys.exit(130)
     except BrokenPipeError:  # the reader of our output has gone, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:
-        if type(error).__name__ == "Interrupted":
-            typer.echo(str(error), err=True)
-            sys.exit(130)
-        _fail(error, 2 if type(error).__name__ in ("SpecError", "ModelError", "CurveError") else 1)
-
-
-def _fail(error: Exception, status: int) -> None:
-    if any(_DEBUG):
-        raise error
-    known = (
-        isinstance(error, ConfigError)
-        or type(error).__module__.startswith("lightning_acts.")
-        or isinstance(error, OSError)
-    )
-    typer.echo(
-        str(error) if known else f"{type(error).__name__}: {error}\n(--debug before the verb shows where)", err=True
-    )
-    sys.exit(status)
+        if any(_DEBUG):
+            raise
+        own = type(error).__module__.startswith("lightning_acts.")
+        in_words = str(error) if own or isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        hint = "" if own else "\n(lightning-acts --debug, before the verb, shows where)"
+        typer.echo(in_words + hint, err=True)
+        # Ours are ValueErrors where what was given is wrong.
+        sys.exit(getattr(error, "exit_status", 2 if own and isinstance(error, ValueError) else 1))
 
 
 def _loaded(arguments: Sequence[str], folders: Sequence[Path]) -> Config:

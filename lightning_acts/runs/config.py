@@ -34,7 +34,7 @@ GROUPS = {
     "swap": "activations to swap: a list of map, include, exclude, role",
     "callbacks": "further callbacks by name: _target_ and arguments",
     "logger": "further loggers by name: _target_ and arguments",
-    "compile": "true, or arguments of torch.compile",
+    "compile": "true, or arguments of torch.compile, for the forward",
     "seed": "seed of everything that is random",
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from scipy import stats
 
 from lightning_acts.runs.checking import Checked
 from lightning_acts.runs.folder import RunError, RunFolder, digest
+from lightning_acts.runs.training import Interrupted
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ def run_seeds(
         The table of those that finished, and the seeds of those that failed.
 
     Raises:
-        KeyboardInterrupt: A run was interrupted.
+        Interrupted: By Ctrl-C.
     """
     runs: dict[int, RunFolder] = {}
     failed = []
@@ -75,19 +77,28 @@ def run_seeds(
                 if earlier
                 else ["train", *arguments, f"seed={seed}", *options, "--out", str(out)]
             )
-            done = subprocess.run(
-                [sys.executable, "-m", "lightning_acts", *verb], stdout=subprocess.DEVNULL, check=False
-            )
-            if done.returncode == 130:
-                raise KeyboardInterrupt
+            status = _run(verb)
+            if status == 130:
+                raise Interrupted("interrupted; the same command goes on where it stopped")
             earlier = _earlier(checked, seed, out)
-            if done.returncode != 0 or earlier is None:
+            if status != 0 or earlier is None:
                 failed.append(seed)
                 continue
         runs[seed] = earlier
     summaries = [folder.read("summary.json")["metrics"] for folder in runs.values()]
     common = [name for name in (summaries[0] if summaries else {}) if all(name in summary for summary in summaries)]
     return SeedTable(runs, {name: [summary[name] for summary in summaries] for name in common}), failed
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit status of a command of ours in a process of its own."""
+    process = subprocess.Popen([sys.executable, "-m", "lightning_acts", *arguments], stdout=subprocess.DEVNULL)
+    # Ctrl-C reaches that process too, which ends its batch and says what it did: it is waited for.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _earlier(checked: Checked, seed: int, out: Path) -> RunFolder | None:

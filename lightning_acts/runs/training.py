@@ -50,6 +50,9 @@ _MAY_CHANGE = {
 class Interrupted(Exception):
     """The run was stopped by Ctrl-C or SIGTERM; its folder can be resumed."""
 
+    # Not a KeyboardInterrupt: the command line's library would end at it without the words.
+    exit_status = 130
+
 
 @dataclass(frozen=True)
 class Result:
@@ -231,7 +234,7 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
             callback.dirpath = str(folder.checkpoints)
     if main:
-        trainer.loggers = [*trainer.loggers, *_tensorboard(folder, checkpoint)]
+        trainer.loggers = [*trainer.loggers, *_tensorboard(folder)]
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
         if main:
@@ -239,8 +242,10 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
             stack.enter_context(logged_to(folder.log))
             folder.set_status("running")
         try:
-            model: Any = built.model if checked.compile is None else torch.compile(built.model, **checked.compile)
-            trainer.fit(model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
+            if checked.compile is not None:
+                # The forward alone: steps log, and count with metrics.
+                built.model.compile(**checked.compile)
+            trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
             tested = _test(built, folder)
         except (KeyboardInterrupt, SystemExit) as error:
             if main:
@@ -319,7 +324,7 @@ def _last_metrics(folder: RunFolder) -> dict[str, float]:
     return {name: value for name, value in rows[-1].items() if name not in ("epoch", "step")} if rows else {}
 
 
-def _tensorboard(folder: RunFolder, checkpoint: Path | None) -> list[Logger]:
+def _tensorboard(folder: RunFolder) -> list[Logger]:
     try:
         return [TensorBoardLogger(folder.path, name="tensorboard", version="")]
     except ModuleNotFoundError:  # an extra; metrics.csv is there in any case

@@ -228,6 +228,28 @@ def test_seeds_end_in_a_mean_and_an_interval_and_go_on(project: Path, cli: Cli) 
     assert "± " in cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1").stdout
 
 
+def test_seeds_interrupted_go_on_where_they_stopped(project: Path, cli: Cli) -> None:
+    options = [
+        "mine.yaml",
+        "data._target_=lightning_acts.zoo.Digits",
+        "model.pause=0.05",
+        "trainer.max_epochs=2",
+        "--seeds",
+        "0,1",
+    ]
+    command = [sys.executable, "-m", "lightning_acts", "train", *options]
+    process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list(project.glob("runs/*/*-s1-*/checkpoints/last.ckpt")) and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "the same command goes on where it stopped" in said
+    table = json.loads(cli("train", *options, "--json").stdout)
+    assert list(table["runs"]) == ["0", "1"]
+    assert len(list(project.glob("runs/*/*"))) == 2
+
+
 def test_a_class_that_refuses_its_arguments(project: Path, cli: Cli) -> None:
     (project / "bad.yaml").write_text("model:\n  dropout: 3.0\ntrainer:\n  devices: 99")
     said = cli("train", "mine.yaml", "bad.yaml", expect=2).stderr
@@ -274,3 +296,36 @@ def test_a_failure_is_noted(project: Path, cli: Cli) -> None:
     assert "No space left on device" in said
     assert "Traceback" not in said
     assert status(only_run(project)) == "failed"
+
+
+def test_lightnings_own_options_by_their_names(project: Path, cli: Cli) -> None:
+    (project / "more.yaml").write_text(
+        "trainer: {max_epochs: 2, gradient_clip_val: 1.0, accumulate_grad_batches: 2, precision: bf16-mixed}\n"
+        "compile: {backend: eager}\n"
+        "callbacks:\n"
+        "  stop: {_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: val/acc, mode: max}\n"
+        "  ema: {_target_: lightning.pytorch.callbacks.EMAWeightAveraging, decay: 0.9}\n"
+        "  rate: {_target_: lightning.pytorch.callbacks.LearningRateMonitor}\n"
+    )
+    cli("train", "mine.yaml", "more.yaml")
+    run = only_run(project)
+    assert status(run) == "finished"
+    assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 20
+
+
+def test_optimizer_and_scheduler_for_a_model_that_takes_them(project: Path, cli: Cli) -> None:
+    options = [
+        "optimizer={_target_: torch.optim.SGD, lr: 0.25}",
+        "scheduler={_target_: torch.optim.lr_scheduler.ExponentialLR, gamma: 0.5}",
+    ]
+    small = [
+        "model.backbone=timm:resnet10t",
+        "model.small_images=false",
+        "trainer.limit_train_batches=2",
+        "trainer.max_epochs=2",
+    ]
+    cli("train", "digits", "data.image_size=32", *small, *options)
+    state = torch.load(only_run(project) / "checkpoints" / "last.ckpt", weights_only=True)["optimizer_states"][0]
+    assert [group["lr"] for group in state["param_groups"]] == [0.0625, 0.0625]
+    said = cli("train", "mine.yaml", options[0], expect=2).stderr
+    assert "optimizer: LitDigits brings its own, and takes none from a config" in said
