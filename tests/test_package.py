@@ -51,6 +51,9 @@ def test_the_wheel_alone_works(tmp_path: Path) -> None:
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", wheel)
     (tmp_path / "elsewhere").mkdir()
     assert "ALL WELL" in run(python, "-c", USE, cwd=tmp_path / "elsewhere")
+    command = tmp_path / "venv" / "bin" / "lightning-acts"
+    assert "fashion_mnist" in run(command, "ls", cwd=tmp_path / "elsewhere")
+    assert "would train 10 epochs" in run(command, "train", "digits", "--dry-run", cwd=tmp_path / "elsewhere")
 
 
 def run(*command: object, cwd: Path | None = None) -> str:
