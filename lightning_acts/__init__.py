@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lightning_acts.callbacks.activation_swap import ActivationSwap as ActivationSwap
     from lightning_acts.callbacks.checkpoint import CheckpointError as CheckpointError
+    from lightning_acts.callbacks.checkpoint import keep_swaps as keep_swaps
     from lightning_acts.callbacks.checkpoint import load_from_checkpoint as load_from_checkpoint
     from lightning_acts.callbacks.exact_resume import ExactResume as ExactResume
     from lightning_acts.definition import Definition as Definition
@@ -55,6 +56,7 @@ _EXPORTS = {
     "create": "registry",
     "find": "surgery.finding",
     "info": "registry",
+    "keep_swaps": "callbacks.checkpoint",
     "learnable": "definition",
     "load_from_checkpoint": "callbacks.checkpoint",
     "names": "registry",

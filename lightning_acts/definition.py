@@ -240,6 +240,9 @@ class Definition:
         return "\n".join([self.name, *(f"  {key + ':':<12}{value}" for key, value in rows.items() if value)])
 
 
+# What the derived module uses itself.
+_RESERVED = {"training", "given", "definition", "per", "num_parameters", "input"}
+
 #: Every registered definition under the canonical form of its name and of each alias.
 DEFINITIONS: dict[str, Definition] = {}
 
@@ -321,7 +324,8 @@ def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the fa
     for key in [key for key, existing in DEFINITIONS.items() if existing.name in taken]:
         del DEFINITIONS[key]
     DEFINITIONS.update(dict.fromkeys(keys, definition))
-    if definition.module_class is None:
+    if definition.learnable and definition.module_class is None:
+        target.__learnable__ = {entry.name: entry.learnable for entry in definition.parameters if entry.learnable}
         _replace_learnable_defaults(target)
     return target
 
@@ -397,7 +401,13 @@ def _parameters(target: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
             raise ValueError(f"{name}: the parameters of an activation are named; {argument} can't be")
         if is_class and argument.name in ("device", "dtype"):
             continue
-        marker = argument.default if isinstance(argument.default, Learnable) else None
+        if not is_class and (hasattr(nn.Module, argument.name) or argument.name in _RESERVED):
+            raise ValueError(f"{name}: a parameter can't be called {argument.name!r}: the module has that already")
+        if is_class and isinstance(argument.default, Learnable):
+            raise ValueError(f"{name}: learnable() is for functions; a class makes its own parameters")
+        # Registered before under another name: the marker is where it was put then.
+        before = getattr(target, "__learnable__", {}).get(argument.name)
+        marker = argument.default if isinstance(argument.default, Learnable) else before
         default = marker.init if marker else argument.default
         annotation = float if marker else hints.get(argument.name, Any)
         if annotation is Any and default not in (REQUIRED, None):

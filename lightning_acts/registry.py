@@ -176,13 +176,27 @@ def spec_of(module: nn.Module) -> ActivationSpec | None:
     lazy = cls is definition.per_channel
     parameters: dict[str, Literal] = {"per": "channel"} if lazy else {}
     for parameter in definition.parameters:
-        value = getattr(module, parameter.name, parameter.default)
-        if parameter.annotation is bool:  # nn.Linear keeps a tensor, or None, under the name of its flag `bias`
-            value = value is not None and value is not False
-        sized_later = lazy and parameter.name == "num_parameters"
-        if value is not REQUIRED and value != parameter.default and not sized_later:
+        if parameter.name == "per" or (lazy and parameter.name == "num_parameters"):
+            continue
+        value = _plain(getattr(module, parameter.name, REQUIRED), parameter.annotation)
+        if value is REQUIRED and parameter.default is None and not hasattr(module, parameter.name):
+            continue  # an old name of another parameter, as Hardtanh has them
+        if value is REQUIRED:  # the class keeps it under another name: it can't be read off
+            return None
+        if value != parameter.default:
             parameters[parameter.name] = value
     return ActivationSpec(definition.name, parameters)
+
+
+def _plain(value: Any, annotation: Any) -> Any:
+    """The value of a parameter as a literal; ``REQUIRED`` where the attribute holds something else."""
+    if annotation is bool:  # nn.Linear keeps a tensor, or None, under the name of its flag `bias`
+        return value is not None and value is not False
+    if isinstance(value, nn.Parameter):
+        return REQUIRED
+    if hasattr(value, "item") and getattr(value, "size", None) is not None:
+        value = value.item() if getattr(value, "ndim", 0) == 0 else REQUIRED
+    return value if isinstance(value, (bool, int, float, str, tuple, type(None))) else REQUIRED
 
 
 def definition_of(activation: Any) -> Definition:

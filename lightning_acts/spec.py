@@ -136,8 +136,11 @@ def _from_node(node: ast.expr, text: str) -> Literal:
 def _literal(value: object, where: str) -> Literal:
     if isinstance(value, float) and math.isnan(value):
         raise SpecError(f"{where}: nan is no value for a parameter")
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
+    for plain in (bool, int, float, str):
+        if isinstance(value, plain):
+            return plain(value)  # numpy's float64 is a float that prints otherwise
+    if value is None:
+        return None
     if isinstance(value, (list, tuple)):
         return tuple(_literal(element, where) for element in value)
     raise SpecError(

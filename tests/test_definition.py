@@ -1,6 +1,7 @@
 import copy
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -209,3 +210,45 @@ def test_prelu_per_channel_becomes_torchs_own() -> None:
     lazy = acts.create("prelu(per=channel)")
     lazy.load_state_dict(reference.state_dict())
     assert torch.equal(lazy(x), reference(x)) and lazy.num_parameters == 5
+
+
+def test_a_class_that_keeps_a_parameter_under_another_name() -> None:
+    @acts.register(name="hidden_alpha")
+    class HiddenAlpha(nn.Module):
+        def __init__(self, alpha: float = 1.0) -> None:
+            super().__init__()
+            self.a = alpha
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a * torch.sin(x)
+
+    assert acts.spec_of(HiddenAlpha(3.0)) is None
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    report = acts.swap(model, {"relu": "hidden_alpha(alpha=3.0)"})
+    assert report.plan.sites[0].replacement == "hidden_alpha(alpha=3.0)"
+    fresh = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    acts.swap(fresh, report.plan)
+    assert fresh[1].a == 3.0
+
+
+def test_values_of_numpy_and_torch_are_plain_numbers() -> None:
+    assert str(acts.spec_of(nn.LeakyReLU(np.float32(0.25)))) == "leaky_relu(negative_slope=0.25)"
+    assert str(acts.spec_of(nn.LeakyReLU(torch.tensor(0.25)))) == "leaky_relu(negative_slope=0.25)"
+    assert str(acts.ActivationSpec("elu", {"alpha": np.float64(0.5)})) == "elu(alpha=0.5)"
+
+
+def test_names_that_a_module_has_already_are_refused() -> None:
+    for name in ("training", "forward", "train", "given", "per"):
+        scope: dict[str, object] = {}
+        exec(f"def bad(x, {name}=1.0): return x", scope)
+        with pytest.raises(ValueError, match=f"can't be called '{name}'"):
+            acts.register(scope["bad"])  # type: ignore[type-var]
+
+
+def test_one_function_under_two_names_learns_under_both() -> None:
+    def slope(x: Tensor, a: float = acts.learnable(0.5)) -> Tensor:
+        return a * x
+
+    for name in ("slope_one", "slope_two"):
+        acts.register(slope, name=name)
+        assert len(list(acts.create(name).parameters())) == 1

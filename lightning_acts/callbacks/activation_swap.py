@@ -74,12 +74,17 @@ class ActivationSwap(Callback):
         if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
             raise SwapError(
                 "ActivationSwap can't bring a swap back from processes that the Trainer starts by spawn or fork: use "
-                "strategy='ddp', or call acts.swap(model, ...) before the Trainer"
+                "strategy='ddp', or call acts.swap and acts.keep_swaps before the Trainer"
             )
         _refuse_earlier_copies(self, trainer)
         if not is_overridden("setup", pl_module) and not is_overridden("configure_model", pl_module):
             self._swap(pl_module)
             return
+        if any(isinstance(other, StochasticWeightAveraging) for other in trainer.callbacks):  # type: ignore[attr-defined]
+            raise SwapError(
+                "StochasticWeightAveraging copies the model before setup() and configure_model() have made it whole: build "
+                "the layers in the constructor, or use EMAWeightAveraging"
+            )
         # The module may build its layers later. Lightning has no hook between configure_model and the loading of
         # weights: this makes one, for one call. A partial of a function counts as an overridden method there.
         previous = vars(pl_module).get("configure_model")
@@ -129,17 +134,24 @@ class ActivationSwap(Callback):
 
     def _swap(self, model: LightningModule) -> None:
         """Make the swap, unless the model carries it already."""
-        history.forget_lost(model)
-        if not any(earlier.request == self.request for earlier in history.swaps_of(model)):
+        rebuilt = history.forget_lost(model)
+        if rebuilt or not any(earlier.request == self.request for earlier in history.swaps_of(model)):
             request = self.request
-            self.report = swap(
+            make = functools.partial(
+                swap,
                 model,
                 request.map,
                 include=request.include or None,
                 exclude=request.exclude or None,
                 role=request.role,
-                example_input=model.example_input_array,
             )
+            try:
+                self.report = make(example_input=model.example_input_array)
+            except SwapError as error:
+                if "does not run on example_input" not in str(error):
+                    raise
+                # A forward that logs, say, runs under a Trainer's hooks only: its first batch will show its functions.
+                self.report = make()
             self._reported = {left.site.path for left in self.report.left}
             _refuse_unsized(self.report, model)
             rank_zero_info(f"ActivationSwap {self.report.summary}")

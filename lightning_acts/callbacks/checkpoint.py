@@ -21,7 +21,7 @@ from lightning.pytorch.utilities import rank_zero_warn
 
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import history
-from lightning_acts.surgery.plan import Plan, PlannedSite
+from lightning_acts.surgery.plan import Plan
 from lightning_acts.surgery.replacing import swap
 from lightning_acts.surgery.site import SwapError
 
@@ -38,15 +38,18 @@ class CheckpointError(RuntimeError):
     """A checkpoint can't be read, or does not belong to the model."""
 
 
-def load_from_checkpoint(cls: type[Module], path: str | os.PathLike[str] | IO[bytes], **kwargs: Any) -> Module:
+def load_from_checkpoint(
+    cls: type[Module], path: str | os.PathLike[str] | IO[bytes], *, weights_only: bool = True, **kwargs: Any
+) -> Module:
     """Load a LightningModule from a checkpoint, with the activations that it was saved with.
 
     A checkpoint of a model that was never swapped is loaded as by ``cls.load_from_checkpoint``. Only tensors and plain
-    data are read from the file (``weights_only=True``).
+    data are read from the file unless told otherwise.
 
     Args:
         cls: The class of the model.
         path: The checkpoint: a path, a URL, or an open binary file.
+        weights_only: False also loads other objects, which may run code: for files that you trust.
         kwargs: What ``cls.load_from_checkpoint`` takes: ``map_location``, ``hparams_file``, ``strict``, and values for
             the constructor of ``cls``.
 
@@ -60,7 +63,7 @@ def load_from_checkpoint(cls: type[Module], path: str | os.PathLike[str] | IO[by
             model = acts.load_from_checkpoint(MyModule, "best.ckpt")
     """
     shown = os.fspath(path) if isinstance(path, (str, os.PathLike)) else "the checkpoint"
-    checkpoint = _read_structure(path, shown)
+    checkpoint = _read_structure(path, shown, weights_only)
     plans = _plans_in(checkpoint, shown)
     target, class_path = _class_in(checkpoint, cls)
     loader = _loader_class(target, plans)
@@ -68,7 +71,7 @@ def load_from_checkpoint(cls: type[Module], path: str | os.PathLike[str] | IO[by
         # LightningCLI's checkpoints name their class: it has to be the one that replays the swaps.
         kwargs["_class_path"] = f"{loader.__module__}.{loader.__name__}"
     try:
-        model: Module = loader.load_from_checkpoint(path, weights_only=True, **kwargs)  # type: ignore[arg-type]
+        model: Module = loader.load_from_checkpoint(path, weights_only=weights_only, **kwargs)  # type: ignore[arg-type]
     except SwapError as error:
         raise CheckpointError(f"{shown} does not fit {target.__name__}: {error}") from error
     except RuntimeError as error:
@@ -96,6 +99,8 @@ def check_checkpoint(path: str | os.PathLike[str]) -> None:
 def keep_swaps(model: LightningModule) -> None:
     """Let every checkpoint of ``model`` carry its swaps, and every checkpoint that it loads be compared with them.
 
+    The callback ``ActivationSwap`` does this itself; a model that ``acts.swap`` has swapped needs it to be asked for.
+
     The hooks are the instance's own, and stay: a checkpoint may be saved long after the fit.
     """
     for name, hook in (("on_save_checkpoint", _save_plans), ("on_load_checkpoint", _compare_plans)):
@@ -116,7 +121,7 @@ def _save_plans(model: LightningModule, own: Callable[[dict[str, Any]], None], c
 def _compare_plans(model: LightningModule, own: Callable[[dict[str, Any]], None], checkpoint: dict[str, Any]) -> None:
     plans = _plans_in(checkpoint, "the checkpoint")
     present = _plans_of(model)
-    if plans and _sites(plans) != _sites(present):
+    if plans and _structure(plans) != _structure(present):
         raise CheckpointError(
             f"the checkpoint was saved by a model swapped {_words(plans)}; this model is swapped {_words(present)}. "
             "Give ActivationSwap the same arguments, or use lightning_acts.load_from_checkpoint"
@@ -129,22 +134,22 @@ def _compare_plans(model: LightningModule, own: Callable[[dict[str, Any]], None]
     own(checkpoint)
 
 
-def _read_structure(path: Any, shown: str) -> dict[str, Any]:
+def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[str, Any]:
     """All of a checkpoint but the values of its tensors."""
     try:
         if not isinstance(path, (str, os.PathLike)):
             start = path.tell()
-            checkpoint = torch.load(path, map_location="meta", weights_only=True)
+            checkpoint = torch.load(path, map_location="meta", weights_only=weights_only)
             path.seek(start)
         else:
             with fsspec.open(shown, "rb") as file:
-                checkpoint = torch.load(file, map_location="meta", weights_only=True)
+                checkpoint = torch.load(file, map_location="meta", weights_only=weights_only)
     except FileNotFoundError:
         raise
     except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, OSError) as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         if "Unsupported global" in str(error):
-            hint = "it holds objects other than tensors and plain data, which may run code when loaded"
+            hint = "it holds objects other than tensors and plain data, which may run code when loaded; weights_only=False trusts it"
         else:
             hint = "it is truncated, or no checkpoint"
         raise CheckpointError(f"{shown} can't be read: {hint} ({reason})") from error
@@ -213,8 +218,9 @@ def _strip_guard(checkpoint: dict[str, Any]) -> None:
     checkpoint["state_dict"].pop(_GUARD, None)
 
 
-def _sites(plans: list[Plan]) -> list[PlannedSite]:
-    return [site for plan in plans for site in plan.sites]
+def _structure(plans: list[Plan]) -> dict[tuple[str, ...], str]:
+    """What stands where after all the plans, however they were divided."""
+    return {site.paths: site.replacement for plan in plans for site in plan.sites}
 
 
 def _words(plans: list[Plan]) -> str:

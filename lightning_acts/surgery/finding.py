@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
@@ -86,7 +87,9 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
         modules = [
             replace(located, site=replace(located.site, calls=observation.calls[located.module])) for located in modules
         ]
-    return Found(modules, _merged(attributes, observation.functions), observation.notes)
+    scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
+    notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
+    return Found(modules, _merged(attributes, observation.functions), [*observation.notes, *notes])
 
 
 def _merged(attributes: list[Site], calls: list[Site]) -> list[Site]:
@@ -110,6 +113,8 @@ def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, 
         if child is None or is_metric(child) or isinstance(child, ParametrizationList):
             continue
         path = f"{prefix}{name}"
+        if isinstance(child, torch.jit.ScriptModule):
+            continue
         yield path, model, name, child
         yield from _walk(child, f"{path}.")
 
@@ -117,7 +122,12 @@ def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, 
 def _function_attributes(model: nn.Module, activation_modules: set[nn.Module]) -> Iterator[Site]:
     """Activation functions that modules keep in attributes, as ``TransformerEncoderLayer.activation`` does."""
     for name, module in model.named_modules():
-        if is_metric(module) or module in activation_modules or registry.spec_of(module) is not None:
+        if (
+            isinstance(module, torch.jit.ScriptModule)
+            or is_metric(module)
+            or module in activation_modules
+            or registry.spec_of(module) is not None
+        ):
             continue
         for attribute, value in vars(module).items():
             if attribute.startswith("_") or isinstance(value, (nn.Module, type)) or not callable(value):

@@ -6,8 +6,9 @@ They are kept in an attribute of the model that is no module and no parameter: n
 
 from __future__ import annotations
 
+import itertools
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
@@ -24,6 +25,7 @@ class Exchange:
     """One module that took the place of another, in every slot that held it: parent and name in the parent."""
 
     path: str
+    requested: str | None
     original: nn.Module
     replacement: nn.Module
     slots: tuple[tuple[nn.Module, str], ...]
@@ -37,6 +39,7 @@ class Swap:
         request: What was asked; None where an activation has no spec.
         plan: What was done; None where a replacement has no spec.
         exchanges: The modules.
+        number: Swaps of a whole and of its parts are undone in the reverse of this order.
         fast_paths: Transformer layers whose fused path was switched off, with the flag that they had.
     """
 
@@ -44,6 +47,7 @@ class Swap:
     plan: Plan | None
     exchanges: list[Exchange]
     fast_paths: list[tuple[nn.TransformerEncoderLayer, int]]
+    number: int = field(default_factory=itertools.count().__next__)
 
 
 def swaps_of(model: nn.Module) -> list[Swap]:
@@ -91,16 +95,36 @@ def restore(model: nn.Module) -> None:
         >>> model[1] is relu
         True
     """
-    for module in list(model.modules()):
-        for swap in reversed(swaps_of(module)):
-            undo(module, swap)
+    made = [(swap.number, swap, module) for module in model.modules() for swap in swaps_of(module)]
+    for _, swap, module in sorted(made, key=lambda entry: -entry[0]):
+        undo(module, swap)
 
 
-def forget_lost(model: nn.Module) -> None:
-    """Forget the swaps of which nothing is left, because the model was built anew since."""
+def forget_lost(model: nn.Module) -> bool:
+    """Forget exchanges that are gone because a part of the model was built anew since; whether there were any."""
     present = set(model.modules())
-    kept = [swap for swap in swaps_of(model) if any(exchange.replacement in present for exchange in swap.exchanges)]
+    lost = False
+    kept = []
+    for swap in swaps_of(model):
+        still = [
+            exchange
+            for exchange in swap.exchanges
+            if all(
+                parent in present and parent._modules.get(name) is exchange.replacement
+                for parent, name in exchange.slots
+            )
+        ]
+        if len(still) < len(swap.exchanges):
+            lost = True
+            paths = {exchange.path for exchange in still}
+            plan = swap.plan and replace(
+                swap.plan, sites=tuple(site for site in swap.plan.sites if site.paths[0] in paths)
+            )
+            swap = Swap(swap.request, plan, still, swap.fast_paths, swap.number)
+        if still:
+            kept.append(swap)
     _keep(model, kept)
+    return lost
 
 
 def placement(*modules: nn.Module) -> tuple[torch.device, torch.dtype] | None:

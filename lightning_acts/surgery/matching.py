@@ -92,6 +92,9 @@ class Rules:
         if not chosen:
             raise SwapError(self._nothing_to_swap(found, left, earlier))
         notes = [f"the model has no {pattern.name}" for index, pattern in enumerate(self._patterns) if not used[index]]
+        for option, patterns in (("include", self.include), ("exclude", self.exclude)):
+            idle = [p for p in patterns if not any(_any_path(site, [p]) for site in found.sites)]
+            notes += [f"{option}={pattern!r} matches no site" for pattern in idle]
         return chosen, left, notes
 
     def matches(self, site: Site) -> bool:

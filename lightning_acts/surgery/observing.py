@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map
 
 from lightning_acts.definition import DEFINITIONS, Definition
 from lightning_acts.spec import ActivationSpec
@@ -58,7 +59,7 @@ class FunctionObserver(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        definition = self._definitions.get(func)
+        definition = None if torch.compiler.is_compiling() else self._definitions.get(func)
         if definition is not None:
             self._note(func, definition, args, kwargs or {})
         return func(*args, **(kwargs or {}))
@@ -162,6 +163,8 @@ def plain_path(path: str) -> str:
 
 
 def _call(model: nn.Module, example_input: Any) -> None:
+    # Copies: a model may work in place on its input.
+    example_input = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, example_input)
     if isinstance(example_input, Mapping):
         model(**example_input)
     elif isinstance(example_input, (tuple, list)):
@@ -173,7 +176,12 @@ def _call(model: nn.Module, example_input: Any) -> None:
 @contextlib.contextmanager
 def _as_it_was(model: nn.Module) -> Iterator[None]:
     modes = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.detach().clone()) for buffer in model.buffers()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None and not isinstance(buffer, nn.parameter.UninitializedBuffer)
+    ]
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=[index for index in devices if index is not None]):
         try:
@@ -182,8 +190,9 @@ def _as_it_was(model: nn.Module) -> Iterator[None]:
             for module, training in modes:
                 module.training = training
             with torch.no_grad():
-                for buffer, value in buffers:
+                for owner, name, buffer, value in buffers:
                     buffer.copy_(value)
+                    owner._buffers[name] = buffer  # a forward may have put another one there
 
 
 @contextlib.contextmanager

@@ -102,8 +102,7 @@ def swap(
         torch.set_rng_state(rng_state)
         raise
     swapped = [
-        SwappedSite(located.site, describe(exchange.replacement) or "")
-        for (located, _), exchange in zip(chosen, exchanges, strict=True)
+        SwappedSite(located.site, _name(exchange)) for (located, _), exchange in zip(chosen, exchanges, strict=True)
     ]
     made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
     history.record(model, made)
@@ -136,7 +135,10 @@ def swapped(
     try:
         yield report
     finally:
-        report.undo()
+        # Whatever was swapped within the block goes with it.
+        for later in reversed(history.swaps_of(model)):
+            if later.number >= report._swap.number:
+                history.undo(model, later)
 
 
 def _refuse_model(model: nn.Module) -> None:
@@ -198,7 +200,7 @@ def _prepare(model: nn.Module, located: ModuleSite, replacement: ActivationLike)
     enclosing = next((module for module in (original, *holders) if next(module.parameters(), None) is not None), None)
     if enclosing is not None and not any(parameter.requires_grad for parameter in enclosing.parameters()):
         new.requires_grad_(False)
-    return Exchange(located.site.path, original, new, located.slots)
+    return Exchange(located.site.path, describe(replacement), original, new, located.slots)
 
 
 def _refuse_shape_change(replacement: nn.Module) -> None:
@@ -262,8 +264,20 @@ def _size_lazy_modules(model: nn.Module, exchanges: list[Exchange], example_inpu
         locate(model, example_input)
 
 
+def _name(exchange: Exchange) -> str:
+    """What was asked for; a replacement that has been sized since, with its size."""
+    sized = describe(exchange.replacement) or ""
+    return sized if exchange.requested is None or "per=" in exchange.requested else exchange.requested
+
+
+def _is_spec(exchange: Exchange) -> bool:
+    return exchange.requested is not None and "." not in exchange.requested.partition("(")[0]
+
+
 def _plan(request: Request | None, exchanges: list[Exchange], swapped: list[SwappedSite]) -> Plan | None:
-    if request is None or any(spec_or_none(exchange.replacement) is None for exchange in exchanges):
+    if request is None or any(
+        spec_or_none(exchange.replacement) is None and not _is_spec(exchange) for exchange in exchanges
+    ):
         return None
     return Plan(
         request, tuple(PlannedSite(entry.site.paths, entry.site.original, entry.replacement) for entry in swapped)

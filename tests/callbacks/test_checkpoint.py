@@ -229,3 +229,41 @@ class TestBadCheckpoints:
         torch.save(checkpoint, path)
         with pytest.raises(acts.CheckpointError, match="saved.ckpt"):
             acts.load_from_checkpoint(Net, path)
+
+
+def test_a_swap_of_ones_own_is_kept_when_asked_for(trainer: MakeTrainer, tmp_path: Path) -> None:
+    model = Net(hidden=12)
+    acts.swap(model, {"relu": "mish"})
+    acts.keep_swaps(model)
+    _, path = fitted(trainer, tmp_path, None, model)
+    assert same(acts.load_from_checkpoint(Net, path), model)
+
+
+class Rebuilt(Net):
+    """Builds a part anew in every stage."""
+
+    def setup(self, stage: str) -> None:
+        torch.manual_seed(0)
+        self.net = nn.Sequential(self.net, nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)) if stage == "fit" else self.net
+        if stage != "fit":
+            self.net[2] = nn.ReLU()
+
+
+def test_a_part_that_is_built_anew_is_swapped_anew(trainer: MakeTrainer, tmp_path: Path) -> None:
+    model = Rebuilt(hidden=12)
+    running = trainer(callbacks=[acts.ActivationSwap({"relu": "mish"})])
+    running.fit(model, loader())
+    running.save_checkpoint(tmp_path / "a.ckpt")
+    running.test(model, loader(), ckpt_path=tmp_path / "a.ckpt", verbose=False)
+    assert type(model.net[2]) is nn.Mish
+    assert type(model.net[0][1]) is nn.Mish
+
+
+def test_objects_in_a_trusted_checkpoint(swapped_run: tuple[Net, Path]) -> None:
+    model, path = swapped_run
+    checkpoint = torch.load(path, weights_only=True)
+    checkpoint["extra"] = nn.Mish()
+    torch.save(checkpoint, path)
+    with pytest.raises(acts.CheckpointError, match="weights_only=False trusts it"):
+        acts.load_from_checkpoint(Net, path)
+    assert same(acts.load_from_checkpoint(Net, path, weights_only=False), model)

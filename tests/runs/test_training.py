@@ -132,7 +132,7 @@ def test_stopped_within_an_epoch_and_resumed_it_is_the_same(project: Path, cli: 
 
 def test_killed_at_random_and_resumed_each_time(project: Path, cli: Cli) -> None:
     cli("train", "mine.yaml", "trainer.max_epochs=12", "--out", "whole")
-    process = start(project, "train", "mine.yaml", "trainer.max_epochs=12", "model.pause=0.02", "--out", "parts")
+    process = start(project, "train", "mine.yaml", "trainer.max_epochs=12", "model.pause=0.05", "--out", "parts")
     generator = random.Random(5)
     while not list(project.glob("parts/*/*/checkpoints/last.ckpt")):
         time.sleep(0.02)

@@ -207,3 +207,47 @@ def test_paths_are_those_of_the_original_in_a_compiled_model() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
     compiled: Any = torch.compile(model, backend="eager")
     assert [site.path for site in acts.find(compiled)] == ["1"]
+
+
+class Buffered(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.count = self.count + 1
+        return x.relu_()
+
+
+def test_a_reassigned_buffer_and_the_input_stay() -> None:
+    model, x = Buffered(), -torch.ones(2)
+    buffer = model.count
+    acts.find(model, x)
+    assert model.count is buffer
+    assert model.count == 0
+    assert (x == -1).all()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.trace")
+def test_torchscript_within_a_model_is_noted() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), torch.jit.trace(nn.Linear(2, 2), torch.ones(1, 2)))
+    report = acts.swap(model, {"relu": "mish"})
+    assert report.notes == ("2: TorchScript, whose activations can't be seen",)
+
+
+def test_a_compiled_function_within_a_forward() -> None:
+    class Compiled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = torch.compile(lambda x: F.relu(x) + 1, backend="eager", fullgraph=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.silu(self.inner(x))
+
+    assert "silu" in {site.activation for site in acts.find(Compiled(), torch.ones(2))}
+
+
+def test_patterns_that_match_nothing_are_noted() -> None:
+    report = acts.swap(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), {"relu": "mish"}, exclude="haed.*")
+    assert report.notes == ("exclude='haed.*' matches no site",)

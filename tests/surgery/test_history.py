@@ -46,6 +46,24 @@ def test_swaps_within_parts_are_restored_from_the_whole() -> None:
     assert type(model[0][1]) is nn.ReLU
 
 
+def test_swaps_of_the_whole_and_of_parts_are_undone_in_reverse() -> None:
+    model = nn.Sequential(mlp(), nn.Linear(2, 2))
+    relu = model[0][1]
+    acts.swap(model, {"relu": "mish"})
+    acts.swap(model[0], {"mish": "silu"})
+    acts.restore(model)
+    assert model[0][1] is relu
+
+
+def test_a_block_takes_back_what_was_swapped_within_it() -> None:
+    model = mlp()
+    relu = model[1]
+    with pytest.raises(KeyError), acts.swapped(model, {"relu": "mish"}):
+        acts.swap(model, {"mish": "silu"})
+        raise KeyError
+    assert model[1] is relu
+
+
 def test_originals_are_outside_of_the_module_tree() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.PReLU())
     acts.swap(model, {"prelu": "mish"})

@@ -79,6 +79,25 @@ def test_a_layer_with_many_parameters_or_a_buffer_is_not_probed() -> None:
     assert recognise(big) is None and recognise(buffered) is None
 
 
+class WithResidual(nn.Module):
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        return F.relu(x if residual is None else x + residual)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        Custom(lambda x: x * torch.sigmoid(x.mean(1, keepdim=True))),
+        Custom(lambda x: x.relu().sum(1, keepdim=True)),
+        Custom(lambda x: F.relu(x.transpose(1, 2))),
+        Custom(lambda x: x / x.square().mean(1, keepdim=True).add(1e-8).sqrt()),
+        WithResidual(),
+    ],
+)
+def test_what_mixes_channels_or_inputs_is_no_activation(module: nn.Module) -> None:
+    assert recognise(module) is None
+
+
 class Stateful(nn.Module):
     def __init__(self) -> None:
         super().__init__()
