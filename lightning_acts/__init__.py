@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from lightning_acts.definition import Definition as Definition
     from lightning_acts.definition import learnable as learnable
     from lightning_acts.definition import register as register
+    from lightning_acts.initialisation import gain as gain
+    from lightning_acts.initialisation import init_ as init_
     from lightning_acts.models import ModelError as ModelError
+    from lightning_acts.parameters import activation_parameters as activation_parameters
+    from lightning_acts.parameters import parameter_groups as parameter_groups
     from lightning_acts.registry import create as create
     from lightning_acts.registry import info as info
     from lightning_acts.registry import names as names
+    from lightning_acts.registry import nearest as nearest
     from lightning_acts.registry import resolve as resolve
     from lightning_acts.registry import spec_of as spec_of
     from lightning_acts.reports.comparison import Comparison as Comparison
@@ -44,22 +49,27 @@ _EXPORTS = {
     "CheckpointError": "callbacks.checkpoint",
     "Comparison": "reports.comparison",
     "CurveError": "reports.curves",
+    "Definition": "definition",
     "ExactResume": "callbacks.exact_resume",
     "ModelError": "models",
-    "Definition": "definition",
     "Plan": "surgery.plan",
     "Site": "surgery.site",
     "SpecError": "spec",
     "SwapError": "surgery.site",
     "SwapReport": "surgery.report",
+    "activation_parameters": "parameters",
     "compare": "reports.comparison",
     "create": "registry",
     "find": "surgery.finding",
+    "gain": "initialisation",
     "info": "registry",
+    "init_": "initialisation",
     "keep_swaps": "callbacks.checkpoint",
     "learnable": "definition",
     "load_from_checkpoint": "callbacks.checkpoint",
     "names": "registry",
+    "nearest": "registry",
+    "parameter_groups": "parameters",
     "register": "definition",
     "resolve": "registry",
     "restore": "surgery.history",

@@ -6,6 +6,7 @@ activation is recognised in a model, the pictures. Whoever adds an activation wr
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 import re
@@ -23,7 +24,9 @@ from lightning_acts.spec import SpecError
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Kind = Literal["elementwise", "normalising", "gated", "transfer"]
+    from lightning_acts.measuring import Measured
+
+Kind = Literal["elementwise", "normalising", "gated", "mixing", "transfer"]
 Per = Literal["layer", "channel"]
 Constraint = Literal["positive"] | tuple[float, float] | None
 Target = TypeVar("Target", bound=Callable[..., Any])
@@ -36,17 +39,18 @@ REQUIRED: Any = inspect.Parameter.empty
 class Learnable:
     """A parameter that is trained: its initial value, how many there are, and where it must stay. See :func:`learnable`."""
 
-    init: float
+    init: float | tuple[float, ...]
     per: Per
     dim: int
     constraint: Constraint
 
 
-def learnable(init: float, *, per: Per = "layer", dim: int = 1, constraint: Constraint = None) -> Any:
+def learnable(init: float | Sequence[float], *, per: Per = "layer", dim: int = 1, constraint: Constraint = None) -> Any:
     r"""Declare a parameter of an activation as trained, in place of its default value.
 
     Args:
-        init: The initial value.
+        init: The initial value; several for a parameter that the function subscripts, as the coefficients of a
+            polynomial.
         per: ``"layer"`` for one value, ``"channel"`` for one a channel of the input.
         dim: The dimension of the input that holds the channels.
         constraint: ``"positive"``, or the open interval ``(low, high)`` that the value never leaves. The stored
@@ -69,17 +73,20 @@ def learnable(init: float, *, per: Per = "layer", dim: int = 1, constraint: Cons
     """
     if per not in ("layer", "channel"):
         raise ValueError(f"learnable(per={per!r}): 'layer' or 'channel'")
-    if not math.isfinite(init):
-        raise ValueError(f"learnable(init={init!r}): the initial value must be finite")
-    marker = Learnable(float(init), per, dim, constraint)
-    reason = violation(marker, float(init))
+    plain = tuple(map(float, init)) if isinstance(init, Sequence) else float(init)
+    marker = Learnable(plain, per, dim, constraint)
+    reason = violation(marker, plain)
     if reason:
         raise ValueError(f"learnable(init={init!r}): {reason}")
     return marker
 
 
-def violation(marker: Learnable, value: float) -> str | None:
+def violation(marker: Learnable, value: float | tuple[float, ...]) -> str | None:
     """Why ``value`` can't be the initial value of a learnable parameter; None where it can."""
+    if isinstance(value, tuple):
+        return next((why for element in value if (why := violation(marker, element))), None)
+    if not math.isfinite(value):
+        return "the initial value must be finite"
     if marker.constraint is None:
         return None
     if marker.constraint == "positive":
@@ -129,14 +136,18 @@ class Definition:
         parameters: Its parameters, in order.
         family: The family of the literature that it belongs to.
         kind: ``elementwise``; ``normalising`` (over a dimension, as softmax); ``gated`` (changes the shape, as GLU);
-            ``transfer`` (a layer with weights, never a target of a swap).
-        formula: The formula in plain text.
+            ``mixing`` (keeps the shape, but looks at several channels or positions); ``transfer`` (a layer with
+            weights, never a target of a swap).
+        formula: The formula, in the language of :mod:`lightning_acts.formula`.
         source: Where it was published.
-        range: Infimum and supremum of the values at the defaults; None where unknown.
-        monotone: Whether it never decreases at the defaults; None where unknown.
         functions: torch's functions and methods that compute it, by which it is recognised in a forward.
         requires: What its parameters must satisfy: the reason in words and the test of it.
         notes: Facts worth knowing before it is used.
+        claim: What its authors recommend it for.
+        used_in: Well-known models that use it.
+        related: Other activations that have the same curve at their defaults.
+        limits: What it can't do, as its name in :mod:`lightning_acts.checks` -> the reason.
+        stochastic: Whether it is random in training.
         per_channel: For a module class with a parameter per channel: the class that sizes itself at its first input.
         variants: Names for it with particular parameters: ``gelu_tanh`` for ``gelu(approximate=tanh)``.
     """
@@ -149,11 +160,14 @@ class Definition:
     kind: Kind
     formula: str | None
     source: str | None
-    range: tuple[float, float] | None
-    monotone: bool | None
     functions: tuple[Callable[..., Any], ...]
     requires: Mapping[str, Callable[..., bool]]
     notes: tuple[str, ...]
+    claim: str | None
+    used_in: tuple[str, ...]
+    related: tuple[str, ...]
+    limits: Mapping[str, str]
+    stochastic: bool
     per_channel: type[nn.Module] | None
     variants: Mapping[str, Mapping[str, Any]]
 
@@ -166,6 +180,25 @@ class Definition:
     def all_names(self) -> tuple[str, ...]:
         """Its name, its aliases and its variants."""
         return (self.name, *self.aliases, *self.variants)
+
+    @functools.cached_property
+    def measured(self) -> Measured | None:
+        """What was measured of its curve at the defaults; None where it has none, or needs parameters."""
+        # Imported late: measuring builds modules, which build on this module.
+        from lightning_acts.measuring import measure
+
+        return measure(self)
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Infimum and supremum of its values at the defaults; None where it has no curve."""
+        return self.measured.range if self.measured else None
+
+    @property
+    def year(self) -> int | None:
+        """When it was first published, by its source."""
+        years = re.findall(r"\b(?:18|19|20)\d\d\b(?!\.)", self.source or "")
+        return min(map(int, years)) if years else None
 
     @property
     def learnable(self) -> bool:
@@ -231,11 +264,15 @@ class Definition:
             "parameters": ", ".join(str(parameter) for parameter in self.parameters),
             "family": self.family,
             "kind": self.kind,
-            "range": f"[{self.range[0]:g}, {self.range[1]:g}]" if self.range else None,
-            "monotone": {True: "yes", False: "no", None: None}[self.monotone],
+            "stochastic": "random in training" if self.stochastic else None,
             "module": f"torch.nn.{self.target.__name__}" if self.target.__module__.startswith("torch.nn") else None,
             "source": self.source,
+            "claim": self.claim,
+            "used in": ", ".join(self.used_in),
+            "related": ", ".join(self.related),
             "notes": "; ".join(self.notes),
+            "limits": "; ".join(f"{what}: {reason}" for what, reason in self.limits.items()),
+            **({} if self.measured is None else self.measured.rows()),
         }
         return "\n".join([self.name, *(f"  {key + ':':<12}{value}" for key, value in rows.items() if value)])
 
@@ -252,15 +289,18 @@ class Facts(TypedDict, total=False):
 
     name: str | None
     aliases: Sequence[str]
-    family: str
+    family: str | None
     kind: Kind
     formula: str | None
     source: str | None
-    range: tuple[float, float] | None
-    monotone: bool | None
     functions: Sequence[Callable[..., Any]]
     requires: Mapping[str, Callable[..., bool]] | None
     notes: Sequence[str]
+    claim: str | None
+    used_in: Sequence[str]
+    related: Sequence[str]
+    limits: Mapping[str, str] | None
+    stochastic: bool
     per_channel: type[nn.Module] | None
     variants: Mapping[str, Mapping[str, Any]] | None
     override: bool
@@ -283,15 +323,18 @@ def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the fa
         target: The function or the class.
         name: The name in the registry; by default the function's, or the class's in snake_case.
         aliases: Other names for it.
-        family: The family that it belongs to.
+        family: The family that it belongs to; by default the file that it stands in, or ``"user"``.
         kind: See :class:`Definition`.
-        formula: The formula in plain text.
+        formula: The formula, in the language of :mod:`lightning_acts.formula`.
         source: Where it was published.
-        range: Infimum and supremum of its values.
-        monotone: Whether it never decreases.
         functions: Functions that compute the same, by which it is recognised in a forward.
         requires: What the parameters must satisfy: reason in words -> test whose arguments are parameters by name.
         notes: Facts worth knowing.
+        claim: See :class:`Definition`.
+        used_in: See :class:`Definition`.
+        related: See :class:`Definition`.
+        limits: See :class:`Definition`.
+        stochastic: Whether a class is random in training; a function is if it has an argument ``training``.
         per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
         variants: Names for it with particular parameters.
         override: Replace a definition of the same name.
@@ -324,6 +367,8 @@ def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the fa
     for key in [key for key, existing in DEFINITIONS.items() if existing.name in taken]:
         del DEFINITIONS[key]
     DEFINITIONS.update(dict.fromkeys(keys, definition))
+    if definition.module_class is None and not target.__doc__:
+        target.__doc__ = f"{definition.formula or definition.name}\n\nSource: {definition.source or 'unknown'}"
     if definition.learnable and definition.module_class is None:
         target.__learnable__ = {entry.name: entry.learnable for entry in definition.parameters if entry.learnable}
         _replace_learnable_defaults(target)
@@ -335,15 +380,18 @@ def define(
     *,
     name: str | None = None,
     aliases: Sequence[str] = (),
-    family: str = "user",
+    family: str | None = None,
     kind: Kind = "elementwise",
     formula: str | None = None,
     source: str | None = None,
-    range: tuple[float, float] | None = None,
-    monotone: bool | None = None,
     functions: Sequence[Callable[..., Any]] = (),
     requires: Mapping[str, Callable[..., bool]] | None = None,
     notes: Sequence[str] = (),
+    claim: str | None = None,
+    used_in: Sequence[str] = (),
+    related: Sequence[str] = (),
+    limits: Mapping[str, str] | None = None,
+    stochastic: bool = False,
     per_channel: type[nn.Module] | None = None,
     variants: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Definition:
@@ -367,18 +415,35 @@ def define(
         aliases=tuple(aliases),
         target=target,
         parameters=parameters,
-        family=family,
+        family=family or _family_of(target),
         kind=kind,
         formula=formula,
         source=source,
-        range=range,
-        monotone=monotone,
         functions=tuple(functions) if is_class else (target, *functions),
         requires=requires or {},
         notes=tuple(notes),
+        claim=claim,
+        used_in=tuple(used_in),
+        related=tuple(related),
+        limits=limits or {},
+        stochastic=stochastic or (not is_class and takes_training(target)),
         per_channel=per_channel,
         variants=variants or {},
     )
+
+
+def _family_of(target: Callable[..., Any]) -> str:
+    """Shipped activations stand in one file a family."""
+    package, _, stem = (getattr(target, "__module__", None) or "").rpartition(".")
+    return stem if package == "lightning_acts.activations" else "user"
+
+
+def takes_training(function: Callable[..., Any]) -> bool:
+    """Whether a function has to be told if the model is being trained, because it is random then."""
+    try:
+        return "training" in inspect.signature(function).parameters
+    except ValueError:  # a builtin without a signature
+        return False
 
 
 def _parameters(target: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
@@ -399,7 +464,7 @@ def _parameters(target: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
             if is_class:  # a subclass that hands its arguments on declares none of its own
                 continue
             raise ValueError(f"{name}: the parameters of an activation are named; {argument} can't be")
-        if is_class and argument.name in ("device", "dtype"):
+        if argument.name in (("device", "dtype") if is_class else ("training",)):
             continue
         if not is_class and (hasattr(nn.Module, argument.name) or argument.name in _RESERVED):
             raise ValueError(f"{name}: a parameter can't be called {argument.name!r}: the module has that already")
@@ -409,7 +474,7 @@ def _parameters(target: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
         before = getattr(target, "__learnable__", {}).get(argument.name)
         marker = argument.default if isinstance(argument.default, Learnable) else before
         default = marker.init if marker else argument.default
-        annotation = float if marker else hints.get(argument.name, Any)
+        annotation = hints.get(argument.name, Any) if marker is None else type(marker.init)
         if annotation is Any and default not in (REQUIRED, None):
             annotation = float if type(default) is int else type(default)
         found.append(Parameter(argument.name, default, annotation, marker))

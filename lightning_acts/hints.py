@@ -21,8 +21,13 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
         "; did you mean 'trainer.max_epochs'?"
     """
     likeness: dict[str, float] = {}
+    given = canonical(name)
     for candidate in candidates:
-        likeness[candidate] = difflib.SequenceMatcher(None, canonical(name), canonical(candidate)).ratio()
+        other = canonical(candidate)
+        ratio = difflib.SequenceMatcher(None, given, other).ratio()
+        # Letters in another order are the commonest slip, which the ratio counts as two.
+        swapped = given[:1] == other[:1] and sorted(given) == sorted(other)
+        likeness[candidate] = max(ratio, 0.95) if swapped else ratio
     best = max(likeness.values(), default=0.0)
     near = [candidate for candidate, ratio in likeness.items() if ratio >= max(0.55, best - 0.12)]
     near.sort(key=lambda candidate: -likeness[candidate])

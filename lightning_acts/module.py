@@ -13,9 +13,30 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
-from lightning_acts.definition import DEFINITIONS, Definition, Learnable, Per
+from lightning_acts.definition import DEFINITIONS, Definition, Learnable, Per, takes_training
 from lightning_acts.hints import canonical
 from lightning_acts.spec import ActivationSpec
+
+
+def in_opmath(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
+    """``function`` computed as torch computes its own activations: half types in float32, integers as floats.
+
+    Raises (when called):
+        TypeError: The input is complex.
+    """
+
+    @functools.wraps(function)
+    def computed(input: Tensor, **parameters: Any) -> Tensor:
+        if not input.is_floating_point():
+            if input.is_complex():
+                raise TypeError(f"{name} takes real numbers, not {input.dtype}")
+            return function(input.to(torch.get_default_dtype()), **parameters)
+        if input.dtype not in (torch.float16, torch.bfloat16):
+            return function(input, **parameters)
+        widened = {key: value.float() if isinstance(value, Tensor) else value for key, value in parameters.items()}
+        return function(input.float(), **widened).to(input.dtype)
+
+    return computed
 
 
 class FunctionActivation(nn.Module):
@@ -38,12 +59,14 @@ class FunctionActivation(nn.Module):
         # Plain data, so that a compiled forward has little to look at.
         self._fixed: dict[str, Any] = {}
         self._learned: dict[str, int] = {}
+        self._several = {name for name, init in self._inits() if isinstance(init, tuple)}
+        self._takes_training = takes_training(self.definition.target)
         for parameter in self.definition.parameters:
             value = given.get(parameter.name, parameter.default)
             if parameter.learnable:
-                raw = _to_raw(parameter.learnable, float(value))
-                shape = () if self._per(parameter.learnable) == "layer" else (size or 0,)
-                self.register_parameter(_stored_name(parameter.name, parameter.learnable), _parameter(shape, raw))
+                channels = None if self._per(parameter.learnable) == "layer" else size or 0
+                stored = nn.Parameter(_initial(parameter.learnable, value, channels))
+                self.register_parameter(_stored_name(parameter.name, parameter.learnable), stored)
                 self._learned[parameter.name] = parameter.learnable.dim
             elif parameter.name not in ("per", "num_parameters") or not self.definition.learnable:
                 self._fixed[parameter.name] = value
@@ -51,16 +74,28 @@ class FunctionActivation(nn.Module):
     def forward(self, input: Tensor) -> Tensor:
         """The activation of ``input``."""
         learned = {name: self._broadcast(name, dim, input) for name, dim in self._learned.items()}
+        if self._takes_training:
+            learned["training"] = self.training
         return self._function(input, **self._fixed, **learned)
+
+    def _inits(self) -> list[tuple[str, Any]]:
+        return [(entry.name, entry.learnable.init) for entry in self.definition.parameters if entry.learnable]
 
     def _per(self, marker: Learnable) -> Per:
         return self.given.get("per") or marker.per
 
-    def _broadcast(self, name: str, channel_dim: int, input: Tensor) -> Tensor:
+    def _broadcast(self, name: str, channel_dim: int, input: Tensor) -> Any:
         value: Tensor = getattr(self, name)
+        if name in self._several:
+            if value.dim() == 1:
+                return value
+            return tuple(self._per_channel(name, row, channel_dim, input) for row in value)
+        return self._per_channel(name, value, channel_dim, input)
+
+    def _per_channel(self, name: str, value: Tensor, channel_dim: int, input: Tensor) -> Tensor:
         if value.dim() == 0:
             return value
-        if input.dim() <= channel_dim:
+        if not -input.dim() <= channel_dim < input.dim():
             raise ValueError(
                 f"{self} has one {name} a channel, in dimension {channel_dim}; its input has the shape {tuple(input.shape)}"
             )
@@ -69,7 +104,8 @@ class FunctionActivation(nn.Module):
                 f"{self} has {value.numel()} values of {name}, one a channel; its input has "
                 f"{input.shape[channel_dim]} channels in dimension {channel_dim}"
             )
-        return value.view([-1 if dim == channel_dim else 1 for dim in range(input.dim())])
+        at = channel_dim % input.dim()
+        return value.view([-1 if dim == at else 1 for dim in range(input.dim())])
 
     def __repr__(self) -> str:
         return str(ActivationSpec(self.definition.name, self.given))
@@ -100,8 +136,8 @@ def module_class(definition: Definition, lazy: bool) -> type[FunctionActivation]
         return type(f"Lazy{cls.__name__}", (_Lazy, cls), {"cls_to_become": cls})
     members: dict[str, Any] = {
         "definition": definition,
-        "_function": staticmethod(definition.target),
-        "__doc__": str(definition),
+        "_function": staticmethod(in_opmath(definition.target, definition.name)),
+        "__doc__": f"{definition.name}(x) = {definition.formula or '...'}\n\nSource: {definition.source or 'unknown'}",
     }
     for parameter in definition.parameters:
         if parameter.learnable is None:
@@ -130,7 +166,7 @@ class _Lazy(LazyModuleMixin, FunctionActivation):
             marker = parameter.learnable
             if marker is None or self._per(marker) != "channel":
                 continue
-            if input.dim() <= marker.dim:
+            if not -input.dim() <= marker.dim < input.dim():
                 raise ValueError(
                     f"{self} takes its number of channels from dimension {marker.dim}; "
                     f"its first input has the shape {tuple(input.shape)}"
@@ -138,10 +174,11 @@ class _Lazy(LazyModuleMixin, FunctionActivation):
             channels = input.shape[marker.dim]
             stored = getattr(self, _stored_name(parameter.name, marker))
             if isinstance(stored, UninitializedParameter):  # else it was loaded from a state_dict
+                initial = _initial(marker, self.given.get(parameter.name, parameter.default), channels)
                 with torch.no_grad():
-                    stored.materialize((channels,))
-                    stored.fill_(_to_raw(marker, float(self.given.get(parameter.name, parameter.default))))
-            self.given = {**self.given, "num_parameters": stored.numel()}
+                    stored.materialize(initial.shape)
+                    stored.copy_(initial)
+            self.given = {**self.given, "num_parameters": stored.shape[-1]}
 
 
 def build(definition: Definition, parameters: dict[str, Any]) -> nn.Module:
@@ -172,8 +209,13 @@ def _stored_name(name: str, marker: Learnable) -> str:
     return name if marker.constraint is None else f"raw_{name}"
 
 
-def _parameter(shape: tuple[int, ...], value: float) -> nn.Parameter:
-    return nn.Parameter(torch.full(shape, value))
+def _initial(marker: Learnable, value: Any, channels: int | None) -> Tensor:
+    """The stored form of an initial value: ``()`` or ``(C,)``; with several values ``(n,)`` or ``(n, C)``."""
+    if isinstance(value, tuple):
+        raw = torch.tensor([_to_raw(marker, float(element)) for element in value])
+        return raw if channels is None else raw.unsqueeze(1).repeat(1, channels)
+    raw = torch.tensor(_to_raw(marker, float(value)))
+    return raw if channels is None else raw.repeat(channels)
 
 
 def _to_raw(marker: Learnable, value: float) -> float:

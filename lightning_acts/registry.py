@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import importlib
 import pkgutil
@@ -10,12 +11,14 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, TypeAlias, Union
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from lightning_acts import activations
 from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition, Kind, define
 from lightning_acts.hints import canonical, did_you_mean
+from lightning_acts.measuring import normal_quadrature
 from lightning_acts.module import FunctionActivation, build
 from lightning_acts.spec import ActivationSpec, Literal, SpecError
 
@@ -118,15 +121,27 @@ def names(
     family: str | None = None,
     kind: Kind | None = None,
     learnable: bool | None = None,
+    stochastic: bool | None = None,
     monotone: bool | None = None,
+    bounded: bool | None = None,
+    smooth: bool | None = None,
+    zero_centred: bool | None = None,
+    needs_exp: bool | None = None,
 ) -> list[str]:
     """The names of the registered activations, sorted; each filter that is given must hold.
 
+    The last five are measured on the curve at the defaults: activations without one have none of these facts.
+
     Args:
         family: Their family, such as ``"rectified"``.
-        kind: ``"elementwise"``, ``"normalising"``, ``"gated"`` or ``"transfer"``.
+        kind: ``"elementwise"``, ``"normalising"``, ``"gated"``, ``"mixing"`` or ``"transfer"``.
         learnable: Whether they have trained parameters.
+        stochastic: Whether they are random in training.
         monotone: Whether they never decrease.
+        bounded: Whether their values are, on both sides.
+        smooth: Whether they are continuously differentiable.
+        zero_centred: Whether their mean is 0 for a standard normal input.
+        needs_exp: Whether they are made of exponentials.
 
     Raises:
         SpecError: No activation is of this family or kind.
@@ -135,6 +150,8 @@ def names(
         >>> import lightning_acts as acts
         >>> acts.names(kind="transfer")
         ['bilinear_layer', 'linear_layer']
+        >>> "relu6" in acts.names(bounded=True, needs_exp=False)
+        True
     """
     _load()
     definitions = sorted(set(DEFINITIONS.values()), key=lambda definition: definition.name)
@@ -144,12 +161,75 @@ def names(
             raise SpecError(
                 f"no activation is of {what} {value!r}{did_you_mean(value, existing)} There are: {', '.join(existing)}"
             )
-    wanted = {"family": family, "kind": kind, "learnable": learnable, "monotone": monotone}
+    declared = {"family": family, "kind": kind, "learnable": learnable, "stochastic": stochastic}
+    measured = {
+        "monotone": monotone,
+        "bounded": bounded,
+        "smooth": smooth,
+        "zero_centred": zero_centred,
+        "needs_exp": needs_exp,
+    }
     return [
         definition.name
         for definition in definitions
-        if all(value is None or getattr(definition, key) == value for key, value in wanted.items())
+        if _has(definition, declared) and (_has(definition.measured, measured) if _any(measured) else True)
     ]
+
+
+def _any(wanted: Mapping[str, Any]) -> bool:
+    return any(value is not None for value in wanted.values())
+
+
+def _has(facts: object, wanted: Mapping[str, Any]) -> bool:
+    return all(value is None or getattr(facts, key, None) == value for key, value in wanted.items())
+
+
+def nearest(activation: ActivationLike, /, count: int = 5) -> list[tuple[str, float]]:
+    """The registered activations whose curves, at their defaults, are closest to that of an activation.
+
+    The distance of f and g is the root of E[(f(z) - g(z))^2], z standard normal.
+
+    Args:
+        activation: Anything that :func:`create` takes, if it is elementwise.
+        count: How many.
+
+    Returns:
+        Names and distances, the closest first; the activation itself is left out.
+
+    Raises:
+        SpecError: It is not elementwise, or its name or a parameter is wrong.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> acts.nearest("gelu", count=1)
+        [('clipped_gelu', 0.0)]
+    """
+    z, weights = normal_quadrature()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        module = copy.deepcopy(create(activation))
+        own = definition_for(module)
+        wanted = None if own is not None and own.kind != "elementwise" else _values(module, z)
+        if wanted is None:
+            raise SpecError(f"{activation!r} is not elementwise: it has no curve to be close to")
+        found = []
+        for definition in dict.fromkeys(DEFINITIONS.values()):
+            if definition is own or definition.kind != "elementwise":
+                continue
+            if any(entry.default is REQUIRED for entry in definition.parameters):
+                continue
+            values = _values(build(definition, {}), z)
+            if values is not None and values.isfinite().all():
+                distance = ((values - wanted) ** 2 * weights).sum().sqrt().item()
+                found.append((definition.name, round(distance, 9)))
+    return sorted(found, key=lambda entry: (entry[1], entry[0]))[:count]
+
+
+def _values(module: nn.Module, z: Tensor) -> Tensor | None:
+    try:
+        values: Tensor = module.double().eval()(z.clone().view(-1, 1, 1)).flatten()
+    except Exception:  # it takes other inputs
+        return None
+    return values if values.shape == z.shape else None
 
 
 def spec_of(module: nn.Module) -> ActivationSpec | None:
@@ -164,16 +244,13 @@ def spec_of(module: nn.Module) -> ActivationSpec | None:
         True
     """
     _load()
+    definition = definition_for(module)
     if isinstance(module, FunctionActivation):
-        is_registered = DEFINITIONS.get(canonical(module.definition.name)) is module.definition
+        is_registered = DEFINITIONS.get(canonical(module.definition.name)) is definition
         return ActivationSpec(module.definition.name, module.given) if is_registered else None
-    cls = type(module)
-    if is_parametrized(module):  # torch has put a subclass of its own in the place of the class
-        cls = cls.__bases__[0]
-    definition = _by_target(cls)
     if definition is None:
         return None
-    lazy = cls is definition.per_channel
+    lazy = definition.per_channel is not None and isinstance(module, definition.per_channel)
     parameters: dict[str, Literal] = {"per": "channel"} if lazy else {}
     for parameter in definition.parameters:
         if parameter.name == "per" or (lazy and parameter.name == "num_parameters"):
@@ -186,6 +263,16 @@ def spec_of(module: nn.Module) -> ActivationSpec | None:
         if value != parameter.default:
             parameters[parameter.name] = value
     return ActivationSpec(definition.name, parameters)
+
+
+def definition_for(module: nn.Module) -> Definition | None:
+    """The definition of which a module is an instance, by its exact type; None if there is none."""
+    if isinstance(module, FunctionActivation):
+        return module.definition
+    cls = type(module)
+    if is_parametrized(module):  # torch has put a subclass of its own in the place of the class
+        cls = cls.__bases__[0]
+    return _by_target(cls)
 
 
 def _plain(value: Any, annotation: Any) -> Any:

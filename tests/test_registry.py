@@ -1,4 +1,5 @@
 import copy
+import itertools
 import pickle
 import warnings
 from importlib.metadata import EntryPoint
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts import registry
+from lightning_acts.definition import REQUIRED
 
 TORCH_CLASSES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "identity": (nn.Identity, {}),
@@ -70,9 +72,53 @@ def test_torchs_defaults(name: str) -> None:
     assert str(acts.spec_of(acts.create(name))) == name
 
 
-@pytest.mark.parametrize("name", [name for name in acts.names() if acts.info(name).module_class])
-def test_every_registered_class_is_in_the_table(name: str) -> None:
-    assert name in TORCH_CLASSES
+def test_every_class_of_torch_is_in_the_table() -> None:
+    classes = {name: acts.info(name).module_class for name in acts.names()}
+    of_torch = {name for name, cls in classes.items() if cls and cls.__module__.startswith("torch.")}
+    assert of_torch == set(TORCH_CLASSES)
+    not_activations = {"MultiheadAttention"}
+    for cls in set(nn.modules.activation.__all__) - not_activations:
+        assert acts.info(cls).module_class is getattr(nn, cls)
+
+
+# What the libraries call their activations, as of timm 1.0, transformers 5, keras 3.15 and jax 0.10.
+ELSEWHERE = {
+    "timm": "silu swish mish relu relu6 leaky_relu elu prelu celu selu gelu gelu_tanh quick_gelu sigmoid tanh hard_sigmoid "
+    "hardsigmoid hard_swish hardswish hard_mish identity",
+    "transformers": "gelu gelu_10 gelu_fast gelu_new gelu_python gelu_pytorch_tanh gelu_python_tanh gelu_accurate hardswish laplace "
+    "leaky_relu linear mish quick_gelu relu relu2 relu6 sigmoid silu sqrtsoftplus swish tanh prelu xielu",
+    "keras": "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
+    "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu swish soft_shrink softmax softplus softsign sparse_plus "
+    "sparse_sigmoid sparsemax squareplus tanh tanh_shrink threshold",
+    "jax": "celu elu gelu glu hard_sigmoid hard_silu hard_swish hard_tanh identity leaky_relu log_sigmoid log_softmax "
+    "logsumexp logmeanexp log1mexp mish relu relu6 selu sigmoid silu swish soft_sign softmax softplus sparse_plus "
+    "sparse_sigmoid squareplus standardize tanh",
+}
+
+
+@pytest.mark.parametrize(
+    ("library", "name"), [(library, name) for library in ELSEWHERE for name in ELSEWHERE[library].split()]
+)
+def test_names_of_other_libraries(library: str, name: str) -> None:
+    assert acts.info(name)
+
+
+def test_names_of_the_installed_libraries() -> None:
+    from timm.layers import create_act
+
+    for names in (create_act._ACT_LAYER_DEFAULT, create_act._ACT_FN_DEFAULT):
+        for name, made in names.items():
+            definition = acts.info(name)
+            if isinstance(made, type) and made.__module__.startswith("torch.nn"):
+                assert definition.module_class is made, name
+    from transformers.activations import ACT2FN
+
+    x = torch.linspace(-5, 5, 101, dtype=torch.float64)
+    for name in ACT2FN:
+        theirs, ours = ACT2FN[name].double().eval(), acts.create(name).double().eval()
+        # Theirs hold constants in float32, xielu its parameters in bfloat16.
+        tolerance = 2e-2 if name == "xielu" else 1e-5
+        torch.testing.assert_close(ours(x.clone()), theirs(x.clone()), rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize(
@@ -164,10 +210,17 @@ def test_bad_kinds_of_argument() -> None:
 
 
 def test_names_filters() -> None:
-    assert acts.names(kind="gated") == ["glu"]
-    assert acts.names(family="rectified", learnable=True) == ["prelu"]
+    assert {"glu", "swiglu", "maxout"} <= set(acts.names(kind="gated"))
+    assert {"prelu", "srelu"} <= set(acts.names(family="rectified", learnable=True)) and "relu" not in acts.names(
+        learnable=True
+    )
     assert "relu" in acts.names(family="rectified", monotone=True)
     assert "mish" not in acts.names(monotone=True)
+    smooth = set(acts.names(bounded=True, smooth=True, zero_centred=True))
+    assert {"tanh", "erf", "softsign"} <= smooth and not {"sigmoid", "hardtanh", "relu", "asinh"} & smooth
+    cheap = set(acts.names(needs_exp=False, kind="elementwise"))
+    assert {"relu", "squareplus", "pflu", "arctan"} <= cheap and not {"elu", "mish", "gelu", "erf"} & cheap
+    assert "rrelu" in acts.names(stochastic=True) and "elastic_elu" in acts.names(stochastic=True, learnable=True)
     with pytest.raises(acts.SpecError, match="family 'rectifed'; did you mean 'rectified'"):
         acts.names(family="rectifed")
 
@@ -193,10 +246,51 @@ def test_info_takes_whatever_names_an_activation() -> None:
 def test_functions_by_which_it_is_recognised_compute_it(name: str) -> None:
     definition = acts.info(name)
     assert definition.functions
-    module = acts.create(name)
+    module = acts.create(name).eval()
     for function in definition.functions:
-        x = torch.randn(64)
-        assert torch.equal(function(x.clone()), module(x)), function
+        x = torch.randn(3, 4)
+        torch.testing.assert_close(function(x.clone()), module(x).detach(), equal_nan=True)
+
+
+def test_entries_with_one_curve_are_related() -> None:
+    x = torch.linspace(-29.03, 29.07, 1997, dtype=torch.float64)
+    curves = {}
+    for name in acts.names(kind="elementwise"):
+        if all(parameter.default is not REQUIRED for parameter in acts.info(name).parameters):
+            curves[name] = acts.create(name).double().eval()(x.view(-1, 1, 1)).detach().flatten()
+
+    def groups(pairs: list[tuple[str, str]]) -> set[frozenset[str]]:
+        member = {name: {name} for name in curves}
+        for one, other in pairs:
+            if member[one] is not member[other]:
+                member[one] |= member[other]
+                for name in member[one]:
+                    member[name] = member[one]
+        return {frozenset(names) for names in member.values()}
+
+    equal = [
+        (one, other)
+        for one, other in itertools.combinations(curves, 2)
+        if torch.allclose(curves[one], curves[other], rtol=1e-6, atol=1e-6, equal_nan=True)
+    ]
+    related = [(name, other) for name in curves for other in acts.info(name).related]
+    assert groups(equal) == groups(related)
+    assert len(groups(equal)) + len(set(acts.names()) - set(curves)) > 300  # entries that differ at their defaults
+
+
+def test_nearest() -> None:
+    found = dict(acts.nearest("mish", count=30))
+    assert "mish" not in found and list(found.values()) == sorted(found.values())
+    assert found["silu"] < 0.1 and "silu" in found
+    # By hand, on a fine grid.
+    z = torch.linspace(-12, 12, 200_001, dtype=torch.float64)
+    weights = torch.exp(-(z**2) / 2) / torch.exp(-(z**2) / 2).sum()
+    expected = (((F.mish(z) - F.silu(z)) ** 2) * weights).sum().sqrt().item()
+    assert abs(found["silu"] - expected) < 1e-8
+    assert acts.nearest(lambda x: torch.tanh(x) + 0.01, count=40)[0][1] <= 0.011
+    assert acts.nearest("swish", count=1)[0][1] == 0
+    with pytest.raises(acts.SpecError, match="not elementwise"):
+        acts.nearest("softmax2d")
 
 
 class TestEntryPoints:

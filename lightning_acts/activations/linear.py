@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch.nn.functional as F
 from torch import nn
 
@@ -16,8 +14,6 @@ register(
     family="linear",
     formula="x",
     source="classic",
-    range=(-math.inf, math.inf),
-    monotone=True,
     notes=["never a site of a swap: models use nn.Identity as a placeholder"],
 )
 
@@ -26,7 +22,7 @@ register(
     name="linear_layer",
     family="linear",
     kind="transfer",
-    formula="x A^T + b",
+    formula="A * x + b",
     source="classic",
     functions=[F.linear],
     requires={
@@ -42,7 +38,7 @@ register(
     aliases=["bilinear"],
     family="linear",
     kind="transfer",
-    formula="x1^T A x2 + b",
+    formula="x_1 * A * x_2 + b",
     source="classic",
     functions=[F.bilinear],
     requires={

@@ -8,7 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_acts.definition import register
+from lightning_acts.definition import learnable, register
+from lightning_acts.elementary import total
+
+_SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 
 _NORMALISE = "normalises over dim; without dim torch guesses one, and warns"
 
@@ -17,9 +20,8 @@ register(
     name="softmax",
     family="normalising",
     kind="normalising",
-    formula="exp(x_i) / sum_j exp(x_j)",
+    formula="exp(x_i) / sum(exp(x_j), j)",
     source="Bridle 1990",
-    range=(0.0, 1.0),
     functions=[F.softmax, torch.softmax, Tensor.softmax],
     notes=[_NORMALISE, "refuses sparse tensors: see sparse_softmax"],
 )
@@ -30,9 +32,8 @@ register(
     aliases=["logsoftmax"],
     family="normalising",
     kind="normalising",
-    formula="x_i - log(sum_j exp(x_j))",
+    formula="x_i - log(sum(exp(x_j), j))",
     source="classic",
-    range=(-math.inf, 0.0),
     functions=[F.log_softmax, torch.log_softmax, Tensor.log_softmax],
     notes=[_NORMALISE],
 )
@@ -42,9 +43,8 @@ register(
     name="softmin",
     family="normalising",
     kind="normalising",
-    formula="exp(-x_i) / sum_j exp(-x_j)",
+    formula="exp(-x_i) / sum(exp(-x_j), j)",
     source="classic",
-    range=(0.0, 1.0),
     functions=[F.softmin],
     notes=[_NORMALISE],
 )
@@ -54,18 +54,17 @@ register(
     name="softmax2d",
     family="normalising",
     kind="normalising",
-    formula="exp(x_c) / sum_k exp(x_k) over the channels of (N, C, H, W) or (C, H, W)",
+    formula="exp(x_c) / sum(exp(x_k), k)",
+    notes=["over the channels of (N, C, H, W) or (C, H, W)"],
     source="torch.nn.Softmax2d",
-    range=(0.0, 1.0),
 )
 
 
 @register(
     family="normalising",
     kind="normalising",
-    formula="exp(x_i) / sum_j exp(x_j) over the specified values",
+    formula="exp(x_i) / sum(exp(x_j), j)",
     source="torch.sparse.softmax",
-    range=(0.0, 1.0),
     notes=["takes sparse COO tensors; unspecified values count as minus infinity, so they stay unspecified"],
 )
 def sparse_softmax(x: Tensor, dim: int = -1) -> Tensor:
@@ -78,3 +77,175 @@ def sparse_softmax(x: Tensor, dim: int = -1) -> Tensor:
         raise ValueError(f"sparse_softmax(dim={dim}): the input has {x.dim()} dimensions")
     result: Tensor = torch.sparse.softmax(x, dim % x.dim())
     return result
+
+
+@register(
+    kind="normalising",
+    aliases=["tempered_softmax"],
+    formula="exp(beta * x_i) / sum(exp(beta * x_j), j)",
+    source=_SURVEY + "3.5.1",
+    notes=["beta is one over the temperature"],
+)
+def beta_softmax(x: Tensor, dim: int = -1, beta: float = 1.0) -> Tensor:
+    return torch.softmax(beta * x, dim)
+
+
+@register(
+    kind="normalising",
+    aliases=["attention_sink_softmax"],
+    formula="exp(x_i) / (exp(s) + sum(exp(x_j), j))",
+    source="OpenAI 2025, gpt-oss",
+    notes=["a learned logit that takes its share of the probability"],
+    used_in=["gpt-oss"],
+)
+def sink_softmax(x: Tensor, s: float = learnable(0.0), dim: int = -1) -> Tensor:
+    sink = torch.zeros_like(x.narrow(dim, 0, 1)) + s
+    return torch.softmax(torch.cat([x, sink], dim), dim).narrow(dim, 0, x.shape[dim])
+
+
+def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The values in descending order, their cumulative sums, and their ranks 1, 2, 3..."""
+    ordered = x.sort(dim, descending=True).values
+    ranks = torch.arange(1, x.shape[dim] + 1, dtype=x.dtype, device=x.device)
+    sizes = [1] * x.dim()
+    sizes[dim] = -1
+    return ordered, ordered.cumsum(dim), ranks.view(sizes)
+
+
+@register(
+    kind="normalising",
+    formula="max(x_i - tau(x), 0)",
+    source="Martins & Astudillo 2016, arXiv:1602.02068",
+    notes=["tau makes the sum 1: the projection onto the simplex; gives exact zeros"],
+    claim="attention that is sparse",
+)
+def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
+    shifted = x - x.amax(dim, keepdim=True)
+    ordered, sums, ranks = _sorted_support(shifted, dim)
+    size = (1 + ranks * ordered > sums).sum(dim, keepdim=True)
+    tau = (sums.gather(dim, size - 1) - 1) / size
+    return torch.relu(shifted - tau)
+
+
+@register(
+    kind="normalising",
+    formula="max(x_i / 2 - tau(x), 0)**2",
+    source="Peters, Niculae & Martins 2019, arXiv:1905.05702",
+    notes=["tau makes the sum 1: between softmax and sparsemax"],
+)
+def entmax15(x: Tensor, dim: int = -1) -> Tensor:
+    shifted = 0.5 * (x - x.amax(dim, keepdim=True))
+    ordered, sums, ranks = _sorted_support(shifted, dim)
+    mean = sums / ranks
+    variance = (ordered * ordered).cumsum(dim) / ranks - mean * mean
+    room = (1 / ranks - variance).clamp(min=0)
+    taus = mean - torch.where(room > 0, torch.sqrt(torch.where(room > 0, room, 1.0)), 0.0)
+    size = (taus <= ordered).sum(dim, keepdim=True)
+    return torch.relu(shifted - taus.gather(dim, size - 1)) ** 2
+
+
+@register(
+    kind="normalising",
+    aliases=["sqmax"],
+    formula="(x_i + c)**2 / sum((x_j + c)**2, j)",
+    source="Wuraola, Patel & Nguang 2021; " + _SURVEY + "3.8.7",
+    notes=["not monotone below -c"],
+)
+def square_softmax(x: Tensor, dim: int = -1, c: float = 4.0) -> Tensor:
+    y = x + c
+    scale = y.abs().amax(dim, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
+    squares = (y / scale) ** 2
+    return squares / squares.sum(dim, keepdim=True)
+
+
+@register(
+    kind="normalising",
+    aliases=["unit_normalization"],
+    formula="x_i / max(sqrt(sum(x_j**2, j)), eps)",
+    source="classic",
+    requires={"eps must be positive": lambda eps: eps > 0},
+)
+def l2_normalise(x: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
+    return F.normalize(x, dim=dim, eps=eps)
+
+
+@register(
+    kind="normalising",
+    formula="(x_i - mean(x)) / sqrt(var(x) + eps)",
+    source="jax.nn.standardize",
+    requires={"eps must be positive": lambda eps: eps > 0},
+)
+def standardize(x: Tensor, dim: int = -1, eps: float = 1e-5) -> Tensor:
+    centred = x - x.mean(dim, keepdim=True)
+    return centred * torch.rsqrt((centred * centred).mean(dim, keepdim=True) + eps)
+
+
+@register(
+    kind="normalising",
+    aliases=["polycom_norm"],
+    formula="sum(a[i] * x**(i + 1) / rms(x**(i + 1)), i) + b",
+    source="Zhuo et al. 2024, arXiv:2411.03884",
+    notes=["rms over the last dimension"],
+    claim="large language models",
+)
+def poly_norm(
+    x: Tensor,
+    a: tuple[float, ...] = learnable((1 / 3, 1 / 3, 1 / 3)),
+    b: float = learnable(0.0),
+    eps: float = 1e-6,
+) -> Tensor:
+    powers = [x**i for i in range(1, len(a) + 1)]
+    terms = [
+        weight * power * torch.rsqrt((power * power).mean(-1, keepdim=True) + eps)
+        for weight, power in zip(a, powers, strict=False)
+    ]
+    return total(terms) + b
+
+
+@register(
+    kind="gated",
+    formula="log(sum(exp(x_j), j))",
+    source="classic",
+    notes=["removes dim"],
+)
+def logsumexp(x: Tensor, dim: int = -1) -> Tensor:
+    return torch.logsumexp(x, dim)
+
+
+@register(
+    kind="gated",
+    formula="log(sum(exp(x_j), j) / n)",
+    source="jax.nn.logmeanexp",
+    notes=["removes dim, of the size n"],
+)
+def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
+    return torch.logsumexp(x, dim) - math.log(x.shape[dim])
+
+
+@register(
+    kind="normalising",
+    aliases=["alpha_entmax", "entmax_bisect"],
+    formula="max((alpha - 1) * x_i - tau(x), 0)**(1 / (alpha - 1))",
+    source="Peters, Niculae & Martins 2019, arXiv:1905.05702",
+    notes=["tau makes the sum 1, found by bisection; alpha=1.5: entmax15, alpha=2: sparsemax"],
+    requires={"alpha must be above 1": lambda alpha: alpha > 1},
+)
+def entmax(x: Tensor, dim: int = -1, alpha: float = 1.5) -> Tensor:
+    y = (alpha - 1) * (x - x.amax(dim, keepdim=True))
+    power = 1 / (alpha - 1)
+    with torch.no_grad():
+        low = torch.full_like(y.narrow(dim, 0, 1), -1.0)
+        high = low + 1 - x.shape[dim] ** (1 - alpha)
+        for _ in range(60 if x.dtype == torch.float64 else 30):
+            tau = 0.5 * (low + high)
+            enough = (y - tau).clamp(min=0).pow(power).sum(dim, keepdim=True) >= 1
+            low, high = torch.where(enough, tau, low), torch.where(enough, high, tau)
+        support = y > low
+        # How much each value counts in the derivative of the sum.
+        weights = torch.where(support, (y - low).clamp(min=0) ** (power - 1), 0.0)
+        weights = weights / weights.sum(dim, keepdim=True)
+        middle = (weights * y).sum(dim, keepdim=True)
+    tau = low + (weights * y).sum(dim, keepdim=True) - middle  # moves with y as the root does
+    gap = torch.where(support, y - tau, 1.0)
+    p = torch.where(support, gap**power, 0.0)
+    return p / p.sum(dim, keepdim=True)

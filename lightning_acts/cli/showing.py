@@ -41,7 +41,7 @@ def activation_facts(name: str) -> Facts:
         "kind": definition.kind,
         "parameters": {str(p.name): str(p) for p in definition.parameters},
         "range": list(definition.range) if definition.range else None,
-        "monotone": definition.monotone,
+        "monotone": definition.measured.monotone if definition.measured else None,
         "notes": list(definition.notes),
     }
     return Facts(str(definition), data)

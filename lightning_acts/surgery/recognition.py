@@ -126,7 +126,8 @@ def _is_affine(curve: Tensor) -> bool:
 def _known_curves(count: int) -> list[tuple[ActivationSpec, Tensor]]:
     """The curves of the registered activations; ``count`` of definitions is the key under which they are kept."""
     curves = []
-    for definition in dict.fromkeys(DEFINITIONS.values()):
+    # Of several activations with one curve, the one that is torch's own.
+    for definition in sorted(dict.fromkeys(DEFINITIONS.values()), key=lambda entry: entry.module_class is None):
         for spec in _fixed_specs(definition):
             curve = _curve(registry.create(spec).double().eval())
             if curve is not None:
@@ -139,7 +140,8 @@ def _fixed_specs(definition: Definition) -> list[ActivationSpec]:
     if (
         definition.kind != "elementwise"
         or definition.learnable
-        or definition.name in ("identity", "rrelu")
+        or definition.stochastic
+        or definition.name == "identity"
         or needs_parameters
     ):
         return []

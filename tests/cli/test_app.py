@@ -113,7 +113,7 @@ def test_every_config_that_ships_is_valid_and_says_what_it_is(name: str, tmp_pat
 
 def test_ls(tmp_path: Path) -> None:
     found = json.loads(run("ls", "activations", "*elu", "--json", cwd=tmp_path).stdout)
-    assert {"name": "selu", "about": found[-1]["about"]} in found
+    assert "selu" in {entry["name"] for entry in found}
     assert {entry["name"] for entry in found} >= {"relu", "elu", "gelu", "celu", "prelu"}
     assert "torchvision:resnet18" in run("ls", "models", "torchvision:resnet*", cwd=tmp_path).stdout
     assert "lightning_acts.zoo.FashionMNIST" in run("ls", "data", cwd=tmp_path).stdout

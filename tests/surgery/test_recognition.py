@@ -34,7 +34,7 @@ def test_what_is_no_activation(module: nn.Module) -> None:
         ("gelu", "gelu"), ("gelu_new", "gelu(approximate=tanh)"), ("gelu_fast", "gelu(approximate=tanh)"),
         ("gelu_pytorch_tanh", "gelu(approximate=tanh)"), ("gelu_python", "gelu"), ("relu", "relu"), ("silu", "silu"),
         ("swish", "silu"), ("mish", "mish"), ("tanh", "tanh"), ("sigmoid", "sigmoid"), ("relu6", "relu6"),
-        ("quick_gelu", UNKNOWN), ("relu2", UNKNOWN), ("laplace", UNKNOWN), ("linear", None),
+        ("quick_gelu", "quick_gelu"), ("relu2", "repu"), ("laplace", "laplace"), ("linear", None),
     ],
 )  # fmt: skip
 def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) -> None:
@@ -47,7 +47,7 @@ def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) ->
         (lambda x: x.clamp(min=0), "relu"),
         (lambda x: x * torch.tanh(F.softplus(x)), "mish"),
         (lambda x: torch.where(x > 0, x, 0.01 * x), "leaky_relu"),
-        (lambda x: x * torch.sigmoid(1.702 * x), UNKNOWN),
+        (lambda x: x * torch.sigmoid(1.702 * x), "quick_gelu"),
         (lambda x: torch.sin(x), UNKNOWN),
         (lambda x: x + torch.sin(1e3 * x), UNKNOWN),
         (lambda x: 2 * x + 1, None),

@@ -1,0 +1,225 @@
+"""Accuracy of an elementwise activation: value and derivative against its formula with many digits, in every type."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mpmath import mp, mpf
+from torch import Tensor, nn
+
+from lightning_acts.checks.reference import DIGITS, Jet, evaluate
+from lightning_acts.definition import REQUIRED, Definition
+from lightning_acts.formula import FormulaError
+from lightning_acts.module import build
+
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
+#: The error that is allowed, in units in the last place times the condition number.
+ULPS = 4.0
+
+_MAGNITUDES = (1e-4, 0.01, 0.1, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4.5, 6, 8, 12, 16.6, 20, 30, 50, 88, 300, 1e4)
+
+
+@dataclass(frozen=True)
+class Defect:
+    """Something that an activation falls short of: which check, and what was seen."""
+
+    check: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.check}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Errors:
+    """The largest errors in one type, in units in the last place times the condition number, and where they lie."""
+
+    dtype: torch.dtype
+    value: float
+    value_at: float
+    derivative: float
+    derivative_at: float
+
+
+def grid(dtype: torch.dtype, breaks: tuple[float, ...] = ()) -> Tensor:
+    """The points of the check: both zeros, both signs of many magnitudes, the largest numbers, kinks with neighbours."""
+    limits = torch.finfo(dtype)
+    magnitudes = torch.tensor([limits.tiny, *_MAGNITUDES, limits.max], dtype=torch.float64)
+    points = torch.cat([torch.tensor([0.0, -0.0]), magnitudes, -magnitudes]).to(dtype)
+    at = torch.tensor(breaks, dtype=torch.float64).to(dtype)
+    around = [at, *(torch.nextafter(at, at.new_full((), end)) for end in (math.inf, -math.inf))]
+    return torch.cat([points, *around])
+
+
+def check_numerics(definition: Definition) -> list[Defect]:
+    """Check an elementwise activation against its formula and its derivatives against differences.
+
+    Raises:
+        FormulaError: The formula can't be evaluated.
+    """
+    defects = []
+    for dtype in DTYPES:
+        errors = measure_errors(definition, dtype)
+        for what, error, at in (
+            ("value", errors.value, errors.value_at),
+            ("derivative", errors.derivative, errors.derivative_at),
+        ):
+            if error > ULPS:
+                seen = "is not finite" if error == math.inf else f"is off by {error:.3g} ulp times its condition number"
+                defects.append(Defect(what, f"the {what} at {at!r} in {str(dtype)[6:]} {seen}"))
+    return [*defects, *_check_derivatives(definition)]
+
+
+def measure_errors(definition: Definition, dtype: torch.dtype) -> Errors:
+    """The errors of an activation at its defaults, in one type.
+
+    The error of a value f is measured in ulp times the condition number: what a change of the input or of a parameter
+    by one ulp does is not held against it. That of a derivative is measured likewise, in ulp of the larger of f' and of
+    the mean slope f / x.
+    """
+    formula, module = _formula_of(definition), build(definition, {}).eval()
+    module.to(dtype)
+    breaks = _breaks(definition)
+    x = grid(dtype, breaks)
+    y, slope = value_and_slope(module, x)
+    parameters = _parameters_of(definition, module)
+    worst = {"value": (0.0, 0.0), "derivative": (0.0, 0.0)}
+    limits = torch.finfo(dtype)
+    for at, got, got_slope in zip(x.tolist(), y.tolist(), slope.tolist(), strict=False):
+        if at not in breaks and _ambiguous(at, breaks, limits.eps):
+            continue  # the formula changes between this number and the next
+        jet = evaluate(formula, at, parameters)
+        true, first, second = (_plain(entry) for entry in (jet.value, jet.first, jet.second))
+        moved, moved_slope = sensitivity(formula, at, parameters, jet)
+        size = max(abs(true), abs(at * first), moved)
+        steepness = max(abs(first), abs(true) / max(abs(at), 1.0), abs(at * second), moved_slope)
+        for what, seen, exact, scale in (("value", got, true, size), ("derivative", got_slope, first, steepness)):
+            if what == "derivative" and _at_break(at, breaks, limits):
+                exact, scale = 0.0, math.inf  # any finite one is as good as another: it is stated as a fact
+            error = _error(seen, exact, scale, limits)
+            if error > worst[what][0]:
+                worst[what] = (error, at)
+    return Errors(dtype, *worst["value"], *worst["derivative"])
+
+
+def sensitivity(formula: str, at: float, parameters: Mapping[str, Any], jet: Jet) -> tuple[float, float]:
+    """How far value and derivative move, relative to the change, when a parameter does: the most over all parameters."""
+    moved = [(0.0, 0.0)]
+    with mp.workdps(DIGITS):
+        step = mpf(10) ** -40
+        for name, value in parameters.items():
+            for changed in _changed(value, step):
+                other = evaluate(formula, at, {**parameters, name: changed})
+                changes = ((other.value - jet.value) / step, (other.first - jet.first) / step)
+                moved.append((abs(_plain(changes[0])), abs(_plain(changes[1]))))
+    values, slopes = zip(*moved, strict=False)
+    return max(values), max(slopes)
+
+
+def _changed(value: Any, step: Any) -> list[Any]:
+    """A parameter, changed by a relative step: one number, or one of several at a time."""
+    if isinstance(value, tuple):
+        return [
+            (*value[:i], other, *value[i + 1 :]) for i, entry in enumerate(value) for other in _changed(entry, step)
+        ]
+    return [value * (1 + step)] if isinstance(value, float) and value != 0 else []
+
+
+def value_and_slope(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
+    """Values and derivatives of an elementwise module at the points ``(N,)``, as autograd computes them."""
+    points = x.detach().clone().requires_grad_()
+    y = module(points.clone().view(-1, 1, 1)).flatten()
+    slope = torch.autograd.grad(y.sum(), points)[0] if y.requires_grad else torch.zeros_like(x)
+    return y.detach().double(), slope.double()
+
+
+def _error(seen: float, exact: float, scale: float, limits: Any) -> float:
+    if not math.isfinite(exact) or abs(exact) >= limits.max * (1 - 4 * limits.eps):
+        return 0.0  # not representable: any value is as good
+    if not math.isfinite(seen):
+        within = abs(exact) + ULPS * limits.eps * scale < limits.max
+        return math.inf if within or math.isnan(seen) else 0.0
+    if not math.isfinite(scale):
+        return 0.0
+    # Subnormal results may come out as 0; in half types those of float32, in which they are computed.
+    wide = torch.finfo(torch.float32 if limits.bits == 16 else getattr(torch, limits.dtype))
+    unit: float = max(limits.eps * max(scale, limits.tiny, 4096 * wide.tiny), wide.tiny / ULPS)
+    return abs(seen - exact) / unit
+
+
+def _plain(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+
+
+def _formula_of(definition: Definition) -> str:
+    if definition.formula is None:
+        raise FormulaError(f"{definition.name} has no formula to compare it with")
+    return definition.formula
+
+
+def _breaks(definition: Definition) -> tuple[float, ...]:
+    measured = definition.measured
+    return () if measured is None else (*measured.jumps, *(at for at, _ in measured.kinks))
+
+
+def _ambiguous(at: float, breaks: tuple[float, ...], eps: float) -> bool:
+    near = [place for place in breaks if abs(at - place) <= 8 * eps * abs(place)]
+    # Zero and small dyadic numbers are exact in every type, and so is every step away from them.
+    return any(place * 1024 != int(place * 1024) for place in near)
+
+
+def _at_break(at: float, breaks: tuple[float, ...], limits: Any) -> bool:
+    """Whether a number is a kink, or so close that rounding its image may put it on the other side."""
+    return any(abs(at - place) <= max(4 * limits.eps * abs(place), limits.tiny / 2) for place in breaks)
+
+
+def _parameters_of(definition: Definition, module: nn.Module) -> dict[str, Any]:
+    names = [entry.name for entry in definition.parameters] + [name for name, _ in module.named_parameters()]
+    found: dict[str, Any] = {}
+    for name in names:
+        value = getattr(module, name, None)
+        if isinstance(value, Tensor):
+            plain = value.detach().double()
+            value = plain[..., 0].tolist() if plain.dim() and _is_per_channel(definition, name) else plain.tolist()
+            value = tuple(value) if isinstance(value, list) else value
+        found[name] = value
+    return {name: value[0] if value == (value,) else value for name, value in found.items() if value is not None}
+
+
+def _is_per_channel(definition: Definition, name: str) -> bool:
+    entry = next((entry for entry in definition.parameters if entry.name == name), None)
+    return entry is None or (entry.learnable is not None and entry.learnable.per == "channel")
+
+
+def _check_derivatives(definition: Definition) -> Iterator[Defect]:
+    """First and second derivatives against finite differences, away from kinks."""
+    module = build(definition, {}).double().eval()
+    module(torch.ones(1, 1, 1, dtype=torch.float64))  # sizes the lazy ones
+    module.requires_grad_(False)
+    points = torch.linspace(-3.937, 4.113, 24, dtype=torch.float64)
+    for place in _breaks(definition):
+        points = points[(points - place).abs() > 0.01]
+    x = points.view(-1, 1, 1).requires_grad_()
+    if not module(x).requires_grad:
+        return  # its derivative is 0 wherever it has one
+    checks: tuple[tuple[str, Callable[..., bool]], ...] = (
+        ("first derivative", torch.autograd.gradcheck),
+        ("second derivative", torch.autograd.gradgradcheck),
+    )
+    for what, check in checks:
+        try:
+            check(module, x)
+        except Exception as error:
+            yield Defect(what, str(error).split("\n")[0])
+
+
+def defaults_exist(definition: Definition) -> bool:
+    """Whether it can be made without arguments."""
+    return all(entry.default is not REQUIRED for entry in definition.parameters)

@@ -1,0 +1,44 @@
+"""All checks on one activation, less what it declares that it can't do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning_acts.checks.behaviour import check_behaviour
+from lightning_acts.checks.numerics import Defect, check_numerics, defaults_exist
+from lightning_acts.definition import Definition
+from lightning_acts.formula import FormulaError
+
+
+def check(definition: Definition, parameters: Mapping[str, Any] | None = None) -> list[Defect]:
+    """What an activation falls short of; none for one without defects.
+
+    Args:
+        definition: The activation.
+        parameters: Values for its parameters, in the checks of its behaviour: those without a default need one.
+
+    Raises:
+        SpecError: A parameter is missing or wrong.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> check(acts.info("penalized_tanh"))
+        []
+    """
+    return without_limits(definition, [*numeric_defects(definition), *check_behaviour(definition, parameters)])
+
+
+def numeric_defects(definition: Definition) -> list[Defect]:
+    """What the checks of accuracy find; a formula that can't be evaluated is a defect too."""
+    if definition.kind != "elementwise" or not defaults_exist(definition):
+        return []
+    try:
+        return check_numerics(definition)
+    except FormulaError as error:
+        return [Defect("formula", str(error))]
+
+
+def without_limits(definition: Definition, defects: list[Defect]) -> list[Defect]:
+    """The defects that the definition does not declare among its limits."""
+    return [defect for defect in defects if defect.check not in definition.limits]
