@@ -134,7 +134,7 @@ def _factory(source: str, name: str) -> Callable[..., Any]:
             tags = _timm_tags(architecture)
             raise ModelError(f"timm:{architecture} has no weights {tag!r}{did_you_mean(tag, tags)}")
         return functools.partial(timm.create_model, name)
-    return _import(source, name)
+    return imported(source, name)
 
 
 def _check_name(source: str, name: str, names: list[str]) -> None:
@@ -142,7 +142,12 @@ def _check_name(source: str, name: str, names: list[str]) -> None:
         raise ModelError(f"{source} has no model {name!r}{did_you_mean(name, names)}")
 
 
-def _import(module: str, attribute: str) -> Callable[..., Any]:
+def imported(module: str, attribute: str) -> Callable[..., Any]:
+    """What the import path ``module:attribute`` leads to.
+
+    Raises:
+        ModelError: It leads nowhere, or to something that can't be called.
+    """
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -151,7 +156,7 @@ def _import(module: str, attribute: str) -> Callable[..., Any]:
             raise
         raise ModelError(
             f"{module}:{attribute}: there is no module {error.name!r}{did_you_mean(module, ['torchvision', 'timm'])} "
-            f"A model is {_FORMS}"
+            f"(a model is {_FORMS})"
         ) from None
     for part in attribute.split("."):
         if not hasattr(found, part):

@@ -153,14 +153,38 @@ def predict(
 def ls(
     what: Annotated[str, typer.Argument(help="configs, activations, models or data")] = "configs",
     pattern: Annotated[str, typer.Argument(metavar="[GLOB]")] = "*",
+    family: Annotated[str | None, typer.Option(help="activations of this family")] = None,
+    kind: Annotated[str | None, typer.Option(help="elementwise, normalising, gated, mixing or transfer")] = None,
+    learnable: Annotated[bool | None, typer.Option(help="with trained parameters")] = None,
+    stochastic: Annotated[bool | None, typer.Option(help="random in training")] = None,
+    monotone: Annotated[bool | None, typer.Option(help="never decreasing")] = None,
+    bounded: Annotated[bool | None, typer.Option(help="bounded on both sides")] = None,
+    smooth: Annotated[bool | None, typer.Option(help="continuously differentiable")] = None,
+    zero_centred: Annotated[bool | None, typer.Option(help="mean 0 for a normal input")] = None,
+    needs_exp: Annotated[bool | None, typer.Option(help="made of exponentials")] = None,
     config_dir: Folders = None,
     as_json: Json = False,
 ) -> None:
     """What there is: configs, activations, models, data.
 
-    `lightning-acts ls activations "*elu"` · `lightning-acts ls models "torchvision:*net*"`
+    `lightning-acts ls activations "*elu" --smooth` · `lightning-acts ls models "torchvision:*net*"`
     """
-    listed = _listed(what, config_dir or [])
+    filters = {
+        "family": family,
+        "kind": kind,
+        "learnable": learnable,
+        "stochastic": stochastic,
+        "monotone": monotone,
+        "bounded": bounded,
+        "smooth": smooth,
+        "zero_centred": zero_centred,
+        "needs_exp": needs_exp,
+    }
+    given = {name: value for name, value in filters.items() if value is not None}
+    if given and what != "activations":
+        option = next(iter(given)).replace("_", "-")
+        raise ConfigError(Problem(None, f"--{option} is for activations: lightning-acts ls activations --{option} ..."))
+    listed = _listed(what, config_dir or [], given)
     found = {name: about for name, about in listed.items() if fnmatch.fnmatchcase(name, pattern)}
     if not found:
         raise ConfigError(Problem(None, f"none of the {len(listed)} {what} is like {pattern!r}"))
@@ -279,14 +303,15 @@ def show(
     from lightning_acts.cli.showing import activation_facts, draw_in_terminal
     from lightning_acts.reports.pictures import plot_activations
 
-    facts = activation_facts(name)
+    activation = _activation(name)
+    facts = activation_facts(activation)
     if as_json:
         typer.echo(json.dumps(facts.data, indent=2))
     else:
         typer.echo(facts.text)
-        draw_in_terminal(name)
+        draw_in_terminal(activation)
     if picture is not None:
-        plot_activations([name], picture)
+        plot_activations([activation], picture)
         typer.echo(f"picture: {picture}", err=as_json)
 
 
@@ -303,12 +328,54 @@ def compare(
     from lightning_acts.reports.comparison import compare as compared
     from lightning_acts.reports.pictures import plot_activations
 
-    specs = [resolve(name) for name in names]
+    specs = [resolve(_activation(name)) for name in names]
     if len(specs) < 2:
         raise ConfigError(Problem(None, "compare needs two activations at least: lightning-acts compare silu mish"))
     if len(specs) == 2:
         typer.echo(str(compared(specs[0], against=specs[1])))
     typer.echo(f"picture: {plot_activations(specs, out)}")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="an activation, or package.module:function")],
+    as_json: Json = False,
+) -> None:
+    """The tests that our own activations pass, on any: accuracy in every type, and behaviour in all of torch's uses.
+
+    `lightning-acts check mish` · `lightning-acts check my_package.my_module:my_activation`
+    """
+    from lightning_acts.checks.running import check as run_checks
+    from lightning_acts.registry import info, resolve_pattern
+
+    spec = resolve_pattern(_activation(name))
+    definition = info(spec)
+    typer.echo(f"checking {definition.name}, which takes some seconds", err=True)
+    defects = run_checks(definition, spec.parameters)
+    if as_json:
+        found = [{"check": defect.check, "what": defect.what} for defect in defects]
+        typer.echo(json.dumps({"name": definition.name, "defects": found, "limits": dict(definition.limits)}, indent=2))
+    else:
+        for what, reason in definition.limits.items():
+            typer.echo(f"declared limit: {what}: {reason}")
+        for defect in defects:
+            typer.echo(f"falls short: {defect}")
+        typer.echo(f"{definition.name}: {len(defects)} defects" if defects else f"{definition.name}: without defects")
+    if defects:
+        raise typer.Exit(1)
+
+
+@app.command()
+def gallery(
+    out: Annotated[Path, typer.Option(help="the folder of the page")] = Path("gallery"),
+) -> None:
+    """One page of all activations, to search and to filter: curves, formulas, facts. It needs no network.
+
+    `lightning-acts gallery --out gallery`
+    """
+    from lightning_acts.reports.gallery import write_gallery
+
+    typer.echo(f"page: {write_gallery(out)}")
 
 
 def main() -> None:
@@ -361,6 +428,18 @@ def _check(config: Config) -> Checked:
     return check_config(config)
 
 
+def _activation(name: str) -> str:
+    """A spec as it is; for an import path the name of the registered activation to which it leads."""
+    path, colon, attribute = name.partition(":")
+    if not colon or "(" in path:
+        return name
+    from lightning_acts.models import imported
+    from lightning_acts.registry import resolve
+
+    _import_from_here()
+    return str(resolve(imported(path, attribute)))
+
+
 def _import_from_here() -> None:
     """Import paths are looked up in the current folder too, as python -m does."""
     here = str(Path.cwd())
@@ -368,7 +447,7 @@ def _import_from_here() -> None:
         sys.path.insert(0, here)
 
 
-def _listed(what: str, folders: Sequence[Path]) -> dict[str, str]:
+def _listed(what: str, folders: Sequence[Path], filters: dict[str, Any]) -> dict[str, str]:
     from lightning_acts.hints import did_you_mean
 
     if what == "configs":
@@ -378,7 +457,7 @@ def _listed(what: str, folders: Sequence[Path]) -> dict[str, str]:
     if what == "activations":
         from lightning_acts.registry import info, names
 
-        return {name: info(name).formula or "" for name in names()}
+        return {name: info(name).formula or "" for name in names(**filters)}
     if what == "models":
         from lightning_acts.models import names as model_names
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lightning_acts import registry
+from lightning_acts.measuring import Measured
 from lightning_acts.reports.curves import CurveError, curve_of
 from lightning_acts.surgery.site import Site
 
@@ -40,11 +43,33 @@ def activation_facts(name: str) -> Facts:
         "family": definition.family,
         "kind": definition.kind,
         "parameters": {str(p.name): str(p) for p in definition.parameters},
-        "range": list(definition.range) if definition.range else None,
-        "monotone": definition.measured.monotone if definition.measured else None,
+        "learnable": definition.learnable,
+        "stochastic": definition.stochastic,
+        "year": definition.year,
+        "claim": definition.claim,
+        "used_in": list(definition.used_in),
+        "related": list(definition.related),
         "notes": list(definition.notes),
+        "limits": dict(definition.limits),
+        "measured": definition.measured and _plain(definition.measured),
     }
     return Facts(str(definition), data)
+
+
+def _plain(measured: Measured) -> dict[str, Any]:
+    """The measured facts for JSON, which knows no infinite numbers."""
+    derived = {"bounded": measured.bounded, "smoothness": measured.smoothness}
+    gains = {"forward_gain": measured.forward_gain, "backward_gain": measured.backward_gain}
+    facts: dict[str, Any] = _finite({**dataclasses.asdict(measured), **derived, **gains})
+    return facts
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(entry) for entry in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def draw_in_terminal(name: str, width: int = 56, height: int = 15) -> None:

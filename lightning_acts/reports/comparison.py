@@ -33,12 +33,15 @@ class Comparison:
     Attributes:
         names: What was compared.
         value: The largest difference of the values.
+        ulps: The largest difference of the values in units in the last place of the second one; infinite where only
+            one of them is finite.
         derivative: The largest difference of the derivatives; None where one of the two has none.
         note: Why there is no derivative.
     """
 
     names: tuple[str, str]
     value: Difference
+    ulps: Difference
     derivative: Difference | None
     note: str | None
     _curves: tuple[Curve, Curve] = field(repr=False)
@@ -49,6 +52,7 @@ class Comparison:
         return (
             f"{self.names[0]} against {self.names[1]} on [{low:g}, {high:g}]\n"
             f"  largest difference in value:      {self.value}\n"
+            f"  the same in ulp:                  {self.ulps}\n"
             f"  largest difference in derivative: {derivative}"
         )
 
@@ -107,7 +111,15 @@ def compare(
     if one.derivative is not None and other.derivative is not None:
         derivative = _largest_difference(one.derivative, other.derivative, x)
     note = f"{' and '.join(missing)} can't be differentiated" if missing else None
-    return Comparison((one.name, other.name), _largest_difference(one.y, other.y, x), derivative, note, (one, other))
+    value = _largest_difference(one.y, other.y, x)
+    return Comparison((one.name, other.name), value, _in_ulps(one.y, other.y, x), derivative, note, (one, other))
+
+
+def _in_ulps(one: Tensor, other: Tensor, x: Tensor) -> Difference:
+    size = other.abs()
+    unit = torch.nextafter(size, torch.full_like(size, torch.inf)) - size
+    unit = torch.where(unit.isfinite(), unit, 1.0)
+    return _largest_difference(one / unit, other / unit, x)
 
 
 def _largest_difference(one: Tensor, other: Tensor, x: Tensor) -> Difference:

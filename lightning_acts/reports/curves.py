@@ -24,6 +24,7 @@ class Curve:
     x: Tensor
     y: Tensor
     derivative: Tensor | None
+    second: Tensor | None
 
 
 def curve_of(activation: ActivationLike, x: Tensor) -> Curve:
@@ -61,10 +62,20 @@ def curve_of(activation: ActivationLike, x: Tensor) -> Curve:
         flat, same = other.flatten(), y.detach().flatten()[-other.numel() :]
         if not torch.allclose(flat, same, rtol=1e-3, atol=1e-6, equal_nan=True):
             raise CurveError(f"{name} is not elementwise: a value depends on its neighbours")
-    derivative = None
-    if y.requires_grad:
-        (derivative,) = torch.autograd.grad(y.sum(), points, allow_unused=True)
-    return Curve(name, x, y.detach().flatten(), derivative)
+    derivative = _gradient(y, points, create_graph=True)
+    second = None if derivative is None else _gradient(derivative, points)
+    return Curve(name, x, y.detach().flatten(), None if derivative is None else derivative.detach(), second)
+
+
+def _gradient(values: Tensor, points: Tensor, create_graph: bool = False) -> Tensor | None:
+    """The derivative of each value by its point; 0 where the values are flat, None where torch has no derivative."""
+    if not values.requires_grad:
+        return torch.zeros_like(points) if create_graph is False else None
+    try:
+        (slope,) = torch.autograd.grad(values.sum(), points, create_graph=create_graph, allow_unused=True)
+    except RuntimeError:  # torch has no second derivative of hardsigmoid
+        return None
+    return slope
 
 
 def _evaluate(module: nn.Module, values: Tensor, name: str) -> Tensor:

@@ -23,7 +23,7 @@ _STYLES = ("-", "--", "-.", ":")
 
 
 def plot_activations(activations: Sequence[ActivationLike], path: Path, low: float = -5.0, high: float = 5.0) -> Path:
-    """Draw elementwise activations in one panel and their derivatives in another.
+    """Draw elementwise activations, their derivatives and their second derivatives, a panel each.
 
     Args:
         activations: Anything that :func:`lightning_acts.create` takes.
@@ -35,15 +35,17 @@ def plot_activations(activations: Sequence[ActivationLike], path: Path, low: flo
         CurveError: One of them is not elementwise.
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure = _figure(10, 4)
-    value, slope = figure.subplots(1, 2)
-    x = torch.linspace(low, high, 1001, dtype=torch.float64)
+    figure = _figure(13, 4)
+    value, slope, curvature = figure.subplots(1, 3)
+    x = torch.linspace(low, high, 1000, dtype=torch.float64)  # without 0, where many have a kink
     for index, activation in enumerate(activations):
         curve = curve_of(activation, x)
         _line(value, x, curve.y, curve.name, index)
         if curve.derivative is not None:
             _line(slope, x, curve.derivative, curve.name, index)
-    for axes, title in ((value, "activation"), (slope, "derivative")):
+        if curve.second is not None:
+            _line(curvature, x, curve.second, curve.name, index)
+    for axes, title in ((value, "activation"), (slope, "derivative"), (curvature, "second derivative")):
         _dress(axes, title, "x", None)
         axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         axes.axvline(0, color="0.8", linewidth=0.8, zorder=0)

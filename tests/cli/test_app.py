@@ -115,6 +115,10 @@ def test_ls(tmp_path: Path) -> None:
     found = json.loads(run("ls", "activations", "*elu", "--json", cwd=tmp_path).stdout)
     assert "selu" in {entry["name"] for entry in found}
     assert {entry["name"] for entry in found} >= {"relu", "elu", "gelu", "celu", "prelu"}
+    cheap = run("ls", "activations", "--bounded", "--no-needs-exp", "--zero-centred", cwd=tmp_path).stdout
+    assert "hardtanh " in cheap and "tanh " in cheap and "\nrelu6 " not in cheap and "\nerf " not in cheap
+    refused = run("ls", "models", "--monotone", cwd=tmp_path, expect=2).stderr
+    assert "--monotone is for activations" in refused
     assert "torchvision:resnet18" in run("ls", "models", "torchvision:resnet*", cwd=tmp_path).stdout
     assert "lightning_acts.zoo.FashionMNIST" in run("ls", "data", cwd=tmp_path).stdout
 
@@ -146,6 +150,44 @@ def test_show_and_compare(tmp_path: Path) -> None:
     )
     for name in ("elu.png", "c.png"):
         assert matplotlib.image.imread(tmp_path / name).std() > 0.01
+
+
+OWN = """
+import torch
+import lightning_acts as acts
+
+@acts.register(formula="x * sigmoid(beta * x)", source="this file")
+def own_swish(x: torch.Tensor, beta: float = 1.5) -> torch.Tensor:
+    return x * acts.functional.parametric_sigmoid(x, b=beta)
+
+@acts.register(formula="log(1 + exp(x))", source="this file")
+def naive_softplus(x: torch.Tensor) -> torch.Tensor:
+    return torch.log(1 + torch.exp(x))
+
+def not_registered(x: torch.Tensor) -> torch.Tensor:
+    return x
+"""
+
+
+def test_check_and_gallery_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "own_acts.py").write_text(OWN)
+    assert "own_swish: without defects" in run("check", "own_acts:own_swish", cwd=tmp_path).stdout
+    done = run("check", "own_acts:naive_softplus", cwd=tmp_path, expect=1).stdout
+    assert "falls short: value: the value at 10000.0 in float64 is not finite" in done
+    assert "naive_softplus: " in done and "defects" in done
+    found = json.loads(run("check", "hardsigmoid", "--json", cwd=tmp_path).stdout)
+    assert found["defects"] == [] and "second derivative" in found["limits"]
+    assert "not registered" in run("check", "own_acts:not_registered", cwd=tmp_path, expect=2).stderr
+    assert "did you mean 'own_swish'" in run("check", "own_acts:own_swsh", cwd=tmp_path, expect=2).stderr
+    shown = run("show", "own_acts:own_swish", cwd=tmp_path).stdout
+    assert "range:      [-0.18" in shown and "this file" in shown
+
+
+def test_gallery(tmp_path: Path) -> None:
+    assert (
+        "gallery" in run("gallery", "--out", "pages", cwd=tmp_path).stdout or (tmp_path / "pages/index.html").exists()
+    )
+    assert (tmp_path / "pages" / "index.html").stat().st_size > 100_000
 
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:

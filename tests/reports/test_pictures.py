@@ -19,12 +19,14 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 def test_activations_and_their_derivatives(tmp_path: Path, drawn: list[object]) -> None:
     path = pictures.plot_activations(["relu", "elu(alpha=0.5)"], tmp_path / "a.png")
     (figure,) = drawn
-    value, slope = figure.axes  # type: ignore[attr-defined]
+    value, slope, curvature = figure.axes  # type: ignore[attr-defined]
     assert [line.get_label() for line in value.get_lines()[:2]] == ["relu", "elu(alpha=0.5)"]
     x, y = value.get_lines()[1].get_data()
     assert y[0] == pytest.approx(0.5 * (torch.tensor(x[0]).exp().item() - 1))
     x, y = slope.get_lines()[0].get_data()
     assert (y[0], y[-1]) == (0, 1)
+    x, y = curvature.get_lines()[1].get_data()  # of elu; torch gives relu's as none or as 0
+    assert y[0] == pytest.approx(0.5 * torch.tensor(x[0]).exp().item())
     assert matplotlib.image.imread(path).std() > 0.01
 
 
@@ -32,7 +34,7 @@ def test_a_step_and_a_callers_module(tmp_path: Path, drawn: list[object]) -> Non
     module = torch.nn.PReLU()
     pictures.plot_activations([lambda x: (x > 0).to(x.dtype), module], tmp_path / "a.png")
     assert module.weight.dtype is torch.float32
-    value, slope = drawn[0].axes  # type: ignore[attr-defined]
+    value, slope, _ = drawn[0].axes  # type: ignore[attr-defined]
     assert len(value.get_lines()) - len(slope.get_lines()) == 1
 
 
