@@ -154,7 +154,7 @@ class Rules:
         return None
 
     def _replacement(self, site: Site, index: int) -> Any:
-        replacement = self.replacements[index]
+        replacement: Any = self.replacements[index]
         if is_function_of_site(replacement):
             given = replacement(site)
             try:

@@ -81,7 +81,9 @@ class Plan:
                 "it was written by a newer one; upgrade with 'pip install -U lightning-acts'"
             )
         _check(data, {"version": None, **_PLAN}, source, "")
-        request = {key: tuple(value) if isinstance(value, list) else value for key, value in data["request"].items()}
+        request: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data["request"].items()
+        }
         sites = [{**site, "paths": tuple(site["paths"])} for site in data["sites"]]
         return cls(Request(**request), tuple(PlannedSite(**site) for site in sites))
 
