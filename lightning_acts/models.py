@@ -17,7 +17,7 @@ from torch import nn
 
 from lightning_acts.extras import require
 from lightning_acts.hints import did_you_mean
-from lightning_acts.surgery.saving import FILE_NAME, load_swaps
+from lightning_acts.surgery.saving import FILE_NAME, load_swaps, plans_of, save_swaps
 
 _FORMS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or package.module:callable"
 
@@ -66,6 +66,55 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
     built = _with_swaps(_made(make(**options), model), path.with_suffix(".swap.json"))
     built.load_state_dict(_read_state_dict(path))
     return built
+
+
+def save(model: nn.Module, path: Path, *, overwrite: bool = False) -> dict[str, Path]:
+    """Write the weights of a model, and its swaps beside them: :func:`build` brings both back with ``weights=path``.
+
+    Args:
+        model: The model.
+        path: A file, ``.pt``, ``.pth`` or ``.safetensors``; or a folder, for models that have ``save_pretrained``.
+        overwrite: Whether files that exist are replaced.
+
+    Returns:
+        What was written where.
+
+    Raises:
+        ModelError: A file exists, or the suffix is none of these, or the model can't be written to a folder.
+        SwapError: A swap can't be named in a file.
+    """
+    check_target(path, overwrite)
+    plans_of(model)  # what can't be named is refused before anything is written
+    if not path.suffix:
+        save_pretrained: Any = getattr(model, "save_pretrained", None)
+        if save_pretrained is None:
+            raise ModelError(f"{path}: only models of transformers are written to a folder; others to a .pt file")
+        save_pretrained(path)
+        return {"weights": path, "swaps": save_swaps(model, path)}
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    if path.suffix == ".safetensors":
+        require("safetensors.torch", extra="vision").save_file(model.state_dict(), unfinished)
+    else:
+        torch.save(model.state_dict(), unfinished)
+    swaps = save_swaps(model, path.with_suffix(".swap.json"))
+    unfinished.replace(path)
+    return {"weights": path, "swaps": swaps}
+
+
+def check_target(path: Path, overwrite: bool = False) -> None:
+    """Check that :func:`save` may write there.
+
+    Raises:
+        ModelError: It may not.
+    """
+    if path.suffix not in ("", ".pt", ".pth", ".safetensors"):
+        raise ModelError(f"{path}: weights are written to a .pt, .pth or .safetensors file, or to a folder")
+    if not path.parent.is_dir():
+        raise ModelError(f"{path}: there is no folder {path.parent}")
+    targets = [path, path.with_suffix(".swap.json")] if path.suffix else [path]
+    for target in targets:
+        if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
+            raise ModelError(f"{target} exists, and is not overwritten without being told to")
 
 
 def check(model: str) -> None:

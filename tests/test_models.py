@@ -11,7 +11,7 @@ from torch import nn
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
 import lightning_acts as acts
-from lightning_acts.models import ModelError, build, check, options_of
+from lightning_acts.models import ModelError, build, check, options_of, save
 
 
 def test_torchvision() -> None:
@@ -178,3 +178,53 @@ def test_the_swaps_beside_a_state_dict_come_back(tmp_path: Path) -> None:
     assert torch.equal(again(x), model.eval()(x))
     with pytest.raises(acts.SwapError, match="another model"):
         build("torchvision:alexnet", weights=tmp_path / "model.pt")
+
+
+class TestSave:
+    def model(self) -> nn.Sequential:
+        model = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+        acts.swap(model, {"relu": "prelu(init=0.1)"})
+        return model
+
+    @pytest.mark.parametrize("name", ["model.pt", "model.pth", "model.safetensors"])
+    def test_what_build_brings_back(self, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        (tmp_path / "nets_of_a_test.py").write_text(
+            "from torch import nn\ndef make(): return nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))\n"
+        )
+        monkeypatch.syspath_prepend(tmp_path)
+        model = self.model()
+        written = save(model, tmp_path / name)
+        assert written == {"weights": tmp_path / name, "swaps": tmp_path / "model.swap.json"}
+        again = build("nets_of_a_test:make", weights=tmp_path / name)
+        x = torch.randn(3, 2)
+        assert torch.equal(again(x), model(x))
+
+    def test_nothing_is_overwritten(self, tmp_path: Path) -> None:
+        for existing in ("model.pt", "model.swap.json"):
+            (tmp_path / existing).write_text("mine")
+            with pytest.raises(ModelError, match=f"{existing} exists, and is not overwritten"):
+                save(self.model(), tmp_path / "model.pt")
+            assert (tmp_path / existing).read_text() == "mine"
+            save(self.model(), tmp_path / "model.pt", overwrite=True)
+            for path in tmp_path.iterdir():
+                path.unlink()
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("model.bin", "model.bin: weights are written to a .pt, .pth or .safetensors file, or to a folder"),
+            ("nowhere/model.pt", "there is no folder .*nowhere"),
+            ("folder", "only models of transformers are written to a folder"),
+        ],
+    )
+    def test_mistakes(self, name: str, message: str, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=message):
+            save(self.model(), tmp_path / name)
+        assert not list(tmp_path.iterdir())
+
+    def test_what_can_not_be_named(self, tmp_path: Path) -> None:
+        model = self.model()
+        acts.swap(model, {"prelu": torch.sin})
+        with pytest.raises(acts.SwapError, match="no file can name"):
+            save(model, tmp_path / "model.pt")
+        assert not list(tmp_path.iterdir())

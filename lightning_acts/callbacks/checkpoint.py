@@ -83,6 +83,24 @@ def load_from_checkpoint(
     return model
 
 
+def load_into(model: LightningModule, path: str | os.PathLike[str]) -> None:
+    """Give a model, just made, the swaps and the weights of a checkpoint.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        CheckpointError: The file is damaged, no checkpoint, or of another model.
+    """
+    shown = os.fspath(path)
+    plans = _plans_in(_read_structure(path, shown), shown)
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        replay(model, plans)
+        _strip_guard(checkpoint)
+        model.load_state_dict(checkpoint["state_dict"])
+    except (SwapError, RuntimeError) as error:
+        raise CheckpointError(f"{shown} does not fit {type(model).__name__}: {error}") from error
+
+
 def check_checkpoint(path: str | os.PathLike[str]) -> None:
     """Check that a file is a whole Lightning checkpoint, without loading its tensors' values.
 

@@ -6,6 +6,7 @@ import contextlib
 import fnmatch
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ import typer
 from lightning_acts.runs.reading import ConfigError, Origin, Problem
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from lightning_acts.runs.checking import Checked
     from lightning_acts.runs.config import Config
 
@@ -39,6 +42,17 @@ Folders = Annotated[
     list[Path] | None, typer.Option("--config-dir", help="a folder of configs of your own; may be repeated")
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON, for programs")]
+Model = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER, package.module:callable, or a run"
+    ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="SHAPE", help="1,3,224,224 or 1,16:long or mask=1,16:bool; repeat it for several"),
+]
+Weights = Annotated[str | None, typer.Option(help="default, a name of weights, or a file; none if nothing is said")]
 Run = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run")]
 
 
@@ -255,39 +269,79 @@ def validate(config: ConfigArguments, config_dir: Folders = None) -> None:
 
 @app.command()
 def inspect(
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="torchvision:NAME, timm:NAME or package.module:callable")
-    ],
-    shape: Annotated[
-        str | None, typer.Option("--input", help="shape of an input, to find functions too: 1,3,224,224")
-    ] = None,
+    model: Model,
+    inputs: Inputs = None,
+    weights: Weights = None,
     as_json: Json = False,
 ) -> None:
     """Where a model applies activations, which, and in which role.
 
-    `lightning-acts inspect torchvision:mobilenet_v3_small --input 1,3,224,224`
+    `lightning-acts inspect torchvision:mobilenet_v3_small --input 1,3,224,224` · `lightning-acts inspect hf:my_bert --input 1,16:long`
     """
     from lightning_acts.cli.showing import site_tree
 
-    example = None
-    if shape is not None:
-        sizes = shape.split(",")
-        if not all(size.strip().isdigit() and int(size) for size in sizes):
-            raise ConfigError(
-                Problem(None, f"--input {shape}: a shape is whole numbers with commas, such as 1,3,224,224")
-            )
-        import torch
-
-        example = torch.zeros([int(size) for size in sizes])
-    _import_from_here()
-    from lightning_acts.models import build
+    example = _example(inputs or [])
+    built = _built(model, weights)
     from lightning_acts.surgery.finding import find
 
-    sites = find(build(model).eval(), example)
+    sites = find(built.eval(), example)
     if as_json:
         typer.echo(json.dumps([site.to_dict() for site in sites], indent=2))
     else:
         site_tree(model, sites)
+
+
+@app.command()
+def swap(
+    model: Model,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="OLD=NEW", help="relu=mish; OLD may be a path or pattern, NEW may be none; repeat it"
+        ),
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="the plan of an earlier swap, in the place of --map")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="only sites on these paths: exact, glob or re:")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="no sites on these paths: exact, glob or re:")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="hidden (if nothing is said), gate, attention, output")] = None,
+    inputs: Inputs = None,
+    weights: Weights = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="the weights: .pt or .safetensors, or a folder for models of transformers"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite what is there")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be swapped; write nothing")] = False,
+    as_json: Json = False,
+) -> None:
+    """Swap activations of a model, show what was swapped and what was left, and write weights and swaps.
+
+    The swaps are beside the weights, in `model.swap.json` for `model.pt`: wherever MODEL and weights are named, they
+    come back with them.
+
+    `lightning-acts swap torchvision:resnet18 --map relu=mish --weights default --out model.pt` ·
+    `lightning-acts swap timm:efficientnet_b0 --map "silu=hardswish" --exclude "*.se.*" --dry-run`
+    """
+    if (mapping is None) == (plan is None):
+        raise ConfigError(Problem(None, "swap needs --map or --plan, one of them: --map relu=mish"))
+    if out is None and not dry_run:
+        raise ConfigError(Problem(None, "swap needs a file for the weights, --out model.pt; or --dry-run"))
+    pairs = dict(map(_pair, mapping or []))
+    example = _example(inputs or [])
+    from lightning_acts.models import check_target, save
+    from lightning_acts.surgery.plan import Plan
+    from lightning_acts.surgery.replacing import swap as make_swap
+
+    loaded = None if plan is None else Plan.load(plan)
+    if out is not None:
+        check_target(out, force)
+    built = _built(model, weights).eval()
+    options: dict[str, Any] = {"include": include, "exclude": exclude, **({"role": role} if role else {})}
+    report = make_swap(built, loaded or pairs, example_input=example, **options)
+    typer.echo(report.to_json() if as_json else str(report))
+    if out is not None and not dry_run:
+        for what, path in save(built, out, overwrite=force).items():
+            typer.echo(f"{what}: {path}", err=as_json)
 
 
 @app.command()
@@ -426,6 +480,66 @@ def _check(config: Config) -> Checked:
     from lightning_acts.runs.checking import check_config
 
     return check_config(config)
+
+
+def _built(model: str, weights: str | None) -> nn.Module:
+    """The model that MODEL names, which may be a run."""
+    _import_from_here()
+    if not Path(model).is_dir():
+        from lightning_acts.models import build
+
+        return build(model, weights=weights)
+    if weights is not None:
+        raise ConfigError(Problem(None, f"--weights {weights}: {model} is a run, and has weights of its own"))
+    from lightning_acts.runs import folder as folders
+    from lightning_acts.runs import training
+    from lightning_acts.runs.config import load
+
+    folder = folders.open_run(model)
+    return training.trained_model(_check(load([str(folder.config)])), folder)
+
+
+def _pair(text: str) -> tuple[str, str | None]:
+    """``OLD=NEW``, split at the last ``=`` outside parentheses: both may have parameters."""
+    depth = 0
+    for at in range(len(text) - 1, 0, -1):
+        depth += {")": 1, "(": -1}.get(text[at], 0)
+        if text[at] == "=" and depth == 0:
+            new = text[at + 1 :]
+            return text[:at], None if new.lower() == "none" else new
+    raise ConfigError(Problem(None, f"--map {text}: OLD=NEW, such as relu=mish"))
+
+
+_INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<sizes>[1-9]\d*(?:,[1-9]\d*)*)(?::(?P<dtype>\w+))?")
+
+
+def _example(texts: Sequence[str]) -> Any:
+    """Zeros of the given shapes and types: a tensor, a tuple of them, or a mapping where they are named."""
+    if not texts:
+        return None
+    parsed = [_INPUT.fullmatch(text.replace(" ", "")) for text in texts]
+    for text, match in zip(texts, parsed, strict=True):
+        if match is None:
+            raise ConfigError(
+                Problem(None, f"--input {text}: a shape is whole numbers with commas, such as 1,3,224,224 or 1,16:long")
+            )
+    import torch
+
+    found: list[tuple[str | None, Any]] = []
+    for text, match in zip(texts, parsed, strict=True):
+        assert match is not None
+        dtype = getattr(torch, match["dtype"] or "float32", None)
+        if not isinstance(dtype, torch.dtype):
+            raise ConfigError(
+                Problem(None, f"--input {text}: torch has no type {match['dtype']!r}; long, say, or bool")
+            )
+        found.append((match["name"], torch.zeros([int(size) for size in match["sizes"].split(",")], dtype=dtype)))
+    names = [name for name, _ in found]
+    if None not in names and len(set(names)) == len(names):
+        return dict(found)
+    if any(names):
+        raise ConfigError(Problem(None, f"--input {' --input '.join(texts)}: all have a name of their own, or none"))
+    return found[0][1] if len(found) == 1 else tuple(tensor for _, tensor in found)
 
 
 def _activation(name: str) -> str:

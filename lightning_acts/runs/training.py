@@ -19,7 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from lightning_acts.callbacks.activation_swap import ActivationSwap
-from lightning_acts.callbacks.checkpoint import check_checkpoint
+from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
 from lightning_acts.reports.pictures import (
     plot_activations,
@@ -160,6 +160,26 @@ def predict(checked: Checked, folder: RunFolder, out: Path) -> int:
     return len(rows)
 
 
+def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:
+    """The model of a run, with the swaps and the weights of its best checkpoint.
+
+    Raises:
+        CheckpointError: The checkpoint is missing, damaged, or of another model.
+    """
+    model = _model(checked)
+    model.configure_model()
+    load_into(model, folder.best)
+    return model
+
+
+def _model(checked: Checked) -> L.LightningModule:
+    named = {"optimizer": checked.optimizer, "scheduler": checked.scheduler}
+    makers = {name: target.make for name, target in named.items() if target is not None}
+    with _as_config_error(checked.config, ("model",)):
+        model: L.LightningModule = checked.model.make(**makers)
+    return model
+
+
 def refused_changes(old: Config, new: Config) -> list[KeyPath]:
     """What differs between two configs that would make it another run."""
     found: list[KeyPath] = []
@@ -179,10 +199,7 @@ def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) 
     quiet()
     config = checked.config
     L.seed_everything(checked.seed, workers=True, verbose=False)
-    named = {"optimizer": checked.optimizer, "scheduler": checked.scheduler}
-    makers = {name: target.make for name, target in named.items() if target is not None}
-    with _as_config_error(config, ("model",)):
-        model = checked.model.make(**makers)
+    model = _model(checked)
     with _as_config_error(config, ("data",)):
         data = checked.data.make()
     swaps = [ActivationSwap(**arguments) for arguments in checked.swap]
