@@ -55,9 +55,13 @@ def swaps_of(model: nn.Module) -> list[Swap]:
     return list(vars(model).get(_ATTRIBUTE, ()))
 
 
-def record(model: nn.Module, swap: Swap) -> None:
-    """Remember a swap."""
-    _keep(model, [*swaps_of(model), swap])
+def keep(model: nn.Module, swaps: list[Swap]) -> None:
+    """Remember these swaps of a model, and no others."""
+    # Straight into the dictionary: the model's class may have a __setattr__ of its own.
+    if swaps:
+        vars(model)[_ATTRIBUTE] = swaps
+    else:
+        vars(model).pop(_ATTRIBUTE, None)
 
 
 def undo(model: nn.Module, swap: Swap) -> None:
@@ -77,7 +81,7 @@ def undo(model: nn.Module, swap: Swap) -> None:
         _put_back(model, exchange)
     for layer, flag in swap.fast_paths:
         layer.activation_relu_or_gelu = flag
-    _keep(model, swaps[:-1])
+    keep(model, swaps[:-1])
 
 
 def restore(model: nn.Module) -> None:
@@ -123,7 +127,7 @@ def forget_lost(model: nn.Module) -> bool:
             swap = Swap(swap.request, plan, still, swap.fast_paths, swap.number)
         if still:
             kept.append(swap)
-    _keep(model, kept)
+    keep(model, kept)
     return lost
 
 
@@ -134,14 +138,6 @@ def placement(*modules: nn.Module) -> tuple[torch.device, torch.dtype] | None:
             if parameter.is_floating_point():
                 return parameter.device, parameter.dtype
     return None
-
-
-def _keep(model: nn.Module, swaps: list[Swap]) -> None:
-    # Straight into the dictionary: the model's class may have a __setattr__ of its own.
-    if swaps:
-        vars(model)[_ATTRIBUTE] = swaps
-    else:
-        vars(model).pop(_ATTRIBUTE, None)
 
 
 def _put_back(model: nn.Module, exchange: Exchange) -> None:

@@ -104,22 +104,25 @@ def swap(
             found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
         )
         request, shared = rules.request_for(chosen), rules.share
-    rng_state = torch.get_rng_state()
+    rng_state, earlier = torch.get_rng_state(), history.swaps_of(model)
     try:
         exchanges = [_prepare(model, located, replacement) for located, replacement in chosen]
         if shared == "all":
             _share_replacements(exchanges, [replacement for _, replacement in chosen])
         with _installed(exchanges) as fast_paths:
             _size_lazy_modules(model, exchanges, example_input)
+            swapped = [
+                SwappedSite(located.site, _name(exchange))
+                for (located, _), exchange in zip(chosen, exchanges, strict=True)
+            ]
+            made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
+            report = SwapReport(tuple(swapped), tuple(left), (*found.notes, *notes), model, made)
+            history.keep(model, [*earlier, made])
     except BaseException:
+        history.keep(model, earlier)
         torch.set_rng_state(rng_state)
         raise
-    swapped = [
-        SwappedSite(located.site, _name(exchange)) for (located, _), exchange in zip(chosen, exchanges, strict=True)
-    ]
-    made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
-    history.record(model, made)
-    return SwapReport(tuple(swapped), tuple(left), (*found.notes, *notes), model, made)
+    return report
 
 
 @contextlib.contextmanager
