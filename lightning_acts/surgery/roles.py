@@ -14,6 +14,7 @@ from torch import nn
 from lightning_acts import registry
 from lightning_acts.definition import Definition
 from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.routes import Call
 from lightning_acts.surgery.site import UNKNOWN, Role
 
 # Attribute names by which authors call the activation between two layers.
@@ -93,6 +94,20 @@ def _has_parameters_after(parent: nn.Module, name: str) -> bool:
 
 def _is_layer(module: nn.Module) -> bool:
     return next(module.parameters(), None) is not None and not is_metric(module)
+
+
+def role_of_call(call: Call) -> tuple[Role, str]:
+    """The role of a call in a forward, as far as the call alone tells, and why."""
+    if call.doubtful is not None:
+        return "output", f"in doubt: {call.doubtful}"
+    definition = registry.info(ActivationSpec.parse(call.spec).name)
+    if definition.kind == "normalising":
+        return "attention", "normalises within a forward"
+    if definition.kind == "gated":
+        return "gate", "one half of its input gates the other"
+    if _is_gate_like(definition):
+        return "gate", "in doubt: values in [0, 1], within a forward"
+    return "hidden", "a call in a forward"
 
 
 def is_metric(module: nn.Module) -> bool:
