@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.replacing import swap as swap
     from lightning_acts.surgery.replacing import swapped as swapped
     from lightning_acts.surgery.report import SwapReport as SwapReport
+    from lightning_acts.surgery.saving import load_swaps as load_swaps
+    from lightning_acts.surgery.saving import save_swaps as save_swaps
     from lightning_acts.surgery.site import Site as Site
     from lightning_acts.surgery.site import SwapError as SwapError
 
@@ -67,12 +69,14 @@ _EXPORTS = {
     "keep_swaps": "callbacks.checkpoint",
     "learnable": "definition",
     "load_from_checkpoint": "callbacks.checkpoint",
+    "load_swaps": "surgery.saving",
     "names": "registry",
     "nearest": "registry",
     "parameter_groups": "parameters",
     "register": "definition",
     "resolve": "registry",
     "restore": "surgery.history",
+    "save_swaps": "surgery.saving",
     "spec_of": "registry",
     "swap": "surgery.replacing",
     "swapped": "surgery.replacing",

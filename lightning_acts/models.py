@@ -1,4 +1,6 @@
-"""Models named by a string: ``torchvision:resnet18``, ``timm:vit_tiny_patch16_224``, ``my_package.nets:make_net``."""
+"""Models named by a string: ``torchvision:resnet18``, ``timm:vit_tiny_patch16_224``, ``hf:bert-base-uncased``,
+``my_package.nets:make_net``.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,9 @@ from torch import nn
 
 from lightning_acts.extras import require
 from lightning_acts.hints import did_you_mean
+from lightning_acts.surgery.saving import FILE_NAME, load_swaps
 
-_FORMS = "torchvision:NAME, timm:NAME or package.module:callable"
+_FORMS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or package.module:callable"
 
 
 class ModelError(ValueError):
@@ -26,15 +29,20 @@ class ModelError(ValueError):
 def build(model: str, *, weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
     """Make the model that a string names; with pretrained weights only when they are asked for.
 
+    A model whose activations were swapped gets its swaps back: those in ``swap.json`` in a folder of transformers, or
+    beside a file of weights (``model.swap.json`` for ``model.pt``), see :func:`lightning_acts.save_swaps`.
+
     Args:
-        model: ``torchvision:NAME``, ``timm:NAME`` or ``package.module:callable``; ``@WEIGHTS`` may follow.
+        model: ``torchvision:NAME``, ``timm:NAME``, ``hf:NAME_OR_FOLDER`` (the architecture that its config names) or
+            ``package.module:callable``; ``@WEIGHTS`` may follow.
         weights: ``"default"``; the name of weights of torchvision or the tag of weights of timm; or the path of a file
             with a state dict (``.safetensors``, else read by ``torch.load(weights_only=True)``), which must fit to the
             last key. If pretrained weights are for another ``num_classes``, the head alone is new.
-        options: Passed to the callable.
+        options: Passed to the callable; for transformers, to the config.
 
     Raises:
         ModelError: There is no such model, or there are no such weights.
+        SwapError: The swaps beside the weights are those of another model.
         ImportError: The package is not installed.
         OSError: Weights could not be fetched; the message says which, and where a file may be put.
         RuntimeError: The state dict in the file is not this model's.
@@ -49,13 +57,13 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
     wanted = suffix if weights is None else os.fspath(weights)
     make = _factory(source, name)
     if wanted is None:
-        return _made(make(**options), model)
+        return _with_swaps(_made(make(**options), model), Path(name) / FILE_NAME if source == "hf" else None)
     if source in _PRETRAINED and (pretrained := _PRETRAINED[source](name, wanted, options)) is not None:
         return pretrained
     path = Path(wanted).expanduser()
     if not path.is_file():
         _check_weights(source, name, wanted)
-    built = _made(make(**options), model)
+    built = _with_swaps(_made(make(**options), model), path.with_suffix(".swap.json"))
     built.load_state_dict(_read_state_dict(path))
     return built
 
@@ -101,9 +109,15 @@ def options_of(model: str) -> set[str] | None:
     return {parameter.name for parameter in parameters}
 
 
+def _with_swaps(model: nn.Module, file: Path | None) -> nn.Module:
+    if file is not None and file.exists():
+        load_swaps(model, file)
+    return model
+
+
 def _check_weights(source: str, name: str, wanted: str) -> None:
     own = _KNOWN_WEIGHTS[source](name) if source in _KNOWN_WEIGHTS else []
-    known = ["default", *own] if own else []
+    known = list(dict.fromkeys(["default", *own])) if own else []
     if (wanted.lower() if wanted.lower() == "default" else wanted) not in known:
         listed = f"its weights: {', '.join(known)}" if known else "it has no weights of its own"
         raise ModelError(
@@ -118,7 +132,7 @@ def _split(model: str) -> tuple[str, str, str | None]:
     if not (source and colon and name) or (at and not weights):
         example = f", as in torchvision:{body}" if body.isidentifier() else ""
         raise ModelError(f"{model!r} names no model: write {_FORMS}, and @WEIGHTS after it if you like{example}")
-    return source, name, weights if at else None
+    return source, os.path.expanduser(name), weights if at else None
 
 
 def _factory(source: str, name: str) -> Callable[..., Any]:
@@ -134,6 +148,11 @@ def _factory(source: str, name: str) -> Callable[..., Any]:
             tags = _timm_tags(architecture)
             raise ModelError(f"timm:{architecture} has no weights {tag!r}{did_you_mean(tag, tags)}")
         return functools.partial(timm.create_model, name)
+    if source == "hf":
+        require("transformers", extra="hf")
+        if name.startswith((".", "/")) and not Path(name).is_dir():
+            raise ModelError(f"hf:{name}: there is no such folder")
+        return functools.partial(_from_config, name)
     return imported(source, name)
 
 
@@ -236,6 +255,45 @@ def _timm_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.M
     return model
 
 
+def _from_config(name: str, **options: Any) -> nn.Module:
+    config = _fetched(name, require("transformers", extra="hf").AutoConfig.from_pretrained, **options)
+    model: nn.Module = _transformers_class(config)(config)
+    return model
+
+
+def _transformers_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.Module | None:
+    if wanted.lower() != "default":
+        return None
+    config = _fetched(name, require("transformers", extra="hf").AutoConfig.from_pretrained, **options)
+    model: nn.Module = _fetched(name, _transformers_class(config).from_pretrained, config=config)
+    if (Path(name) / FILE_NAME).exists():
+        load_swaps(model, name)
+    return model
+
+
+def _transformers_class(config: Any) -> Any:
+    transformers = require("transformers", extra="hf")
+    for architecture in config.architectures or ():
+        if hasattr(transformers, architecture):
+            return getattr(transformers, architecture)
+    try:
+        return transformers.AutoModel._model_mapping[type(config)]
+    except KeyError:
+        raise ModelError(f"transformers has no model for a {type(config).__name__}") from None
+
+
+def _fetched(name: str, load: Callable[..., Any], **options: Any) -> Any:
+    try:
+        return load(name, **options)
+    except OSError as error:
+        if Path(name).is_dir():
+            raise
+        reason = str(error).strip().split("\n")[0]
+        raise OSError(
+            f"could not fetch https://huggingface.co/{name} ({reason}): put its files in a folder, and give hf:FOLDER"
+        ) from error
+
+
 def _read_state_dict(path: Path) -> Mapping[str, Any]:
     if path.suffix == ".safetensors":
         state: Any = require("safetensors.torch", extra="vision").load_file(path)
@@ -251,8 +309,10 @@ def _read_state_dict(path: Path) -> Mapping[str, Any]:
 _PRETRAINED: Mapping[str, Callable[[str, str, Mapping[str, Any]], nn.Module | None]] = {
     "torchvision": _torchvision_pretrained,
     "timm": _timm_pretrained,
+    "hf": _transformers_pretrained,
 }
 _KNOWN_WEIGHTS: Mapping[str, Callable[[str], list[str]]] = {
     "torchvision": lambda name: [member for member in _torchvision_weights(name) if member != "DEFAULT"],
     "timm": _timm_tags,
+    "hf": lambda name: ["default"],
 }

@@ -8,8 +8,10 @@ import timm
 import torch
 import torchvision
 from torch import nn
+from transformers import BertConfig, BertForMaskedLM, BertModel
 
-from lightning_acts.models import ModelError, build, options_of
+import lightning_acts as acts
+from lightning_acts.models import ModelError, build, check, options_of
 
 
 def test_torchvision() -> None:
@@ -47,6 +49,7 @@ def test_weights_of_ones_own(tmp_path: Path, given: str) -> None:
     ("model", "message"),
     [
         ("resnet18", "'resnet18' names no model: write torchvision:NAME.*as in torchvision:resnet18"),
+        ("hf:./no/such/folder", "hf:./no/such/folder: there is no such folder"),
         ("torchvision:", "names no model"),
         ("torchvision:resnet18@", "names no model"),
         ("torchvison:resnet18", "no module 'torchvison'; did you mean 'torchvision'"),
@@ -118,3 +121,60 @@ def test_weights_for_another_number_of_classes_lose_the_head_alone(monkeypatch: 
 def test_options() -> None:
     assert options_of("torch.nn:Flatten") == {"start_dim", "end_dim"}
     assert options_of("torchvision:resnet18") is None
+
+
+class TestTransformers:
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        config = BertConfig(
+            vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
+        )
+        torch.manual_seed(1)
+        BertForMaskedLM(config).save_pretrained(tmp_path / "bert")
+        return tmp_path / "bert"
+
+    def test_the_architecture_of_the_config_without_weights(self, folder: Path) -> None:
+        (folder / "model.safetensors").unlink()
+        model = build(f"hf:{folder}", num_hidden_layers=1)
+        assert type(model) is BertForMaskedLM and len(model.bert.encoder.layer) == 1
+        assert options_of(f"hf:{folder}") is None
+        BertConfig(num_hidden_layers=1).save_pretrained(folder)  # no architecture in it
+        assert type(build(f"hf:{folder}", hidden_size=12)) is BertModel
+
+    def test_weights(self, folder: Path) -> None:
+        saved = BertForMaskedLM.from_pretrained(folder)
+        for model in (build(f"hf:{folder}@default"), build(f"hf:{folder}", weights="default")):
+            assert all(torch.equal(a, b) for a, b in zip(model.parameters(), saved.parameters(), strict=True))
+        check(f"hf:{folder}@default")
+        with pytest.raises(ModelError, match="no weights 'defalt'.*did you mean 'default'"):
+            build(f"hf:{folder}@defalt")
+
+    def test_swaps_come_back(self, folder: Path) -> None:
+        model = BertForMaskedLM.from_pretrained(folder)
+        acts.swap(model, {"*.intermediate_act_fn": "mish"})
+        acts.save_swaps(model, folder)
+        for weights in (None, "default"):
+            specs = [str(acts.spec_of(m)) for m in build(f"hf:{folder}", weights=weights).modules()]
+            assert specs.count("mish") == 2
+
+    def test_without_a_network(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def unreachable(*_: Any, **__: Any) -> None:
+            raise OSError("no route to host\nand much more")
+
+        monkeypatch.setattr("transformers.AutoConfig.from_pretrained", unreachable)
+        with pytest.raises(
+            OSError, match=r"could not fetch https://huggingface.co/some/bert \(no route to host\).*hf:FOLDER"
+        ):
+            build("hf:some/bert")
+
+
+def test_the_swaps_beside_a_state_dict_come_back(tmp_path: Path) -> None:
+    model = torchvision.models.resnet18(num_classes=3)
+    acts.swap(model, {"relu": "prelu"})
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    acts.save_swaps(model, tmp_path / "model.swap.json")
+    again = build(f"torchvision:resnet18@{tmp_path / 'model.pt'}", num_classes=3).eval()
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(again(x), model.eval()(x))
+    with pytest.raises(acts.SwapError, match="another model"):
+        build("torchvision:alexnet", weights=tmp_path / "model.pt")

@@ -19,10 +19,8 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities import rank_zero_warn
 
-from lightning_acts.spec import SpecError
-from lightning_acts.surgery import history
 from lightning_acts.surgery.plan import Plan
-from lightning_acts.surgery.replacing import swap
+from lightning_acts.surgery.saving import plans_of, replay
 from lightning_acts.surgery.site import SwapError
 
 Module = TypeVar("Module", bound=LightningModule)
@@ -112,7 +110,7 @@ def keep_swaps(model: LightningModule) -> None:
 
 def _save_plans(model: LightningModule, own: Callable[[dict[str, Any]], None], checkpoint: dict[str, Any]) -> None:
     own(checkpoint)
-    plans = _plans_of(model)
+    plans = plans_of(model)
     if plans:
         checkpoint[_KEY] = {"plans": [plan.to_dict() for plan in plans]}
         checkpoint["state_dict"][_GUARD] = torch.empty(0)
@@ -120,7 +118,7 @@ def _save_plans(model: LightningModule, own: Callable[[dict[str, Any]], None], c
 
 def _compare_plans(model: LightningModule, own: Callable[[dict[str, Any]], None], checkpoint: dict[str, Any]) -> None:
     plans = _plans_in(checkpoint, "the checkpoint")
-    present = _plans_of(model)
+    present = plans_of(model)
     if plans and _structure(plans) != _structure(present):
         raise CheckpointError(
             f"the checkpoint was saved by a model swapped {_words(plans)}; this model is swapped {_words(present)}. "
@@ -169,16 +167,6 @@ def _plans_in(checkpoint: Mapping[str, Any], shown: str) -> list[Plan]:
         raise CheckpointError(str(error)) from error
 
 
-def _plans_of(model: LightningModule) -> list[Plan]:
-    swaps = history.swaps_of(model)
-    unnamed = [swap.exchanges[0].replacement for swap in swaps if swap.plan is None]
-    if unnamed:
-        raise SwapError(
-            f"the checkpoint can't name {unnamed[0]!r}: register it with lightning_acts.register, or undo the swap"
-        )
-    return [swap.plan for swap in swaps if swap.plan is not None]
-
-
 def _class_in(checkpoint: Mapping[str, Any], cls: type[Module]) -> tuple[type[Module], str | None]:
     """The class to make, and its path if the checkpoint names one that is imported already; else ``cls``."""
     hyper_parameters = checkpoint.get(cls.CHECKPOINT_HYPER_PARAMS_KEY) or {}
@@ -196,11 +184,7 @@ def _loader_class(cls: type[Module], plans: list[Plan]) -> type[Module]:
 
     def on_load_checkpoint(self: Any, checkpoint: dict[str, Any]) -> None:
         self.__class__ = cls
-        for plan in plans:
-            try:
-                swap(self, plan)
-            except SpecError as error:
-                raise SwapError(f"{error} (is the package or file that registers it imported?)") from error
+        replay(self, plans)
         _strip_guard(checkpoint)
         self.on_load_checkpoint(checkpoint)
         if plans:

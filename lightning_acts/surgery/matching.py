@@ -2,34 +2,48 @@
 
 from __future__ import annotations
 
-import fnmatch
+import inspect
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, Union
+from typing import Any, Literal, TypeAlias, Union, get_args
 
 from torch import nn
 
 from lightning_acts import registry
 from lightning_acts.hints import did_you_mean
 from lightning_acts.registry import ActivationLike
-from lightning_acts.spec import ActivationSpec
+from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.finding import Found, ModuleSite
+from lightning_acts.surgery.observing import plain_path
+from lightning_acts.surgery.paths import PathPattern, any_matches, looks_like_path, patterns
 from lightning_acts.surgery.plan import Request
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.site import ROLES, UNKNOWN, Site, SwapError, type_name
 
-#: What a swap exchanges: activation -> replacement, or None to leave it alone. The left side is a name or spec string
-#: (a name alone matches whatever the parameters) or a module class (exactly).
-SwapMap: TypeAlias = Mapping[Any, Union[ActivationLike, None]]
+#: What a swap exchanges. On the left: an activation (a name alone matches whatever its parameters), a path, a glob on
+#: paths, ``re:`` and a regular expression, a class, or ``"unknown activation"``. On the right: the replacement, a
+#: function of the site that gives it, or None to leave the site alone.
+SwapMap: TypeAlias = Mapping[Any, Union[ActivationLike, Callable[[Site], Any], None]]
+
+Share: TypeAlias = Literal["site", "all"]
 
 
 class Rules:
     """A mapping, checked, with the limits on where it applies.
 
+    Args:
+        mapping: The pairs.
+        include: Patterns on paths; if given, one must match.
+        exclude: Patterns on paths, none of which may match.
+        role: The roles of the sites that are meant.
+        where: A test of sites, beside the patterns.
+        share: Whether sites with the same replacement get one instance each, or one for all.
+        model: Whose paths may stand on the left as plain names, as ``"1"`` in a Sequential; None if it isn't known yet.
+
     Raises:
         SpecError: An activation on either side can't be understood.
-        SwapError: A side can't take part in a swap, or a role is unknown.
+        SwapError: A side can't take part in a swap, or an option is wrong.
     """
 
     def __init__(
@@ -38,32 +52,54 @@ class Rules:
         include: str | Sequence[str] | None,
         exclude: str | Sequence[str] | None,
         role: str | Sequence[str],
+        where: Callable[[Site], bool] | None = None,
+        share: str = "site",
+        model: nn.Module | None = None,
     ) -> None:
         if not isinstance(mapping, Mapping):
             raise SwapError(f"{mapping!r} is no mapping of activations, such as {{'relu': 'mish'}}, and no Plan")
         if not mapping:
             raise SwapError("the mapping is empty: give at least one pair, such as {'relu': 'mish'}")
-        self.include, self.exclude = _texts(include, "include"), _texts(exclude, "exclude")
+        self.include, self.exclude = patterns(include, "include"), patterns(exclude, "exclude")
         given_roles = (role,) if isinstance(role, str) else tuple(role)
         for given in given_roles:
             if given not in ROLES:
                 raise SwapError(f"there is no role {given!r}{did_you_mean(given, ROLES)} The roles: {', '.join(ROLES)}")
         self.roles = tuple(existing for existing in ROLES if existing in given_roles)
-        self._patterns = [_Pattern.of(left) for left in mapping]
+        if where is not None and not callable(where):
+            raise SwapError(f"where={where!r} is no function of a site: globs on paths are for include= and exclude=")
+        if share not in get_args(Share):
+            raise SwapError(f"share={share!r}: 'site' (one instance for each site) or 'all' (one for all of them)")
+        self._where, self.share = where, share
+        self._patterns = [_Pattern.of(left, model) for left in mapping]
         twice = [name for name, count in Counter(pattern.name for pattern in self._patterns).items() if count > 1]
         if twice:
             raise SwapError(f"the mapping names {', '.join(twice)} twice")
         self.replacements = list(mapping.values())
         for replacement in self.replacements:
-            refuse_as_replacement(replacement)
+            if not is_function_of_site(replacement):
+                refuse_as_replacement(replacement)
 
     def request(self) -> Request | None:
-        """The rules as plain strings; None where a replacement has no spec."""
+        """The rules as plain strings; None where they hold a function, or a replacement that has no spec."""
+        if self._where is not None or any(map(is_function_of_site, self.replacements)):
+            return None
         names = [None if right is None else spec_or_none(right) for right in self.replacements]
         if any(name is None and right is not None for name, right in zip(names, self.replacements, strict=True)):
             return None
-        lefts = [pattern.name for pattern in self._patterns]
-        return Request(dict(zip(lefts, names, strict=True)), self.include, self.exclude, self.roles)
+        return self._request(dict(zip((pattern.name for pattern in self._patterns), names, strict=True)))
+
+    def request_for(self, chosen: Sequence[tuple[ModuleSite, Any]]) -> Request | None:
+        """The rules as plain strings, if need be path by path; None where a replacement has no spec."""
+        request = self.request()
+        if request is not None:
+            return request
+        names = {located.site.path: spec_or_none(replacement) for located, replacement in chosen}
+        return None if None in names.values() else self._request(names)
+
+    def _request(self, names: Mapping[str, str | None]) -> Request:
+        include, exclude = (tuple(p.text for p in group) for group in (self.include, self.exclude))
+        return Request(names, include, exclude, self.roles, self.share)
 
     def choose(
         self, found: Found, earlier: Sequence[str] = ()
@@ -73,7 +109,7 @@ class Rules:
         ``earlier`` are the swaps that the model has behind it, in words.
 
         Raises:
-            SwapError: There is nothing to swap.
+            SwapError: There is nothing to swap, or a function of a site gave what is no activation.
         """
         chosen: list[tuple[ModuleSite, Any]] = []
         left: list[LeftSite] = []
@@ -82,20 +118,17 @@ class Rules:
             index = self._first_match(located.site)
             why = self._why_not(located.site, index)
             used.update([] if index is None else [index])
-            if why is None and index is not None:
-                chosen.append((located, self.replacements[index]))
+            replacement = None if index is None or why else self._replacement(located.site, index)
+            if replacement is None:
+                left.append(LeftSite(located.site, why or "mapped to None"))
             else:
-                left.append(LeftSite(located.site, why or ""))
+                chosen.append((located, replacement))
         for site in found.others:
             in_an = "kept in an attribute" if site.kind == "attribute" else "called in a forward"
             left.append(LeftSite(site, f"not swapped: a function {in_an}, not a module"))
         if not chosen:
             raise SwapError(self._nothing_to_swap(found, left, earlier))
-        notes = [f"the model has no {pattern.name}" for index, pattern in enumerate(self._patterns) if not used[index]]
-        for option, patterns in (("include", self.include), ("exclude", self.exclude)):
-            idle = [p for p in patterns if not any(_any_path(site, [p]) for site in found.sites)]
-            notes += [f"{option}={pattern!r} matches no site" for pattern in idle]
-        return chosen, left, notes
+        return chosen, left, self._notes(found, used)
 
     def matches(self, site: Site) -> bool:
         """Whether the left side of the mapping names the activation of this site, wherever it is."""
@@ -110,13 +143,42 @@ class Rules:
             return "not in the mapping"
         if self.replacements[index] is None:
             return "mapped to None"
-        if self.include and not _any_path(site, self.include):
+        if self.include and not any_matches(site, self.include):
             return "not included"
-        if _any_path(site, self.exclude):
+        if any_matches(site, self.exclude):
             return "excluded"
         if site.role not in self.roles:
             return f"its role is {site.role}: {site.reason}"
+        if self._where is not None and not self._where(site):
+            return "where= says no"
         return None
+
+    def _replacement(self, site: Site, index: int) -> Any:
+        replacement: Any = self.replacements[index]
+        if is_function_of_site(replacement):
+            given = replacement(site)
+            try:
+                refuse_as_replacement(given)
+            except (SpecError, SwapError) as error:
+                raise type(error)(f"the function of the site {site.path} gave {given!r}: {error}") from error
+            replacement = given
+        return None if replacement is None else _with_dim_of(site, replacement)
+
+    def _notes(self, found: Found, used: Counter[int]) -> list[str]:
+        notes = []
+        for index, pattern in enumerate(self._patterns):
+            if used[index]:
+                continue
+            if any(pattern.matches(site) for site in found.sites):
+                notes.append(f"{pattern.name}: every site that it matches is matched by a pair before it")
+            elif pattern.path is None:
+                notes.append(f"the model has no {pattern.name}")
+            else:
+                notes.append(f"{pattern.name!r} matches no site{pattern.path.hint(found.sites).rstrip('.')}")
+        for option, group in (("include", self.include), ("exclude", self.exclude)):
+            idle = [p for p in group if not any(p.matches(site) for site in found.sites)]
+            notes += [f"{option}={p.text!r} matches no site{p.hint(found.sites).rstrip('.')}" for p in idle]
+        return notes
 
     def _nothing_to_swap(self, found: Found, left: list[LeftSite], earlier: Sequence[str]) -> str:
         wanted = ", ".join(pattern.name for pattern in self._patterns)
@@ -124,6 +186,7 @@ class Rules:
         have = ", ".join(f"{name} ({count} {role}, {kind})" for (name, role, kind), count in kinds.items())
         parts = [f"no site matches {wanted} with role {' or '.join(self.roles)}"]
         parts.append(f"the model has: {have}" if have else "the model has no activation module")
+        parts += [note for note in self._notes(found, Counter()) if "matches no site; " in note]
         if earlier:
             parts.append(f"it was swapped before ({'; '.join(earlier)})")
         matching = [
@@ -134,7 +197,7 @@ class Rules:
             count = sum(entry.site.role == role for entry in matching)
             parts.append(f"{count} of the role {role} would match: acts.swap(model, {self._shown()}, role={role!r})")
         if matching and not others:
-            parts.append("include= and exclude= leave none of those that match")
+            parts.append(f"of those that match none is left: {', '.join(sorted({entry.why for entry in matching}))}")
         if not any(site.kind == "function" for site in found.others):
             parts.append("example_input= shows the calls of functions such as F.relu in forwards")
         return "; ".join(parts)
@@ -144,13 +207,33 @@ class Rules:
         return repr({pattern.name: describe(replacement) for pattern, replacement in pairs})
 
 
+def is_function_of_site(replacement: Any) -> bool:
+    """Whether a right side is a function that receives the site, and not an activation.
+
+    It is where its one parameter without a default is annotated with ``Site``, or is named ``site``.
+    """
+    if isinstance(replacement, (str, Mapping, ActivationSpec, type, nn.Module)) or not callable(replacement):
+        return False
+    try:
+        parameters = inspect.signature(replacement).parameters.values()
+    except (ValueError, TypeError):  # torch's builtins have no signature
+        return False
+    needed = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if len(needed) != 1:
+        return False
+    annotation = needed[0].annotation
+    return needed[0].name == "site" or annotation is Site or str(annotation).split(".")[-1] == "Site"
+
+
 def refuse_as_replacement(replacement: Any) -> None:
     """Check that a replacement can be made, and that it keeps shapes.
 
     Raises:
         SpecError: It names no activation.
-        SwapError: It changes shapes, or is a layer.
+        SwapError: It changes shapes, is a layer, or is nothing that makes an activation.
     """
+    if not (replacement is None or callable(replacement) or isinstance(replacement, (str, Mapping, ActivationSpec))):
+        raise SwapError(f"{replacement!r} is no replacement: give a spec such as 'mish', a class, a module or None")
     spec = None if replacement is None else spec_or_none(replacement)
     if spec is None:
         return
@@ -188,42 +271,82 @@ def describe(activation: Any) -> str | None:
 
 @dataclass(frozen=True)
 class _Pattern:
-    """The left side of one pair: an activation with the parameters that it must have, a class, or the unknown."""
+    """The left side of one pair: an activation with the parameters that it must have, paths, or a type.
+
+    A text with dots may also be the full name of a class or function: so does a request write one.
+    """
 
     name: str
-    spec: ActivationSpec | None
+    spec: ActivationSpec | None = None
+    path: PathPattern | None = None
 
     @classmethod
-    def of(cls, left: Any) -> _Pattern:
-        definition = registry.registered(left) if isinstance(left, type) else None
-        if left == UNKNOWN or (isinstance(left, type) and definition is None):
-            return cls(left if isinstance(left, str) else type_name(left), None)
-        spec = registry.resolve_pattern(left if definition is None else definition.name)
+    def of(cls, left: Any, model: nn.Module | None) -> _Pattern:
+        if left == UNKNOWN:
+            return cls(UNKNOWN)
+        if isinstance(left, str) and looks_like_path(left):
+            return cls(left, path=PathPattern(left))
+        if callable(left) and not isinstance(left, nn.Module):
+            definition = registry.registered(left)
+            if definition is None:
+                return cls(type_name(left))
+            left = definition.name
+        try:
+            spec = registry.resolve_pattern(left)
+        except SpecError as error:
+            if not isinstance(left, str) or model is None:
+                raise
+            names = _names_at_root(model)
+            if left in names:
+                return cls(left, path=PathPattern(left))
+            if "(" in left:
+                raise
+            raise SpecError(f"{error} Nor is it a path of the model{did_you_mean(left, names)}") from None
         definition = registry.info(spec.name)
         if definition.kind == "transfer" or definition.name == "identity":
             raise SwapError(f"{spec.name!r} is never swapped: {definition.notes[0]}")
         return cls(str(spec), spec)
 
     def matches(self, site: Site) -> bool:
+        if self.path is not None:
+            return self.path.matches(site) or self.name == site.type
         if self.spec is None:
             return self.name in (site.activation, site.type)
         if site.activation == UNKNOWN:
             return False
         present = ActivationSpec.parse(site.activation)
-        defaults = {parameter.name: parameter.default for parameter in registry.info(present.name).parameters}
-        effective = {**defaults, **present.parameters}
-        return present.name == self.spec.name and all(
-            effective[key] == value for key, value in self.spec.parameters.items()
-        )
+        if present.name != self.spec.name or not self.spec.parameters:
+            return present.name == self.spec.name
+        effective = {**_defaults(present.name), **present.parameters}
+        return all(effective[key] == value for key, value in self.spec.parameters.items())
 
 
-def _any_path(site: Site, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(path, pattern) for path in site.paths for pattern in patterns)
+def _defaults(name: str) -> dict[str, Any]:
+    return {parameter.name: parameter.default for parameter in registry.info(name).parameters}
 
 
-def _texts(value: str | Sequence[str] | None, name: str) -> tuple[str, ...]:
-    texts = () if value is None else (value,) if isinstance(value, str) else tuple(value)
-    for text in texts:
-        if not isinstance(text, str):
-            raise SwapError(f"{name}={value!r}: globs on paths are strings, such as 'head.*'")
-    return texts
+def _names_at_root(model: nn.Module) -> list[str]:
+    """The names that are paths without a dot."""
+    while "_orig_mod" in model._modules:
+        model = model.get_submodule("_orig_mod")
+    return [name for name in (*model._modules, *vars(model)) if plain_path(name) and not name.startswith("_")]
+
+
+def _with_dim_of(site: Site, replacement: Any) -> Any:
+    """The replacement of a normalising activation, over the dimension over which that one normalises.
+
+    Raises:
+        SwapError: torch guesses the dimension, and neither side names it.
+    """
+    spec = None if isinstance(replacement, nn.Module) else spec_or_none(replacement)
+    if spec is None or site.activation == UNKNOWN:
+        return replacement
+    new, old = ActivationSpec.parse(spec), ActivationSpec.parse(site.activation)
+    both = all(registry.info(name).kind == "normalising" for name in (new.name, old.name))
+    if not both or "dim" in new.parameters or "dim" not in _defaults(new.name):
+        return replacement
+    # softmax2d has no dim: it is over the channels of (N, C, H, W) or (C, H, W).
+    dim = -3 if old.name == "softmax2d" else {**_defaults(old.name), **old.parameters}.get("dim")
+    if dim is None:
+        raise SwapError(f"{site.path}: {site.activation} has no dim to take over: give it, as in '{new.name}(dim=-1)'")
+    return ActivationSpec(new.name, {**new.parameters, "dim": dim})

@@ -38,6 +38,9 @@ from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError, layers
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 
+# Names by which torch.compile, FSDP and activation checkpointing hold what they wrap.
+_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+
 
 @dataclass
 class SeenCall:
@@ -319,7 +322,7 @@ def observe(model: nn.Module, example_input: Any, activation_modules: set[nn.Mod
 
 def plain_path(path: str) -> str:
     """A module's name without the prefixes of wrappers."""
-    return ".".join(part for part in path.split(".") if part != "_orig_mod")
+    return ".".join(part for part in path.split(".") if part not in _WRAPPERS)
 
 
 def _call(model: nn.Module, example_input: Any) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.site import ROLES, Role, SwapError
 
 _VERSION = 1
@@ -22,6 +25,7 @@ class Request:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     role: tuple[Role, ...] = ("hidden",)
+    share: str = "site"
 
     def __str__(self) -> str:
         return ", ".join(f"{left} -> {right}" for left, right in self.map.items())
@@ -76,49 +80,124 @@ class Plan:
                 f"{source} has version {version}, and this lightning-acts reads versions up to {_VERSION}: "
                 "it was written by a newer one; upgrade with 'pip install -U lightning-acts'"
             )
-        try:
-            request = data["request"]
-            role = tuple(request["role"])
-            if not set(role) <= set(ROLES):
-                raise ValueError(f"unknown role in {role}")
-            return cls(
-                Request(
-                    {str(left): None if right is None else str(right) for left, right in request["map"].items()},
-                    tuple(map(str, request["include"])),
-                    tuple(map(str, request["exclude"])),
-                    role,
-                ),
-                tuple(
-                    PlannedSite(tuple(map(str, site["paths"])), str(site["original"]), str(site["replacement"]))
-                    for site in data["sites"]
-                ),
-            )
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise SwapError(f"{source} is no plan of a swap: {type(error).__name__}: {error}") from None
+        _check(data, {"version": None, **_PLAN}, source, "")
+        request: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in data["request"].items()
+        }
+        sites = [{**site, "paths": tuple(site["paths"])} for site in data["sites"]]
+        return cls(Request(**request), tuple(PlannedSite(**site) for site in sites))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the plan as JSON; an existing file is replaced whole."""
-        target = Path(path)
-        unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-        unfinished.write_text(json.dumps(self.to_dict(), indent=2) + "\n", encoding="utf-8")
-        unfinished.replace(target)
-        return target
+        """Write the plan as JSON, or as YAML if the suffix is ``.yaml`` or ``.yml``; an existing file is replaced whole.
+
+        Raises:
+            SwapError: The suffix is another one.
+        """
+        return write_data(path, self.to_dict())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Plan:
-        """Read a plan that :meth:`save` wrote.
+        """Read a plan that :meth:`save` wrote, or that somebody wrote by hand.
 
         Raises:
-            SwapError: The file holds no plan, or one of a newer version.
+            SwapError: The file holds no plan, or one of a newer version; the message names the file and the key.
             FileNotFoundError: There is no such file.
         """
-        try:
-            data = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise SwapError(f"{os.fspath(path)} is not JSON: {error}") from None
-        return cls.from_dict(data, source=os.fspath(path))
+        return cls.from_dict(read_data(path), source=os.fspath(path))
+
+
+def write_data(path: str | os.PathLike[str], data: Mapping[str, Any]) -> Path:
+    """Write plain data as JSON or YAML, by the suffix, whole or not at all.
+
+    Raises:
+        SwapError: The suffix is another one.
+    """
+    target = Path(path)
+    text = yaml.safe_dump(data, sort_keys=False) if _is_yaml(target) else json.dumps(data, indent=2) + "\n"
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    unfinished.write_text(text, encoding="utf-8")
+    unfinished.replace(target)
+    return target
+
+
+def read_data(path: str | os.PathLike[str]) -> Any:
+    """Read what :func:`write_data` wrote.
+
+    Raises:
+        SwapError: It is neither JSON nor YAML, as the suffix has it.
+        FileNotFoundError: There is no such file.
+    """
+    is_yaml = _is_yaml(Path(path))
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        return yaml.safe_load(text) if is_yaml else json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SwapError(f"{os.fspath(path)} is not {'YAML' if is_yaml else 'JSON'}: {error}") from None
+
+
+def _is_yaml(path: Path) -> bool:
+    if path.suffix not in (".json", ".yaml", ".yml"):
+        raise SwapError(f"{path}: the suffix of a plan says how it is written: .json, .yaml or .yml")
+    return path.suffix != ".json"
 
 
 def _listed(data: Any) -> dict[str, Any]:
     return {key: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
             for key, value in asdict(data).items()}  # fmt: skip
+
+
+def _check(data: Any, schema: Any, source: str, key: str) -> None:
+    """Compare plain data with a schema: a mapping of keys, a list of one element, or the words for what is allowed."""
+    where = f"{source}: {key}" if key else source
+    if schema is None:
+        return
+    if isinstance(schema, Mapping):
+        if not isinstance(data, Mapping):
+            raise SwapError(f"{where} holds {', '.join(schema)}, not {data!r}")
+        for name in data:
+            if name not in schema:
+                raise SwapError(f"{source}: there is no key {_joined(key, name)!r}{did_you_mean(str(name), schema)}")
+        for name, inner in schema.items():
+            if name in data:
+                _check(data[name], inner, source, _joined(key, name))
+            elif name not in _OPTIONAL:
+                raise SwapError(f"{where} has no {name!r}" if key else f"{source} is no plan of a swap: no {name!r}")
+    elif isinstance(schema, list):
+        if not isinstance(data, list):
+            raise SwapError(f"{where} is a list, not {data!r}")
+        for index, element in enumerate(data):
+            _check(element, schema[0], source, f"{key}[{index}]")
+    elif why := schema(data):
+        raise SwapError(f"{where}: {data!r} {why}")
+
+
+def _joined(key: str, name: object) -> str:
+    return f"{key}.{name}" if key else str(name)
+
+
+def _text(value: Any) -> str | None:
+    quote = "; put it in quotes" if isinstance(value, (int, float)) else ""
+    return None if isinstance(value, str) else f"is no text{quote}"
+
+
+def _role(value: Any) -> str | None:
+    return None if value in ROLES else f"is no role; the roles: {', '.join(ROLES)}"
+
+
+def _share(value: Any) -> str | None:
+    return None if value in ("site", "all") else "is neither 'site' nor 'all'"
+
+
+def _map(value: Any) -> str | None:
+    if not isinstance(value, Mapping):
+        return "is no mapping of activations"
+    wrong = [side for pair in value.items() for side in pair if not isinstance(side, (str, type(None)))]
+    return f"holds {wrong[0]!r}, which {_text(wrong[0])}" if wrong else None
+
+
+_PLAN: Mapping[str, Any] = {
+    "request": {"map": _map, "include": [_text], "exclude": [_text], "role": [_role], "share": _share},
+    "sites": [{"paths": [_text], "original": _text, "replacement": _text}],
+}
+#: What a plan written by hand may leave out.
+_OPTIONAL = {entry.name for entry in fields(Request)} - {"map"}

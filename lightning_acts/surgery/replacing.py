@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,12 +16,12 @@ from lightning_acts.registry import ActivationLike
 from lightning_acts.surgery import history
 from lightning_acts.surgery.finding import Found, ModuleSite, locate
 from lightning_acts.surgery.history import Exchange
-from lightning_acts.surgery.matching import Rules, SwapMap, describe, spec_or_none
+from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
 from lightning_acts.surgery.roles import chain_to
-from lightning_acts.surgery.site import Role, SwapError
+from lightning_acts.surgery.site import Role, Site, SwapError
 
 # What users hang on a module: shared with the replacement, so that the handles which they hold go on working.
 _HOOKS = (
@@ -43,6 +43,8 @@ def swap(
     include: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
     role: Role | Sequence[Role] = "hidden",
+    where: Callable[[Site], bool] | None = None,
+    share: Share = "site",
     example_input: Any = None,
 ) -> SwapReport:
     """Swap activations of a model in place.
@@ -53,10 +55,18 @@ def swap(
 
     Args:
         model: Any module that holds others; not yet wrapped for several processes.
-        mapping: Activation -> replacement (``None``: leave it alone), or a plan of an earlier swap.
-        include: Globs on paths; if given, only sites of which a path matches one are swapped.
-        exclude: Globs on paths of sites to leave alone.
+        mapping: What to swap -> replacement, or a plan of an earlier swap. On the left stands an activation (a name
+            matches it with any parameters, ``"leaky_relu(negative_slope=0.01)"`` with these alone, torch's class or
+            function as the name), a path, a glob on paths, a regular expression after ``re:``, a class of one's own,
+            or ``"unknown activation"``; on the right an activation, a function with one parameter named ``site`` or
+            annotated with :class:`Site` that returns one, or ``None``: leave it alone. Paths are those without the
+            prefixes of wrappers.
+        include: Paths, globs or ``re:`` patterns; if given, only sites of which a path matches one are swapped.
+        exclude: Paths, globs or ``re:`` patterns of sites to leave alone.
         role: The roles of the sites to swap: ``"hidden"``, ``"gate"``, ``"attention"``, ``"output"``.
+        where: A test of each site: those for which it is false are left alone.
+        share: ``"site"``: each site gets an instance of its own, where the model used one module in several places one
+            for these; ``"all"``: sites with the same replacement get one instance for all, and so one set of parameters.
         example_input: A batch (tensor, tuple, mapping): with it, activation functions called in forwards are listed
             as not swapped, calls are counted, and ``per=channel`` replacements take their sizes from it.
 
@@ -79,23 +89,26 @@ def swap(
     """
     _refuse_model(model)
     if isinstance(mapping, Plan):
-        if include is not None or exclude is not None or role != "hidden":
+        if (include, exclude, role, where, share) != (None, None, "hidden", None, "site"):
             raise SwapError(
-                "a Plan says itself which sites it means: include=, exclude= and role= have no place beside it"
+                "a Plan says itself which sites it means: include=, exclude=, role=, where= and share= have no place beside it"
             )
         found = locate(model, example_input)
         chosen, left, notes = _follow(model, mapping, found)
         request: Request | None = mapping.request
+        shared = mapping.request.share
     else:
-        rules = Rules(mapping, include, exclude, role)
+        rules = Rules(mapping, include, exclude, role, where, share, model)
         found = locate(model, example_input)
         chosen, left, notes = rules.choose(
             found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
         )
-        request = rules.request()
+        request, shared = rules.request_for(chosen), rules.share
     rng_state = torch.get_rng_state()
     try:
         exchanges = [_prepare(model, located, replacement) for located, replacement in chosen]
+        if shared == "all":
+            _share_replacements(exchanges, [replacement for _, replacement in chosen])
         with _installed(exchanges) as fast_paths:
             _size_lazy_modules(model, exchanges, example_input)
     except BaseException:
@@ -117,6 +130,8 @@ def swapped(
     include: str | Sequence[str] | None = None,
     exclude: str | Sequence[str] | None = None,
     role: Role | Sequence[Role] = "hidden",
+    where: Callable[[Site], bool] | None = None,
+    share: Share = "site",
     example_input: Any = None,
 ) -> Iterator[SwapReport]:
     """Swap for the length of a ``with`` block; arguments as for :func:`swap`.
@@ -131,7 +146,16 @@ def swapped(
         >>> model[1]
         ReLU()
     """
-    report = swap(model, mapping, include=include, exclude=exclude, role=role, example_input=example_input)
+    report = swap(
+        model,
+        mapping,
+        include=include,
+        exclude=exclude,
+        role=role,
+        where=where,
+        share=share,
+        example_input=example_input,
+    )
     try:
         yield report
     finally:
@@ -201,6 +225,27 @@ def _prepare(model: nn.Module, located: ModuleSite, replacement: ActivationLike)
     if enclosing is not None and not any(parameter.requires_grad for parameter in enclosing.parameters()):
         new.requires_grad_(False)
     return Exchange(located.site.path, describe(replacement), original, new, located.slots)
+
+
+def _share_replacements(exchanges: list[Exchange], replacements: list[ActivationLike]) -> None:
+    """Let the sites with the same replacement have one instance of it; the model is not changed.
+
+    Raises:
+        SwapError: Their places differ in device or type, or hooks would come to lie on one module.
+    """
+    first: dict[Any, Exchange] = {}
+    for exchange, replacement in zip(exchanges, replacements, strict=True):
+        shared = first.setdefault(spec_or_none(replacement) or replacement, exchange)
+        if shared is exchange:
+            continue
+        if history.placement(shared.replacement) != history.placement(exchange.replacement):
+            raise SwapError(f"share='all': {shared.path} and {exchange.path} differ in device or type")
+        hooked = next((e for e in (shared, exchange) if any(getattr(e.original, name) for name in _HOOKS)), None)
+        if hooked is not None:
+            raise SwapError(f"share='all': {hooked.path} has hooks, which would be called for all sites")
+        for parameter, other in zip(shared.replacement.parameters(), exchange.replacement.parameters(), strict=True):
+            parameter.requires_grad = parameter.requires_grad or other.requires_grad
+        exchange.replacement = shared.replacement
 
 
 def _refuse_shape_change(replacement: nn.Module) -> None:

@@ -1,10 +1,12 @@
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import torchvision
+import yaml
 from torch import Tensor, nn
 
 import lightning_acts as acts
@@ -31,7 +33,7 @@ def test_a_plan_is_plain_strings() -> None:
     plan = acts.swap(mlp(), {"relu": "elu(alpha=0.5)", "tanh": None}, include="*").plan
     assert json.loads(json.dumps(plan.to_dict())) == plan.to_dict() == {
         "version": 1,
-        "request": {"map": {"relu": "elu(alpha=0.5)", "tanh": None}, "include": ["*"], "exclude": [], "role": ["hidden"]},
+        "request": {"map": {"relu": "elu(alpha=0.5)", "tanh": None}, "include": ["*"], "exclude": [], "role": ["hidden"], "share": "site"},
         "sites": [{"paths": ["1"], "original": "relu", "replacement": "elu(alpha=0.5)"}],
     }  # fmt: skip
 
@@ -81,19 +83,26 @@ GOOD: dict[str, Any] = acts.swap(mlp(), {"relu": "mish"}).plan.to_dict()
         ({**GOOD, "version": 2}, "has version 2.*up to 1.*newer.*upgrade"),
         ({}, "no version"),
         ([], "no version"),
-        ({"version": 1}, "KeyError"),
-        ({**GOOD, "sites": [{}]}, "KeyError"),
-        ({**GOOD, "sites": 3}, "TypeError"),
-        ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, "unknown role"),
+        ({"version": 1}, "no plan of a swap: no 'request'"),
+        ({**GOOD, "sites": [{}]}, r"sites\[0\] has no 'paths'"),
+        ({**GOOD, "sites": 3}, "sites is a list, not 3"),
+        ({**GOOD, "site": []}, "no key 'site'; did you mean 'sites'"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": [1]}]}, r"sites\[0\].paths\[0\]: 1 is no text; put it in quotes"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "replacment": "x"}]}, r"no key 'sites\[0\].replacment'; did you mean 'replacement'"),
+        ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, r"request.role\[0\]: 'boss' is no role; the roles: hidden"),
+        ({**GOOD, "request": {**GOOD["request"], "map": {"relu": 3}}}, "request.map: .*holds 3, which is no text"),
+        ({**GOOD, "request": {**GOOD["request"], "share": "none"}}, "request.share: 'none' is neither"),
     ],
-)
-def test_damaged_or_newer_plans(data: Any, message: str, tmp_path: Path) -> None:
+)  # fmt: skip
+@pytest.mark.parametrize(("name", "write"), [("plan.json", json.dumps), ("plan.yaml", yaml.safe_dump)])
+def test_damaged_or_newer_plans(
+    data: Any, message: str, name: str, write: Callable[[Any], str], tmp_path: Path
+) -> None:
     with pytest.raises(acts.SwapError, match=message):
         acts.Plan.from_dict(data)
-    path = tmp_path / "plan.json"
-    path.write_text(json.dumps(data))
-    with pytest.raises(acts.SwapError, match="plan.json"):
-        acts.Plan.load(path)
+    (tmp_path / name).write_text(write(data))
+    with pytest.raises(acts.SwapError, match=f"{name}.*{message}"):
+        acts.Plan.load(tmp_path / name)
 
 
 def test_a_plan_with_a_wrong_replacement() -> None:
@@ -109,8 +118,31 @@ def test_files_that_are_no_plans(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(acts.SwapError, match="plan.json is not JSON"):
         acts.Plan.load(path)
+    (tmp_path / "plan.yml").write_text("a: [")
+    with pytest.raises(acts.SwapError, match="plan.yml is not YAML"):
+        acts.Plan.load(tmp_path / "plan.yml")
     with pytest.raises(FileNotFoundError):
         acts.Plan.load(tmp_path / "none.json")
+    with pytest.raises(acts.SwapError, match=r"plan.txt: the suffix .* .json, .yaml or .yml"):
+        acts.Plan.from_dict(GOOD).save(tmp_path / "plan.txt")
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml", "yml"])
+def test_files_give_back_what_was_saved(suffix: str, tmp_path: Path) -> None:
+    model = nn.Sequential(*mlp(), nn.ModuleDict({"on": nn.Sequential(nn.ReLU(), nn.Linear(2, 2))}))
+    model[5].forward = lambda x: model[5]["on"](x)
+    plan = acts.swap(model, {"relu": "leaky_relu(negative_slope=0.2)", "tanh": None}).plan
+    assert [site.paths for site in plan.sites] == [("1",), ("5.on.0",)]  # all of them traps of YAML 1.1
+    assert acts.Plan.load(plan.save(tmp_path / f"swap.{suffix}")) == plan
+
+
+def test_a_plan_written_by_hand(tmp_path: Path) -> None:
+    (tmp_path / "swap.yaml").write_text(
+        "version: 1\nrequest: {map: {relu: mish}}\nsites:\n- {paths: ['1'], original: relu, replacement: mish}\n"
+    )
+    model = mlp()
+    acts.swap(model, acts.Plan.load(tmp_path / "swap.yaml"))
+    assert type(model[1]) is nn.Mish
 
 
 def test_saving_replaces_a_file_whole(tmp_path: Path) -> None:

@@ -1,0 +1,163 @@
+"""The swaps of a model in a file beside its weights, and the way back.
+
+A swap without parameters leaves no trace in a ``state_dict``: whoever loads the weights alone gets the old activations
+without a word. The file holds the plans of all swaps, in order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lightning_acts.extras import require
+from lightning_acts.spec import SpecError
+from lightning_acts.surgery import history
+from lightning_acts.surgery.plan import Plan, read_data, write_data
+from lightning_acts.surgery.replacing import swap
+from lightning_acts.surgery.report import SwapReport
+from lightning_acts.surgery.site import SwapError
+
+#: What the file is called in the folder of a model.
+FILE_NAME = "swap.json"
+
+
+def save_swaps(model: nn.Module, path: str | os.PathLike[str]) -> Path:
+    """Write the swaps of a model to a file beside its weights; :func:`load_swaps` makes them again.
+
+    Args:
+        model: The model; without swaps the file says so.
+        path: The file (``.json``, ``.yaml``), or a folder such as ``save_pretrained`` writes, where it is ``swap.json``.
+
+    Returns:
+        The file; an existing one is replaced whole.
+
+    Raises:
+        SwapError: A replacement is not registered, so that no file can name it.
+
+    Example:
+        >>> import tempfile, torch, lightning_acts as acts
+        >>> from torch import nn
+        >>> make = lambda: nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        >>> model, fresh = make(), make()
+        >>> _ = acts.swap(model, {"relu": "mish"})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     torch.save(model.state_dict(), f"{folder}/model.pt")
+        ...     file = acts.save_swaps(model, f"{folder}/model.swap.json")
+        ...     _ = acts.load_swaps(fresh, file)  # first the swaps, then the weights
+        ...     fresh.load_state_dict(torch.load(f"{folder}/model.pt"))
+        <All keys matched successfully>
+        >>> fresh[1]
+        Mish()
+    """
+    target = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
+    return write_data(target, {"plans": [plan.to_dict() for plan in plans_of(model)]})
+
+
+def load_swaps(model: nn.Module, path: str | os.PathLike[str]) -> list[SwapReport]:
+    """Make the swaps that :func:`save_swaps` has written, all or none of them.
+
+    Args:
+        model: A fresh model of the same structure.
+        path: The file, or the folder of a model, such as ``save_pretrained`` writes: from its ``model.safetensors``
+            come the values of the parameters that the swaps bring, which ``from_pretrained`` could not place.
+
+    Returns:
+        The reports, one a swap.
+
+    Raises:
+        SwapError: The file holds no swaps, or was made for another model; the model is as it was.
+        FileNotFoundError: There is no such file.
+    """
+    folder = Path(path) if Path(path).is_dir() else None
+    file = folder / FILE_NAME if folder else Path(path)
+    data = read_data(file)
+    plans = data.get("plans", [data]) if isinstance(data, Mapping) else None
+    if not isinstance(plans, list):
+        raise SwapError(f"{file} holds no plans of swaps, but {type(plans or data).__name__}")
+    before = set(model.modules())
+    reports = replay(model, [Plan.from_dict(plan, f"{file}: plan {index}") for index, plan in enumerate(plans)])
+    try:
+        if folder:
+            _fill(model, before, folder)
+    except BaseException:
+        _undo(reports)
+        raise
+    return reports
+
+
+def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
+    """Make the swaps of several plans in order, all or none of them.
+
+    Raises:
+        SwapError: A plan was made for another model, or names an activation that is not registered here.
+    """
+    reports: list[SwapReport] = []
+    try:
+        for plan in plans:
+            reports.append(swap(model, plan))
+    except SpecError as error:
+        _undo(reports)
+        raise SwapError(f"{error} (is the package or file that registers it imported?)") from error
+    except BaseException:
+        _undo(reports)
+        raise
+    return reports
+
+
+def plans_of(model: nn.Module) -> list[Plan]:
+    """The plans of the swaps of a model, the first one first.
+
+    Raises:
+        SwapError: A replacement has no spec.
+    """
+    swaps = history.swaps_of(model)
+    unnamed = [made.exchanges[0].replacement for made in swaps if made.plan is None]
+    if unnamed:
+        raise SwapError(f"no file can name {unnamed[0]!r}: register it with lightning_acts.register, or undo the swap")
+    return [made.plan for made in swaps if made.plan is not None]
+
+
+def _undo(reports: list[SwapReport]) -> None:
+    for report in reversed(reports):
+        report.undo()
+
+
+def _fill(model: nn.Module, before: set[nn.Module], folder: Path) -> None:
+    """Load the parameters and buffers of modules that were not there before from the weights in a folder."""
+    paths: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        if module not in before:
+            paths.setdefault(module, []).append(name)
+    wanted = [
+        (tensor, [f"{path}.{name}" for path in names])
+        for module, names in paths.items()
+        for name, tensor in (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+    ]
+    files = _files_of_keys(folder) if wanted else {}
+    for tensor, keys in wanted:
+        # A parameter that several places share may be stored under the name of any of them.
+        key = next((key for key in keys if key in files), None)
+        if key is None:
+            raise SwapError(f"{folder}: the weights there have no {keys[0]}, which a swap brings")
+        with require("safetensors", extra="hf").safe_open(files[key], framework="pt") as stored, torch.no_grad():
+            value = stored.get_tensor(key)
+            if isinstance(tensor, nn.parameter.UninitializedParameter):
+                tensor.materialize(value.shape)
+            tensor.copy_(value)
+
+
+def _files_of_keys(folder: Path) -> dict[str, Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        return {key: folder / shard for key, shard in shards.items()}
+    single = folder / "model.safetensors"
+    if not single.exists():
+        raise SwapError(f"{folder} has no model.safetensors: give the file {FILE_NAME}, and load the weights yourself")
+    with require("safetensors", extra="hf").safe_open(single, framework="pt") as stored:
+        return dict.fromkeys(stored.keys(), single)

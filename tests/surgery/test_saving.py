@@ -1,0 +1,160 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+from transformers import BertConfig, BertForSequenceClassification
+
+import lightning_acts as acts
+from lightning_acts.models import build
+
+
+def mlp() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 2))
+
+
+def bert() -> BertForSequenceClassification:
+    torch.manual_seed(0)
+    return BertForSequenceClassification(
+        BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+    ).eval()
+
+
+def test_several_swaps_beside_a_state_dict(tmp_path: Path) -> None:
+    model = mlp()
+    acts.swap(model, {"relu": "mish", "tanh": "prelu"})
+    acts.swap(model, {"mish": "prelu(init=0.1)"})
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    file = acts.save_swaps(model, tmp_path / "model.swap.json")
+    fresh = mlp()
+    reports = acts.load_swaps(fresh, file)
+    fresh.load_state_dict(torch.load(tmp_path / "model.pt"))
+    assert [len(report.swapped) for report in reports] == [2, 1]
+    x = torch.randn(3, 4)
+    assert torch.equal(fresh(x), model(x))
+    acts.restore(fresh)
+    assert type(fresh[1]) is nn.ReLU and type(fresh[3]) is nn.Tanh
+
+
+def test_a_model_without_swaps_overwrites_what_was_there(tmp_path: Path) -> None:
+    model = mlp()
+    report = acts.swap(model, {"relu": "mish"})
+    acts.save_swaps(model, tmp_path)
+    report.undo()
+    acts.save_swaps(model, tmp_path)
+    assert acts.load_swaps(mlp(), tmp_path) == []
+
+
+def test_a_single_plan_will_do(tmp_path: Path) -> None:
+    plan = acts.swap(mlp(), {"relu": "mish"}).plan
+    fresh = mlp()
+    acts.load_swaps(fresh, plan.save(tmp_path / "swap.yaml"))
+    assert type(fresh[1]) is nn.Mish
+
+
+def test_all_or_nothing(tmp_path: Path) -> None:
+    model = mlp()
+    plans = [acts.swap(model, {"relu": "mish"}).plan, acts.swap(model, {"tanh": "silu"}).plan]
+    data: dict[str, Any] = {"plans": [plan.to_dict() for plan in plans]}
+    for change, message in [
+        ({"original": "gelu"}, "made for another model.*the plan has gelu"),
+        ({"replacement": "mishh"}, "did you mean 'mish'.*is the package or file that registers it imported"),
+    ]:
+        broken = json.loads(json.dumps(data))
+        broken["plans"][1]["sites"][0].update(change)
+        (tmp_path / "swap.json").write_text(json.dumps(broken))
+        fresh = mlp()
+        before = list(fresh.modules())
+        with pytest.raises(acts.SwapError, match=message):
+            acts.load_swaps(fresh, tmp_path / "swap.json")
+        assert all(a is b for a, b in zip(before, fresh.modules(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "swap.json holds no plans of swaps, but list"),
+        ('{"plans": {}}', "swap.json holds no plans of swaps"),
+        ('{"plans": [{"version": 1}]}', "swap.json: plan 0 is no plan of a swap: no 'request'"),
+        ("{", "swap.json is not JSON"),
+    ],
+)
+def test_files_that_hold_no_swaps(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "swap.json").write_text(text)
+    with pytest.raises(acts.SwapError, match=message):
+        acts.load_swaps(mlp(), tmp_path)
+
+
+def test_what_has_no_spec_can_not_be_written(tmp_path: Path) -> None:
+    model = mlp()
+    acts.swap(model, {"relu": torch.sin})
+    with pytest.raises(acts.SwapError, match="no file can name.*acts.register"):
+        acts.save_swaps(model, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+IN_A_FRESH_PROCESS = """
+import torch, lightning_acts as acts
+from torch import nn
+from transformers import BertForSequenceClassification
+x = torch.arange(8).view(1, 8)
+by_hand, model = (BertForSequenceClassification.from_pretrained("bert").eval() for _ in range(2))
+for layer in by_hand.bert.encoder.layer:
+    layer.intermediate.intermediate_act_fn = {by_hand}
+acts.load_swaps(model, "bert")
+assert torch.equal(model(x).logits, by_hand(x).logits)
+torch.save(dict(model.state_dict(), logits=model(x).logits), "state.pt")
+"""
+
+
+@pytest.mark.parametrize(("replacement", "by_hand"), [("relu", "nn.ReLU()"), ("prelu", "nn.PReLU(init=0.3)")])
+def test_a_folder_of_transformers(replacement: str, by_hand: str, tmp_path: Path) -> None:
+    model = bert()
+    x = torch.arange(8).view(1, 8)
+    gelu = model(x).logits
+    acts.swap(model, {"gelu": replacement})
+    for name, parameter in model.named_parameters():
+        if "intermediate_act_fn" in name:
+            parameter.data.fill_(0.3)
+    model.save_pretrained(tmp_path / "bert")
+    acts.save_swaps(model, tmp_path / "bert")
+    code = IN_A_FRESH_PROCESS.format(by_hand=by_hand)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=120)
+    state = torch.load(tmp_path / "state.pt")
+    torch.testing.assert_close(state.pop("logits"), model(x).logits)  # another process: other memory, other rounding
+    assert not torch.allclose(model(x).logits, gelu)
+    for loaded in (state, build(f"hf:{tmp_path / 'bert'}", weights="default").state_dict()):
+        assert list(loaded) == list(model.state_dict())
+        assert all(torch.equal(loaded[key], value) for key, value in model.state_dict().items())
+
+
+def test_weights_that_lack_what_a_swap_brings(tmp_path: Path) -> None:
+    model = mlp()
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "model.safetensors")
+    acts.swap(model, {"relu": "prelu"})
+    acts.save_swaps(model, tmp_path)
+    fresh = mlp()
+    with pytest.raises(acts.SwapError, match="the weights there have no 1.weight, which a swap brings"):
+        acts.load_swaps(fresh, tmp_path)
+    assert type(fresh[1]) is nn.ReLU
+    (tmp_path / "model.safetensors").unlink()
+    with pytest.raises(acts.SwapError, match="has no model.safetensors"):
+        acts.load_swaps(fresh, tmp_path)
+
+
+def test_shards_and_parameters_that_sites_share(tmp_path: Path) -> None:
+    model = mlp()
+    acts.swap(model, {"relu": "prelu", "tanh": "prelu"}, share="all")
+    with torch.no_grad():
+        model[1].weight.fill_(0.7)
+    safetensors.torch.save_file({"3.weight": model[3].weight.detach()}, tmp_path / "b.safetensors")
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"3.weight": "b.safetensors"}}))
+    acts.save_swaps(model, tmp_path)
+    fresh = mlp()
+    acts.load_swaps(fresh, tmp_path)
+    assert fresh[1] is fresh[3] and torch.equal(fresh[1].weight, model[1].weight)
