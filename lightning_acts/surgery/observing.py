@@ -19,7 +19,8 @@ from torch.utils._pytree import tree_map
 
 from lightning_acts.definition import DEFINITIONS, Definition
 from lightning_acts.spec import ActivationSpec
-from lightning_acts.surgery.site import Role, Site, SwapError, type_name
+from lightning_acts.surgery.roles import role_of
+from lightning_acts.surgery.site import Site, SwapError, type_name
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 
@@ -93,7 +94,7 @@ class FunctionObserver(TorchFunctionMode):
             name = call.function.__name__
             path = f"{call.owner}/{name}/{indices[call.owner, name]}".lstrip("/")
             indices[call.owner, name] += 1
-            role, reason = _role_of_call(call.definition)
+            role, reason = role_of(call.spec, ())
             found.append(
                 Site(
                     path,
@@ -204,16 +205,6 @@ def _counting(modules: set[nn.Module]) -> Iterator[Counter[nn.Module]]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _role_of_call(definition: Definition) -> tuple[Role, str]:
-    if definition.kind == "normalising":
-        return "attention", "normalises within a forward"
-    if definition.kind == "gated":
-        return "gate", "one half of its input gates the other"
-    if definition.range is not None and definition.range[0] >= 0 and definition.range[1] <= 1:
-        return "gate", "in doubt: values in [0, 1], within a forward"
-    return "hidden", "a call in a forward"
 
 
 def _spec_of_call(func: Callable[..., Any], definition: Definition, args: Any, kwargs: Mapping[str, Any]) -> str:
