@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,11 +14,12 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import registry
 from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
+from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import Observation, SeenCall, observe, plain_path
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, routes_of
-from lightning_acts.surgery.roles import chain_to, is_metric, role_of, role_of_call
+from lightning_acts.surgery.roles import chain_to, is_metric, role_of
 from lightning_acts.surgery.routes import Route, calls_of
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN
@@ -125,26 +126,33 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
         plain = tuple(plain_path(path) for path in paths)
         site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
-    activations = {located.module for located in modules}
+    activations = {located.module: located.site.activation for located in modules}
     observation = Observation()
     if example_input is not None:
         observation = observe(model, example_input, activations)
-        modules = [
-            replace(located, site=replace(located.site, calls=observation.calls[located.module])) for located in modules
-        ]
+        modules = [_observed(located, model, observation) for located in modules]
     attributes = list(_function_attributes(model, activations))
-    calls = _call_sites(model, activations, observation.functions if example_input is not None else None)
+    calls = _call_sites(model, activations, observation)
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
     return Found([*modules, *_merged(attributes, calls)], list(_in_kernels(model)), [*observation.notes, *notes])
 
 
+def _observed(located: ModuleSite, model: nn.Module, observation: Observation) -> ModuleSite:
+    assert observation.flow is not None
+    module, site = located.module, located.site
+    chain = chain_to(model, located.path_in_tree)
+    role, reason = role_of(site.activation, chain, observation.flow.role_of(module))
+    return replace(located, site=replace(site, calls=observation.calls[module], role=role, reason=reason))
+
+
 def _call_sites(
-    model: nn.Module, activations: set[nn.Module], seen: Sequence[SeenCall] | None
+    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation
 ) -> Iterator[CallSite]:
     """The calls in the modules' code, and those that were seen besides; a path is ``owner/function/index``."""
+    flow = observation.flow
     ran: dict[int, list[SeenCall]] = {}
-    for entry in seen or ():
+    for entry in observation.functions:
         ran.setdefault(id(entry.owner), []).append(entry)
     for name, module in model.named_modules():
         if module in activations or is_metric(module):
@@ -161,10 +169,19 @@ def _call_sites(
             index = indices[call.name]
             indices[call.name] += 1
             path = f"{plain_path(name)}/{call.name}/{index}".lstrip("/")
-            role, reason = role_of_call(call)
-            count = entry.count if seen is not None else None
+            role, reason = _role_of_call(entry, flow)
+            count = entry.count if flow is not None else None
             site = Site(path, (path,), call.kind, call.spec, role, reason, call.route.callee, count, call.location)
             yield CallSite(site, module, name, call.route, f"{call.name}_{index}", entry.obstacle)
+
+
+def _role_of_call(entry: SeenCall, flow: Flow | None) -> tuple[Role, str]:
+    doubt = entry.call.doubtful
+    if flow is None or not entry.count:
+        return ("output", f"in doubt: {doubt}") if doubt else role_of(entry.call.spec, ())
+    if doubt and not flow.feeds_layers(id(entry)):
+        return "output", f"in doubt: {doubt}, and its result goes into no layer"
+    return role_of(entry.call.spec, (), flow.role_of(id(entry)))
 
 
 def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[Located]:
@@ -219,7 +236,7 @@ def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, 
         yield from _walk(child, f"{path}.")
 
 
-def _function_attributes(model: nn.Module, activations: set[nn.Module]) -> Iterator[AttributeSite]:
+def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str]) -> Iterator[AttributeSite]:
     """Activation functions that modules keep in attributes, as ``TransformerEncoderLayer.activation`` does."""
     for name, module in model.named_modules():
         if (

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType, FrameType
 from typing import Any
@@ -19,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from lightning_acts.surgery.calls import Applied, Written, applied, is_candidate, name_of, written
+from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.rewriting import base_of
 from lightning_acts.surgery.routes import (
@@ -67,12 +68,14 @@ class FunctionObserver(TorchFunctionMode):
     Args:
         model: The model whose modules are the owners of the calls.
         activation_modules: Its activation modules.
+        flow: What is told of every call, to follow the results.
     """
 
-    def __init__(self, model: nn.Module, activation_modules: set[nn.Module]) -> None:
+    def __init__(self, model: nn.Module, activation_modules: Iterable[nn.Module], flow: Flow | None = None) -> None:
         super().__init__()
         self._modules = {id(module) for module in model.modules()}
         self._activations = {id(module) for module in activation_modules}
+        self._flow = flow
         self._by_frames: dict[Hashable, SeenCall | None] = {}
         self._by_route: dict[Hashable, SeenCall] = {}
 
@@ -84,14 +87,24 @@ class FunctionObserver(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if not torch.compiler.is_compiling() and is_candidate(func):
-            self._note(func, args, kwargs or {})
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if torch.compiler.is_compiling():
+            return func(*args, **kwargs)
+        seen = self._note(func, args, kwargs) if is_candidate(func) else None
+        result = func(*args, **kwargs)
+        if self._flow is not None:
+            self._flow.saw(func, args, kwargs, result)
+            if seen is not None:
+                # What x * sigmoid(x) makes of the sigmoid, the flow tells itself.
+                found = applied(func, args, kwargs)
+                given = args[0] if args else kwargs.get("input")
+                self._flow.mark(id(seen), found.spec if found else seen.call.spec, given, result)
+        return result
 
-    def _note(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def _note(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> SeenCall | None:
         way = self._way(sys._getframe(2))
         if way is None:
-            return
+            return None
         # A callee that is only known when it runs may be another one the next time.
         key = (id(way.owner), func, way.maker, *((frame.f_code, frame.f_lasti) for frame in way.frames))
         if key not in self._by_frames:
@@ -104,6 +117,7 @@ class FunctionObserver(TorchFunctionMode):
         found = self._by_frames[key]
         if found is not None:
             found.count += 1
+        return found
 
     def _way(self, frame: FrameType | None) -> _Way | None:
         """The frames between a call and the method of the module that it belongs to; None within an activation."""
@@ -281,14 +295,16 @@ class Observation:
         functions: The calls of activation functions.
         calls: How often each activation module ran in the pass in eval mode, or in train mode if never in eval.
         notes: What the reader should know about the pass.
+        flow: Where the results went: keys are activation modules, and the ids of calls.
     """
 
     functions: list[SeenCall] = field(default_factory=list)
     calls: dict[nn.Module, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    flow: Flow | None = None
 
 
-def observe(model: nn.Module, example_input: Any, activation_modules: set[nn.Module]) -> Observation:
+def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str]) -> Observation:
     """Run ``example_input`` through the model in eval and in train mode, and leave the model as it was.
 
     Buffers, random generators and modes are put back; gradients are off. A tuple is spread over the positional
@@ -297,16 +313,18 @@ def observe(model: nn.Module, example_input: Any, activation_modules: set[nn.Mod
     Raises:
         SwapError: The model does not run on the input in eval mode.
     """
-    observer = FunctionObserver(model, activation_modules)
+    flow = Flow(model)
+    observer = FunctionObserver(model, activation_modules, flow)
     passes: list[Counter[nn.Module]] = []
     notes: list[str] = []
     with _as_it_was(model):
         for training in (False, True):
             model.train(training)
-            with _counting(activation_modules) as counts:
+            with _counting(activation_modules, flow) as counts:
                 try:
-                    with torch.no_grad(), observer:
-                        _call(model, example_input)
+                    # A compiled model runs as it was written: what is compiled can't be watched.
+                    with torch.no_grad(), torch.compiler.set_stance("force_eager"), observer:
+                        flow.returned(_call(model, example_input))
                 except Exception as error:
                     problem = f"{type(error).__name__}: {error}"
                     if not training:
@@ -317,7 +335,7 @@ def observe(model: nn.Module, example_input: Any, activation_modules: set[nn.Mod
             passes.append(counts)
     evaluated, trained = passes
     calls = {module: evaluated[module] or trained[module] for module in activation_modules}
-    return Observation(observer.seen, calls, notes)
+    return Observation(observer.seen, calls, notes, flow)
 
 
 def plain_path(path: str) -> str:
@@ -325,15 +343,14 @@ def plain_path(path: str) -> str:
     return ".".join(part for part in path.split(".") if part not in _WRAPPERS)
 
 
-def _call(model: nn.Module, example_input: Any) -> None:
+def _call(model: nn.Module, example_input: Any) -> Any:
     # Copies: a model may work in place on its input.
     example_input = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, example_input)
     if isinstance(example_input, Mapping):
-        model(**example_input)
-    elif isinstance(example_input, (tuple, list)):
-        model(*example_input)
-    else:
-        model(example_input)
+        return model(**example_input)
+    if isinstance(example_input, (tuple, list)):
+        return model(*example_input)
+    return model(example_input)
 
 
 @contextlib.contextmanager
@@ -359,9 +376,14 @@ def _as_it_was(model: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _counting(modules: set[nn.Module]) -> Iterator[Counter[nn.Module]]:
+def _counting(modules: Mapping[nn.Module, str], flow: Flow) -> Iterator[Counter[nn.Module]]:
     counts: Counter[nn.Module] = Counter()
-    handles = [module.register_forward_hook(lambda m, *_: counts.update([m])) for module in modules]
+
+    def note(module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
+        counts[module] += 1
+        flow.mark(module, modules[module], args[0] if args else None, result)
+
+    handles = [module.register_forward_hook(note) for module in modules]
     try:
         yield counts
     finally:
