@@ -33,6 +33,10 @@ class ModuleSite:
     path_in_tree: str
     slots: tuple[tuple[nn.Module, str], ...]
 
+    def why_not(self) -> str | None:
+        """Why the module can't be replaced; None where it can."""
+        return None
+
 
 @dataclass(frozen=True)
 class CallSite:

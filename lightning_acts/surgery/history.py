@@ -202,6 +202,11 @@ class Swap:
     number: int = field(default_factory=itertools.count().__next__)
 
 
+def has_hooks(module: nn.Module) -> bool:
+    """Whether anybody has hung hooks on a module."""
+    return any(getattr(module, name) for name in _HOOKS)
+
+
 def swaps_of(model: nn.Module) -> list[Swap]:
     """The swaps of ``model``, the first one first; a copy of the list."""
     return list(vars(model).get(_ATTRIBUTE, ()))

@@ -16,7 +16,7 @@ import torch
 from executing import Source
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
 from lightning_acts.surgery.calls import Applied, Written, applied, is_candidate, name_of, written
 from lightning_acts.surgery.flow import Flow
@@ -336,6 +336,14 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
     evaluated, trained = passes
     calls = {module: evaluated[module] or trained[module] for module in activation_modules}
     return Observation(observer.seen, calls, notes, flow)
+
+
+def run(model: nn.Module, example_input: Any) -> list[torch.Tensor]:
+    """The tensors that a model returns in eval mode; it is left as it was."""
+    with _as_it_was(model), torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        torch.manual_seed(0)
+        result = _call(model.eval(), example_input)
+    return [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
 
 
 def plain_path(path: str) -> str:
