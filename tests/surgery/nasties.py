@@ -268,15 +268,15 @@ class CallsMethodInPlace(Net):
         return self.b(self.a(x).relu_())
 
 
-class FirstPlaceHolds(Twin):
-    """What a call in place does to those who hold the tensor: they see the result."""
+class ArgumentChanged(Twin):
+    """A call in place changes its argument: whoever holds the tensor sees the result, and must after a swap."""
 
     def forward(self, x: Tensor) -> Tensor:
         h = self.act(self.a(x))
         return self.b(h) + h
 
 
-@case("x.relu_() thrown away", FirstPlaceHolds, kinds="method", same_operations=False)
+@case("x.relu_() thrown away", ArgumentChanged, kinds="method", same_operations=False)
 class MethodInPlaceDiscarded(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
@@ -298,7 +298,7 @@ class InPlaceTemporary(Net):
         return self.b(F.relu(self.a(x), True))
 
 
-@case("F.relu(x, inplace=True), under another name", FirstPlaceHolds, same_operations=False)
+@case("F.relu(x, inplace=True), under another name", ArgumentChanged, same_operations=False)
 class InPlaceOtherName(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
@@ -306,7 +306,7 @@ class InPlaceOtherName(Net):
         return self.b(y) + h
 
 
-@case("F.relu(x, inplace=True), thrown away", FirstPlaceHolds, same_operations=False)
+@case("F.relu(x, inplace=True), thrown away", ArgumentChanged, same_operations=False)
 class InPlaceDiscarded(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
@@ -314,7 +314,7 @@ class InPlaceDiscarded(Net):
         return self.b(h) + h
 
 
-@case("F.relu_(x), thrown away", FirstPlaceHolds, same_operations=False)
+@case("F.relu_(x), thrown away", ArgumentChanged, same_operations=False)
 class UnderscoreDiscarded(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
@@ -322,7 +322,7 @@ class UnderscoreDiscarded(Net):
         return self.b(h) + h
 
 
-@case("torch.relu_(x), thrown away", FirstPlaceHolds, same_operations=False)
+@case("torch.relu_(x), thrown away", ArgumentChanged, same_operations=False)
 class TorchUnderscoreDiscarded(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
@@ -359,7 +359,7 @@ class InPlaceSeenByView(Net):
         return self.b(h) + first
 
 
-@case("in place in a helper of another file", FirstPlaceHolds, same_operations=False)
+@case("in place in a helper of another file", ArgumentChanged, same_operations=False)
 class InPlaceInHelper(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
@@ -412,10 +412,15 @@ class ChosenFunction(Net):
         return self.b(act(self.a(x)))
 
 
-@case("a loop over functions", Twice, kinds="")
+class ThenTanh(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.b(self.act(self.a(x))))
+
+
+@case("a loop over functions, one of them swapped", ThenTanh, kinds="", left="tanh")
 class LoopOverFunctions(Net):
     def forward(self, x: Tensor) -> Tensor:
-        for layer, act in ((self.a, F.relu), (self.b, torch.relu)):
+        for layer, act in ((self.a, F.relu), (self.b, torch.tanh)):
             x = act(layer(x))
         return x
 
@@ -525,6 +530,23 @@ class LongCall(Net):
             )
         )
 # fmt: on
+
+
+class AfterTanh(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.act(torch.tanh(self.a(x)).exp() - 1))
+
+
+@case("letters of many bytes before the call", Once)
+class ManyBytes(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b({"é→∞": F.relu(self.a(x))}["é→∞"])
+
+
+@case("a call around another that stays", AfterTanh, left="mapping")
+class CallInArgument(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.relu(torch.tanh(self.a(x)).exp() - 1))
 
 
 class Summed(Twin):
@@ -1106,6 +1128,21 @@ class OwnCall(Net):
         return self.a(x)
 
 
+@case("__class__", Once)
+class NamesClass(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.relu(self.a(x))) if __class__ is NamesClass else x
+
+
+@case("super() in a nested def", Once)
+class NestedSuper(_Left):
+    def forward(self, x: Tensor) -> Tensor:
+        def run(h: Tensor) -> Tensor:
+            return super(NestedSuper, self).act(h)
+
+        return self.b(run(self.a(x)))
+
+
 @case("forward is another method's name", Once)
 class Alias(Net):
     def run(self, x: Tensor) -> Tensor:
@@ -1231,6 +1268,16 @@ class DecoratedByContext(Net):
         return self.b(self.features(x))
 
 
+@case("under torch.compiler.disable", Once)
+class NotCompiled(Net):
+    @torch.compiler.disable
+    def features(self, x: Tensor) -> Tensor:
+        return F.relu(self.a(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.features(x))
+
+
 @case("under a decorator that is a class", Once, kinds="")
 class DecoratedByClass(Net):
     @Counted
@@ -1341,6 +1388,18 @@ class Delegates(Net):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.b(F.relu(self.first(x)))
+
+
+@case("__getstate__ and __setstate__", Once)
+class OwnState(Net):
+    def __getstate__(self) -> dict[str, Any]:
+        return {"everything": dict(vars(self))}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state["everything"])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.relu(self.a(x)))
 
 
 @case("__setattr__ that refuses", Once)
@@ -1541,6 +1600,67 @@ class TwoSites(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = F.relu(self.a(x))
         return F.relu(self.b(h))
+
+
+class _HelperBlock(_Block):
+    def forward(self, x: Tensor) -> Tensor:
+        return activated(self.layer(x))
+
+
+class _OtherHelperBlock(_HelperBlock):
+    """Another class with the same forward."""
+
+
+@case("two classes with one helper, one of them swapped", lambda act: nn.Sequential(_Block(), _BlockTwin(act)), include="1*", left="excluded|include")  # fmt: skip
+def one_helper() -> nn.Module:
+    return nn.Sequential(_HelperBlock(), _OtherHelperBlock())
+
+
+class _Named(_Block):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def forward(self, x: Tensor) -> Tensor:
+        return getattr(F, self.name)(self.layer(x))
+
+
+@case("one class, one line, two functions", lambda act: nn.Sequential(_BlockTwin(act), _Named("softplus")), left="mapping")  # fmt: skip
+def two_named() -> nn.Module:
+    return nn.Sequential(_Named("relu"), _Named("softplus"))
+
+
+class CompiledBlockTwin(nn.Module):
+    def __init__(self, act: Make) -> None:
+        super().__init__()
+        self.block = torch.compile(_BlockTwin(act), backend="eager")
+        self.b = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.block(x))
+
+
+@case("a compiled part", CompiledBlockTwin)
+class CompiledBlock(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.block = torch.compile(_Block(), backend="eager")
+        self.b = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.block(x))
+
+
+@case("a module in a plain list", Twice, 2, kinds="", left="hidden|tree|register", otherwise=Half)
+class HidesModule(Beside):
+    """It is in no tree, and in no state_dict."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden = [HandWritten()]
+
+    def last(self, h: Tensor) -> Tensor:
+        return self.hidden[0](h)
 
 
 class SharedBlockTwin(nn.Module):
@@ -1953,6 +2073,19 @@ class CallsAten(Beside):
         return torch.ops.aten.relu(h)
 
 
+class HalfWithIntegers(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.act(self.a(x))) * torch.relu(torch.arange(4) - 1)
+
+
+@case("relu of integers", HalfWithIntegers, kinds="module", left="integer|floating|int64")
+class OfIntegers(Beside):
+    """Clips an index; most activations don't take integers."""
+
+    def last(self, h: Tensor) -> Tensor:
+        return h * F.relu(torch.arange(4) - 1)
+
+
 class ReluFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, h: Tensor) -> Tensor:
@@ -1964,7 +2097,12 @@ class ReluFunction(torch.autograd.Function):
         return gradient * (ctx.saved_tensors[0] > 0)
 
 
-@case("autograd.Function", Half, kinds="module", left="autograd")
+class HalfWithFunction(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        return ReluFunction.apply(self.b(self.act(self.a(x))))
+
+
+@case("autograd.Function", HalfWithFunction, kinds="module", left="autograd")
 class CallsAutogradFunction(Beside):
     """Its backward is relu's: another forward would get wrong gradients."""
 
@@ -2099,7 +2237,7 @@ class SigmoidGates(Twin):
         return self.b(h * torch.sigmoid(self.b(h)))
 
 
-@_kept_by_role("an LSTM cell written out", "relu sigmoid tanh", "gate")
+@_kept_by_role("an LSTM cell written out", "relu sigmoid", "gate")
 class CellWrittenOut(Twin):
     def forward(self, x: Tensor) -> Tensor:
         h = self.act(self.a(x))
