@@ -476,7 +476,7 @@ class GeneratorMethod(Net):
 @case("map over tensors", Pieces, kinds="")
 class MapsFunction(Net):
     def forward(self, x: Tensor) -> Tensor:
-        return self.b(torch.cat(list(map(F.relu, [self.a(x) - shift for shift in (0.0, 0.5)]))))
+        return self.b(torch.cat(list(map(F.relu, (self.a(x) - shift for shift in (0.0, 0.5))))))
 
 
 @case("functools.reduce with a lambda", Twice)
@@ -587,10 +587,10 @@ class UnderStatements(Net):
                     with quiet():
                         h = F.relu(self.a(x))
                 finally:
-                    x = x + 1
+                    done = True
             case _:
-                h = x
-        return self.b(h)
+                h, done = x, False
+        return self.b(h) if done else h
 
 
 # ------------------------------------------------------------------------------------------------------ branches
@@ -1227,7 +1227,9 @@ class SingleDispatch(Net):
 
 class NoGradientBelow(Twin):
     def forward(self, x: Tensor) -> Tensor:
-        return self.b(self.act(self.a(x)).detach())
+        with torch.no_grad():
+            h = self.act(self.a(x))
+        return self.b(h)
 
 
 @case("under torch.no_grad as a decorator", NoGradientBelow)
@@ -1427,8 +1429,9 @@ class WithArguments(nn.Module):
         super().__init__()
         self.a, self.b = nn.Linear(4, width), nn.Linear(wide, 4)
 
-    def forward(self, x: Tensor, *, scale: float = 1.0) -> Tensor:
-        return self.b(F.relu(self.a(x)) * scale)
+    def forward(self, x: Tensor, *, scale: float | None = None) -> Tensor:
+        h = F.relu(self.a(x))
+        return self.b(h if scale is None else h * scale)
 
 
 @case("an attribute with the function's name", Once)
@@ -1439,7 +1442,7 @@ class SameNames(Net):
 
     def forward(self, x: Tensor) -> Tensor:
         act, mish = "shadowed", "names"
-        return self.b(F.relu(self.a(x))) * (1.0 if act and mish and self.relu else 0.0)
+        return self.b(F.relu(self.a(x))) if act and mish and self.relu else x
 
 
 # --------------------------------------------------------------------------------------- functions kept somewhere

@@ -82,7 +82,7 @@ class Operations(TorchDispatchMode):
 
 
 def operations(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[str]:
-    with Operations() as seen:
+    with torch.no_grad(), Operations() as seen:
         model.eval()(*inputs)
     return seen.names
 
