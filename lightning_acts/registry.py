@@ -373,6 +373,18 @@ def _by_target(target: Any) -> Definition | None:
     )
 
 
+def definitions() -> list[Definition]:
+    """Every registered definition, each once."""
+    _load()
+    return list(dict.fromkeys(DEFINITIONS.values()))
+
+
+def count() -> int:
+    """How many names are registered: what was derived from the registry is out of date when this has changed."""
+    _load()
+    return len(DEFINITIONS)
+
+
 @functools.cache
 def _load() -> None:
     """Read the definitions that ship, one file a family, then those of other installed packages."""

@@ -162,7 +162,7 @@ class ActivationSwap(Callback):
             return
         self._stages.add(stage)
         if not _is_compiled(model):
-            self._observer = FunctionObserver(model, {located.module for located in locate(model).modules})
+            self._observer = FunctionObserver(model, locate(model).activation_modules)
             self._observer.__enter__()  # type: ignore[no-untyped-call]
 
     def _stop_observing(self, model: LightningModule) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +13,16 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import registry
-from lightning_acts.surgery.observing import Observation, observe, plain_path
+from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
+from lightning_acts.surgery.flow import Flow
+from lightning_acts.surgery.observing import Observation, SeenCall, observe, plain_path
 from lightning_acts.surgery.recognition import recognise
+from lightning_acts.surgery.report import LeftSite
+from lightning_acts.surgery.rewriting import base_of, obstacle, routes_of
 from lightning_acts.surgery.roles import chain_to, is_metric, role_of
-from lightning_acts.surgery.site import Site, type_name
-
+from lightning_acts.surgery.routes import Route, calls_of
+from lightning_acts.surgery.site import Role, Site, type_name
+from lightning_acts.surgery.source import UNKNOWN
 
 @dataclass(frozen=True)
 class ModuleSite:
@@ -26,19 +33,62 @@ class ModuleSite:
     path_in_tree: str
     slots: tuple[tuple[nn.Module, str], ...]
 
+    def why_not(self) -> str | None:
+        """Why the module can't be replaced; None where it can."""
+        return None
+
+
+@dataclass(frozen=True)
+class CallSite:
+    """A site that is a call, in the code of ``owner`` or in what it leads to; without a route it can't be replaced."""
+
+    site: Site
+    owner: nn.Module
+    path_in_tree: str
+    route: Route
+    name: str
+    obstacle: str | None = None
+
+    def why_not(self) -> str | None:
+        """Why the call can't be replaced; None where it can."""
+        why = self.obstacle or obstacle(type(self.owner), self.route)
+        return None if why is None else f"the call can't be replaced: {why}"
+
+
+@dataclass(frozen=True)
+class AttributeSite:
+    """A site that is a function which a module keeps in an attribute."""
+
+    site: Site
+    owner: nn.Module
+    path_in_tree: str
+    attribute: str
+
+    def why_not(self) -> str | None:
+        """Why the attribute can't be replaced; None where it can."""
+        return None
+
+
+Located = ModuleSite | CallSite | AttributeSite
+
 
 @dataclass(frozen=True)
 class Found:
-    """All sites of a model: modules, which can be replaced, and others, which are reported."""
+    """All sites of a model: those that can be replaced, and others, which are reported with the reason."""
 
-    modules: list[ModuleSite]
-    others: list[Site]
+    located: list[Located]
+    others: list[LeftSite]
     notes: list[str]
 
     @property
     def sites(self) -> list[Site]:
         """All of them."""
-        return [*(located.site for located in self.modules), *self.others]
+        return [*(located.site for located in self.located), *(left.site for left in self.others)]
+
+    @property
+    def activation_modules(self) -> set[nn.Module]:
+        """The modules among them."""
+        return {located.module for located in self.located if isinstance(located, ModuleSite)}
 
 
 def find(model: nn.Module, example_input: Any = None) -> list[Site]:
@@ -47,7 +97,7 @@ def find(model: nn.Module, example_input: Any = None) -> list[Site]:
     Args:
         model: Any module; it is left as it was.
         example_input: A batch for it: a tensor, a tuple of positional or a mapping of keyword arguments. With it,
-            calls of activation functions in forwards (``F.relu(x)``) are found too, and calls are counted.
+            calls that the source alone does not show are found too, and calls are counted.
 
     Raises:
         SwapError: The model does not run on ``example_input``.
@@ -80,31 +130,102 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
         plain = tuple(plain_path(path) for path in paths)
         site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
-    attributes = list(_function_attributes(model, {located.module for located in modules}))
+    activations = {located.module: located.site.activation for located in modules}
     observation = Observation()
     if example_input is not None:
-        observation = observe(model, example_input, {located.module for located in modules})
-        modules = [
-            replace(located, site=replace(located.site, calls=observation.calls[located.module])) for located in modules
-        ]
+        observation = observe(model, example_input, activations)
+        modules = [_observed(located, model, observation) for located in modules]
+    attributes = list(_function_attributes(model, activations))
+    calls = _call_sites(model, activations, observation)
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
-    return Found(modules, _merged(attributes, observation.functions), [*observation.notes, *notes])
+    return Found([*modules, *_merged(attributes, calls)], list(_in_kernels(model)), [*observation.notes, *notes])
 
 
-def _merged(attributes: list[Site], calls: list[Site]) -> list[Site]:
+def _observed(located: ModuleSite, model: nn.Module, observation: Observation) -> ModuleSite:
+    assert observation.flow is not None
+    module, site = located.module, located.site
+    chain = chain_to(model, located.path_in_tree)
+    role, reason = role_of(site.activation, chain, observation.flow.role_of(module))
+    return replace(located, site=replace(site, calls=observation.calls[module], role=role, reason=reason))
+
+
+def _call_sites(
+    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation
+) -> Iterator[CallSite]:
+    """The calls in the modules' code, and those that were seen besides; a path is ``owner/function/index``."""
+    flow = observation.flow
+    ran: dict[int, list[SeenCall]] = {}
+    for entry in observation.functions:
+        ran.setdefault(id(entry.owner), []).append(entry)
+    for name, module in model.named_modules():
+        if module in activations or is_metric(module):
+            continue
+        replaced = {route for route, _ in routes_of(type(module))}
+        by_route = {entry.call.route: entry for entry in ran.get(id(module), []) if entry.obstacle is None}
+        written = [call for call in calls_of(base_of(type(module))) if call.route not in replaced]
+        known = {call.route for call in written}
+        entries = [by_route.get(call.route) or SeenCall(module, call) for call in written]
+        entries += [entry for entry in ran.get(id(module), []) if entry.obstacle or entry.call.route not in known]
+        indices: Counter[str] = Counter()
+        for entry in entries:
+            call = entry.call
+            index = indices[call.name]
+            indices[call.name] += 1
+            path = f"{plain_path(name)}/{call.name}/{index}".lstrip("/")
+            role, reason = _role_of_call(entry, flow)
+            count = entry.count if flow is not None else None
+            site = Site(path, (path,), call.kind, call.spec, role, reason, call.route.callee, count, call.location)
+            yield CallSite(site, module, name, call.route, f"{call.name}_{index}", entry.obstacle)
+
+
+def _role_of_call(entry: SeenCall, flow: Flow | None) -> tuple[Role, str]:
+    doubt = entry.call.doubtful
+    if flow is None or not entry.count:
+        return ("output", f"in doubt: {doubt}") if doubt else role_of(entry.call.spec, ())
+    if doubt and not flow.feeds_layers(id(entry)):
+        return "output", f"in doubt: {doubt}, and its result goes into no layer"
+    return role_of(entry.call.spec, (), flow.role_of(id(entry)))
+
+
+def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[Located]:
     """Both kinds of functions, where the calls of one that is kept in an attribute are not a second site."""
-    merged = []
+    remaining = list(calls)
+    merged: list[Located] = []
     for attribute in attributes:
-        owner = attribute.path.rpartition(".")[0]
         own = [
             call
-            for call in calls
-            if "/".join(call.path.split("/")[:-2]) == owner and call.activation == attribute.activation
+            for call in remaining
+            if call.owner is attribute.owner and _calls_attribute(call, attribute)
         ]
-        calls = [call for call in calls if call not in own]
-        merged.append(replace(attribute, calls=sum(call.calls or 0 for call in own)) if own else attribute)
-    return [*merged, *calls]
+        remaining = [call for call in remaining if call not in own]
+        if own:
+            count = sum(call.site.calls or 0 for call in own)
+            attribute = replace(attribute, site=replace(attribute.site, calls=count))
+        merged.append(attribute)
+    return [*merged, *remaining]
+
+
+def _calls_attribute(call: CallSite, attribute: AttributeSite) -> bool:
+    if call.route.steps:
+        return call.route.steps[-1].code.partition("(")[0].endswith(f".{attribute.attribute}")
+    return call.site.type == attribute.site.type  # within torch's own code, where no step is told
+
+
+def _in_kernels(model: nn.Module) -> Iterator[LeftSite]:
+    """The activations of recurrent layers, which no tool can reach."""
+    for name, module in model.named_modules():
+        if isinstance(module, (nn.RNN, nn.RNNCell)):
+            kinds = [str(module.nonlinearity)]
+        elif isinstance(module, (nn.LSTM, nn.LSTMCell, nn.GRU, nn.GRUCell)):
+            kinds = ["sigmoid", "tanh"]
+        else:
+            continue
+        for kind in kinds:
+            path = f"{plain_path(name)}/{kind}".lstrip("/")
+            role: Role = "gate" if len(kinds) > 1 else "hidden"
+            site = Site(path, (path,), "function", kind, role, "of a recurrent layer", type_name(type(module)))
+            yield LeftSite(site, "computed inside the kernel of a recurrent layer: it can't be swapped")
 
 
 def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
@@ -119,29 +240,33 @@ def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, 
         yield from _walk(child, f"{path}.")
 
 
-def _function_attributes(model: nn.Module, activation_modules: set[nn.Module]) -> Iterator[Site]:
+def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str]) -> Iterator[AttributeSite]:
     """Activation functions that modules keep in attributes, as ``TransformerEncoderLayer.activation`` does."""
     for name, module in model.named_modules():
         if (
             isinstance(module, torch.jit.ScriptModule)
             or is_metric(module)
-            or module in activation_modules
+            or module in activations
             or registry.spec_of(module) is not None
         ):
             continue
         for attribute, value in vars(module).items():
             if attribute.startswith("_") or isinstance(value, (nn.Module, type)) or not callable(value):
                 continue
-            definition = registry.by_function(value)
-            if definition is None or definition.kind == "transfer":
+            applied = _applied_by(value)
+            if applied is None:
                 continue
             path = plain_path(f"{name}.{attribute}" if name else attribute)
-            yield Site(
-                path,
-                (path,),
-                "attribute",
-                definition.name,
-                "hidden",
-                "a function kept in an attribute",
-                type_name(value),
-            )
+            reason = "a function kept in an attribute"
+            site = Site(path, (path,), "attribute", applied.spec, "hidden", reason, _type_of(value))
+            yield AttributeSite(site, module, name, attribute)
+
+
+def _applied_by(function: Any) -> Applied | None:
+    if isinstance(function, functools.partial):
+        return applied(function.func, [UNKNOWN, *function.args], function.keywords) if is_candidate(function.func) else None
+    return applied(function, [UNKNOWN], {}) if is_candidate(function) else None
+
+
+def _type_of(function: Any) -> str:
+    return name_of(function.func if isinstance(function, functools.partial) else function)

@@ -8,27 +8,179 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from lightning_acts.surgery.plan import Plan, Request
+from lightning_acts.surgery.rewriting import routes_of, set_routes
+from lightning_acts.surgery.routes import Route
 from lightning_acts.surgery.site import SwapError
 
 _ATTRIBUTE = "_lightning_acts_swaps"
+# What users hang on a module: shared with the replacement, so that the handles which they hold go on working.
+_HOOKS = (
+    "_forward_hooks",
+    "_forward_hooks_with_kwargs",
+    "_forward_hooks_always_called",
+    "_forward_pre_hooks",
+    "_forward_pre_hooks_with_kwargs",
+    "_backward_hooks",
+    "_backward_pre_hooks",
+    "_is_full_backward_hook",
+)
 
 
 @dataclass(eq=False)
-class Exchange:
-    """One module that took the place of another, in every slot that held it: parent and name in the parent."""
+class Exchange(ABC):
+    """One activation that took the place of another.
+
+    Attributes:
+        path: Where, as the site is called.
+        requested: The spec that was asked for; None where there is none.
+        replacement: The module that stands there now.
+    """
 
     path: str
     requested: str | None
-    original: nn.Module
     replacement: nn.Module
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The name of the replacement in the module that holds it."""
+
+    @property
+    @abstractmethod
+    def holders(self) -> tuple[nn.Module, ...]:
+        """The modules that hold the replacement."""
+
+    @abstractmethod
+    def install(self) -> None:
+        """Put the replacement in its place."""
+
+    @abstractmethod
+    def take_back(self) -> bool:
+        """Put the original back; whether it went everywhere where it had been."""
+
+    @abstractmethod
+    def is_intact(self) -> bool:
+        """Whether the replacement still stands wherever it was put."""
+
+
+@dataclass(eq=False)
+class ModuleExchange(Exchange):
+    """A module in the slots of another one: parent and name in the parent."""
+
+    original: nn.Module
     slots: tuple[tuple[nn.Module, str], ...]
+    own_hooks: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return self.slots[0][1]
+
+    @property
+    def holders(self) -> tuple[nn.Module, ...]:  # noqa: D102
+        return tuple(parent for parent, _ in self.slots)
+
+    def install(self) -> None:  # noqa: D102
+        self.own_hooks = {name: vars(self.replacement)[name] for name in _HOOKS}
+        self._share_hooks()
+        for parent, name in self.slots:
+            parent._modules[name] = self.replacement
+
+    def take_back(self) -> bool:  # noqa: D102
+        if isinstance(self.replacement, LazyModuleMixin):
+            # Its hooks are the original's: the one that would size it must not stay there.
+            self.replacement._initialize_hook.remove()
+        vars(self.replacement).update(self.own_hooks)
+        whole = self.is_intact()
+        for parent, name in self.slots:
+            if parent._modules.get(name) is self.replacement:
+                parent._modules[name] = self.original
+        return whole
+
+    def is_intact(self) -> bool:  # noqa: D102
+        return all(parent._modules.get(name) is self.replacement for parent, name in self.slots)
+
+    def _share_hooks(self) -> None:
+        new: Any = self.replacement
+        lazy = isinstance(new, LazyModuleMixin)
+        if lazy:
+            new._initialize_hook.remove()
+        for name in _HOOKS:
+            vars(new)[name] = vars(self.original)[name]
+        if lazy:
+            new._initialize_hook = new.register_forward_pre_hook(new._infer_parameters, with_kwargs=True)
+
+
+@dataclass(eq=False)
+class CallExchange(Exchange):
+    """A new submodule that the code of ``owner`` calls where it called a function."""
+
+    owner: nn.Module
+    route: Route
+    submodule: str
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return self.submodule
+
+    @property
+    def holders(self) -> tuple[nn.Module, ...]:  # noqa: D102
+        return (self.owner,)
+
+    def install(self) -> None:  # noqa: D102
+        self.owner._modules[self.submodule] = self.replacement
+        set_routes(self.owner, (*routes_of(type(self.owner)), (self.route, self.submodule)))
+
+    def take_back(self) -> bool:  # noqa: D102
+        if not self.is_intact():
+            return False
+        mine = (self.route, self.submodule)
+        set_routes(self.owner, tuple(entry for entry in routes_of(type(self.owner)) if entry != mine))
+        del self.owner._modules[self.submodule]
+        return True
+
+    def is_intact(self) -> bool:  # noqa: D102
+        replaced = (self.route, self.submodule) in routes_of(type(self.owner))
+        return replaced and self.owner._modules.get(self.submodule) is self.replacement
+
+
+@dataclass(eq=False)
+class AttributeExchange(Exchange):
+    """A submodule in the place of a function that ``owner`` kept in an attribute."""
+
+    owner: nn.Module
+    attribute: str
+    original: Any
+
+    @property
+    def name(self) -> str:  # noqa: D102
+        return self.attribute
+
+    @property
+    def holders(self) -> tuple[nn.Module, ...]:  # noqa: D102
+        return (self.owner,)
+
+    def install(self) -> None:  # noqa: D102
+        del vars(self.owner)[self.attribute]
+        self.owner._modules[self.attribute] = self.replacement
+
+    def take_back(self) -> bool:  # noqa: D102
+        if not self.is_intact():
+            return False
+        del self.owner._modules[self.attribute]
+        vars(self.owner)[self.attribute] = self.original
+        return True
+
+    def is_intact(self) -> bool:  # noqa: D102
+        return self.owner._modules.get(self.attribute) is self.replacement
 
 
 @dataclass(eq=False)
@@ -48,6 +200,11 @@ class Swap:
     exchanges: list[Exchange]
     fast_paths: list[tuple[nn.TransformerEncoderLayer, int]]
     number: int = field(default_factory=itertools.count().__next__)
+
+
+def has_hooks(module: nn.Module) -> bool:
+    """Whether anybody has hung hooks on a module."""
+    return any(getattr(module, name) for name in _HOOKS)
 
 
 def swaps_of(model: nn.Module) -> list[Swap]:
@@ -77,7 +234,7 @@ def undo(model: nn.Module, swap: Swap) -> None:
         raise SwapError(
             f"{len(swaps) - 1 - swaps.index(swap)} later swap(s) of this model must be undone first; acts.restore undoes all"
         )
-    for exchange in swap.exchanges:
+    for exchange in reversed(swap.exchanges):
         _put_back(model, exchange)
     for layer, flag in swap.fast_paths:
         layer.activation_relu_or_gelu = flag
@@ -113,10 +270,7 @@ def forget_lost(model: nn.Module) -> bool:
         still = [
             exchange
             for exchange in swap.exchanges
-            if all(
-                parent in present and parent._modules.get(name) is exchange.replacement
-                for parent, name in exchange.slots
-            )
+            if exchange.is_intact() and present.issuperset(exchange.holders)
         ]
         if len(still) < len(swap.exchanges):
             lost = True
@@ -141,18 +295,13 @@ def placement(*modules: nn.Module) -> tuple[torch.device, torch.dtype] | None:
 
 
 def _put_back(model: nn.Module, exchange: Exchange) -> None:
-    original, replacement = exchange.original, exchange.replacement
-    if isinstance(replacement, LazyModuleMixin):
-        # Its hooks are the original's: the one that would size it must not stay there.
-        replacement._initialize_hook.remove()
-    original.train(replacement.training)
-    where = placement(replacement, *(parent for parent, _ in exchange.slots), model)
-    if where is not None and placement(original) is not None:
-        original.to(*where)
-    for parent, name in exchange.slots:
-        if parent._modules.get(name) is replacement:
-            parent._modules[name] = original
-        else:
-            warnings.warn(
-                f"{exchange.path}: not restored where it was replaced by something else after the swap", stacklevel=4
-            )
+    replacement = exchange.replacement
+    if isinstance(exchange, ModuleExchange):
+        exchange.original.train(replacement.training)
+        where = placement(replacement, *exchange.holders, model)
+        if where is not None and placement(exchange.original) is not None:
+            exchange.original.to(*where)
+    if not exchange.take_back():
+        warnings.warn(
+            f"{exchange.path}: not restored where it was replaced by something else after the swap", stacklevel=4
+        )

@@ -14,7 +14,7 @@ from lightning_acts import registry
 from lightning_acts.hints import did_you_mean
 from lightning_acts.registry import ActivationLike
 from lightning_acts.spec import ActivationSpec, SpecError
-from lightning_acts.surgery.finding import Found, ModuleSite
+from lightning_acts.surgery.finding import Found, Located
 from lightning_acts.surgery.observing import plain_path
 from lightning_acts.surgery.paths import PathPattern, any_matches, looks_like_path, patterns
 from lightning_acts.surgery.plan import Request
@@ -89,7 +89,7 @@ class Rules:
             return None
         return self._request(dict(zip((pattern.name for pattern in self._patterns), names, strict=True)))
 
-    def request_for(self, chosen: Sequence[tuple[ModuleSite, Any]]) -> Request | None:
+    def request_for(self, chosen: Sequence[tuple[Located, Any]]) -> Request | None:
         """The rules as plain strings, if need be path by path; None where a replacement has no spec."""
         request = self.request()
         if request is not None:
@@ -103,7 +103,7 @@ class Rules:
 
     def choose(
         self, found: Found, earlier: Sequence[str] = ()
-    ) -> tuple[list[tuple[ModuleSite, Any]], list[LeftSite], list[str]]:
+    ) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
         """The sites to swap, each with its replacement; the sites to leave, each with the reason; notes.
 
         ``earlier`` are the swaps that the model has behind it, in words.
@@ -111,21 +111,19 @@ class Rules:
         Raises:
             SwapError: There is nothing to swap, or a function of a site gave what is no activation.
         """
-        chosen: list[tuple[ModuleSite, Any]] = []
+        chosen: list[tuple[Located, Any]] = []
         left: list[LeftSite] = []
         used: Counter[int] = Counter()
-        for located in found.modules:
+        for located in found.located:
             index = self._first_match(located.site)
-            why = self._why_not(located.site, index)
+            why = self._why_not(located.site, index) or located.why_not()
             used.update([] if index is None else [index])
             replacement = None if index is None or why else self._replacement(located.site, index)
             if replacement is None:
                 left.append(LeftSite(located.site, why or "mapped to None"))
             else:
                 chosen.append((located, replacement))
-        for site in found.others:
-            in_an = "kept in an attribute" if site.kind == "attribute" else "called in a forward"
-            left.append(LeftSite(site, f"not swapped: a function {in_an}, not a module"))
+        left += found.others
         if not chosen:
             raise SwapError(self._nothing_to_swap(found, left, earlier))
         return chosen, left, self._notes(found, used)
@@ -198,8 +196,8 @@ class Rules:
             parts.append(f"{count} of the role {role} would match: acts.swap(model, {self._shown()}, role={role!r})")
         if matching and not others:
             parts.append(f"of those that match none is left: {', '.join(sorted({entry.why for entry in matching}))}")
-        if not any(site.kind == "function" for site in found.others):
-            parts.append("example_input= shows the calls of functions such as F.relu in forwards")
+        if all(site.calls is None for site in found.sites):
+            parts.append("example_input= shows calls that the source alone does not")
         return "; ".join(parts)
 
     def _shown(self) -> str:

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
-import inspect
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from types import FrameType
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
+from executing import Source
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_leaves, tree_map
 
-from lightning_acts.definition import DEFINITIONS, Definition
-from lightning_acts.spec import ActivationSpec
-from lightning_acts.surgery.site import Role, Site, SwapError, type_name
+from lightning_acts.surgery.calls import Applied, Written, applied, is_candidate, name_of, written
+from lightning_acts.surgery.flow import Flow
+from lightning_acts.surgery.recognition import recognise
+from lightning_acts.surgery.rewriting import base_of
+from lightning_acts.surgery.routes import (
+    Call,
+    Route,
+    Step,
+    call_at,
+    call_name,
+    function_name,
+    function_named,
+    method_scopes,
+    reached,
+    step_to,
+)
+from lightning_acts.surgery.site import Kind, SwapError
+from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError, layers
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 
@@ -28,12 +44,19 @@ _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
 @dataclass
-class _Call:
-    owner: str
-    definition: Definition
-    spec: str
-    function: Callable[..., Any]
-    location: str
+class SeenCall:
+    """A call of an activation that ran.
+
+    Attributes:
+        owner: The module in whose method it stands, or to which it leads.
+        call: What the code says of it.
+        obstacle: Why it can't be rewritten, if the way there could not be told; its route is empty then.
+        count: How often it ran.
+    """
+
+    owner: nn.Module
+    call: Call
+    obstacle: str | None = None
     count: int = 0
 
 
@@ -45,72 +68,223 @@ class FunctionObserver(TorchFunctionMode):
     Args:
         model: The model whose modules are the owners of the calls.
         activation_modules: Its activation modules.
+        flow: What is told of every call, to follow the results.
     """
 
-    def __init__(self, model: nn.Module, activation_modules: set[nn.Module]) -> None:
+    def __init__(self, model: nn.Module, activation_modules: Iterable[nn.Module], flow: Flow | None = None) -> None:
         super().__init__()
-        self._paths = {id(module): plain_path(name) for name, module in model.named_modules()}
-        self._activation_ids = {id(module) for module in activation_modules}
-        self._definitions = {
-            function: definition
-            for definition in DEFINITIONS.values()
-            for function in definition.functions
-            if definition.kind != "transfer" and definition.name != "identity"
-        }
-        self._calls: dict[tuple[int, Any, int], _Call] = {}
+        self._modules = {id(module) for module in model.modules()}
+        self._activations = {id(module) for module in activation_modules}
+        self._flow = flow
+        self._by_frames: dict[Hashable, SeenCall | None] = {}
+        self._by_route: dict[Hashable, SeenCall] = {}
+
+    @property
+    def seen(self) -> list[SeenCall]:
+        """The calls, in the order in which they first ran."""
+        return list(self._by_route.values())
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        definition = None if torch.compiler.is_compiling() else self._definitions.get(func)
-        if definition is not None:
-            self._note(func, definition, args, kwargs or {})
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if torch.compiler.is_compiling():
+            return func(*args, **kwargs)
+        seen = self._note(func, args, kwargs) if is_candidate(func) else None
+        result = func(*args, **kwargs)
+        if self._flow is not None:
+            self._flow.saw(func, args, kwargs, result)
+            if seen is not None:
+                # What x * sigmoid(x) makes of the sigmoid, the flow tells itself.
+                found = applied(func, args, kwargs)
+                given = args[0] if args else kwargs.get("input")
+                self._flow.mark(id(seen), found.spec if found else seen.call.spec, given, result)
+        return result
 
-    def _note(self, func: Callable[..., Any], definition: Definition, args: Any, kwargs: Mapping[str, Any]) -> None:
-        caller: FrameType | None = None
-        frame = sys._getframe(2)
-        while frame is not None:
-            if caller is None and not frame.f_code.co_filename.startswith((_TORCH, __file__)):
-                caller = frame
-            owner = frame.f_locals.get("self")
-            if isinstance(owner, nn.Module) and id(owner) in self._paths:
-                if id(owner) in self._activation_ids:
-                    return
-                caller = caller or frame
-                key = (id(owner), caller.f_code, caller.f_lasti)
-                call = self._calls.get(key)
-                if call is None:
-                    location = f"{caller.f_code.co_filename}:{caller.f_lineno}"
-                    spec = _spec_of_call(func, definition, args, kwargs)
-                    call = self._calls[key] = _Call(self._paths[id(owner)], definition, spec, func, location)
-                call.count += 1
-                return
-            frame = frame.f_back  # type: ignore[assignment]
-
-    def sites(self) -> list[Site]:
-        """The calls as sites, in the order in which they first ran; a path is ``owner/function/index``."""
-        indices: Counter[tuple[str, str]] = Counter()
-        found = []
-        for call in self._calls.values():
-            name = call.function.__name__
-            path = f"{call.owner}/{name}/{indices[call.owner, name]}".lstrip("/")
-            indices[call.owner, name] += 1
-            role, reason = _role_of_call(call.definition)
-            found.append(
-                Site(
-                    path,
-                    (path,),
-                    "function",
-                    call.spec,
-                    role,
-                    reason,
-                    type_name(call.function),
-                    call.count,
-                    call.location,
-                )
-            )
+    def _note(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> SeenCall | None:
+        way = self._way(sys._getframe(2))
+        if way is None:
+            return None
+        # A callee that is only known when it runs may be another one the next time.
+        key = (id(way.owner), func, way.maker, *((frame.f_code, frame.f_lasti) for frame in way.frames))
+        if key not in self._by_frames:
+            seen = _seen(way, func, args, kwargs)
+            if seen is not None and seen.obstacle is None:
+                seen = self._by_route.setdefault((id(way.owner), seen.call.route), seen)
+            elif seen is not None:
+                self._by_route[key] = seen
+            self._by_frames[key] = seen
+        found = self._by_frames[key]
+        if found is not None:
+            found.count += 1
         return found
+
+    def _way(self, frame: FrameType | None) -> _Way | None:
+        """The frames between a call and the method of the module that it belongs to; None within an activation."""
+        frames: list[FrameType] = []
+        maker: type[nn.Module] | None = None
+        obstacle: str | None = None
+        while frame is not None:
+            code = frame.f_code
+            is_torch = code.co_filename.startswith((_TORCH, __file__))
+            first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+            if isinstance(first, nn.Module):
+                if id(first) in self._activations:
+                    return None
+                if id(first) in self._modules:
+                    if _is_method(type(first), code):
+                        if is_torch:
+                            return _Way(first, [*frames, frame], None, f"within torch's own {type(first).__name__}")
+                        return _Way(first, [*frames, frame], maker, obstacle)
+                    if code is _CALL_IMPL:
+                        obstacle = obstacle or "its forward is none of its class, or behind a decorator that hides it"
+                        return _Way(first, frames or [frame], maker, obstacle)
+                elif not frames and recognise(first) is not None:
+                    # Made in the forward and called at once: the activation is what the module around it calls.
+                    maker, frames = type(first), []
+                elif code is not _CALL_IMPL and code is not _WRAPPED_CALL_IMPL and not is_torch:
+                    obstacle = obstacle or f"within a {type(first).__name__} that is no submodule of the model"
+            elif isinstance(first, torch.autograd.function.FunctionCtx):
+                obstacle = obstacle or "within a custom autograd.Function, whose backward would stay as it is"
+            if not is_torch:
+                frames.append(frame)
+            frame = frame.f_back
+        return None
+
+
+_CALL_IMPL = nn.Module._call_impl.__code__
+_WRAPPED_CALL_IMPL = nn.Module._wrapped_call_impl.__code__
+
+
+@dataclass(frozen=True)
+class _Way:
+    """The author's frames from a call, the innermost first, to a method of the module that it belongs to."""
+
+    owner: nn.Module
+    frames: list[FrameType]
+    maker: type[nn.Module] | None
+    obstacle: str | None
+
+
+def _is_method(cls: type[nn.Module], code: CodeType) -> bool:
+    """Whether a class runs this code under the name that it has there."""
+    return any(code is scope.function.__code__ for scope in method_scopes(base_of(cls), code.co_name))
+
+
+def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> SeenCall | None:
+    found = applied(func, args, kwargs)
+    try:
+        if way.obstacle is not None:
+            raise SourceError(way.obstacle)
+        scope, prefix, node = _trace(way)
+        site = _written_around(node, scope)
+        if site is not None:
+            call = call_at(site, scope, prefix)
+            # The arguments are known now; those of x * sigmoid(x) are the sigmoid's.
+            spec = found.spec if found is not None and site.applied.definition is found.definition else call.spec
+            return SeenCall(way.owner, replace(call, spec=spec))
+        if found is None:
+            return None
+        return SeenCall(way.owner, replace(_unplaced(way, func, found), route=Route((*prefix, step_to(node, scope)), name_of(way.maker or func))))  # fmt: skip
+    except SourceError as error:
+        return None if found is None else SeenCall(way.owner, _unplaced(way, func, found), str(error))
+
+
+def _unplaced(way: _Way, func: Callable[..., Any], found: Applied) -> Call:
+    name = call_name(way.maker or func)
+    kind: Kind = "method" if way.maker is None and name_of(func).startswith("torch.Tensor.") else "function"
+    frame = way.frames[0]
+    location = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return Call(Route((), name_of(way.maker or func)), name, kind, found.spec, found.doubtful, location)
+
+
+def _written_around(node: ast.expr, scope: Scope) -> Written | None:
+    parent = scope.source.parents.get(node)
+    whole = written(parent, scope) if isinstance(parent, ast.BinOp) else None
+    return whole or written(node, scope)
+
+
+def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
+    """The function that holds the call, the steps that lead there from a method of the owner, and the call's node.
+
+    Raises:
+        SourceError: The way can't be told.
+    """
+    owner = base_of(type(way.owner))
+    frame = way.frames[-1]
+    scopes = method_scopes(owner, frame.f_code.co_name)
+    scope = next(scope for scope in scopes if scope.function.__code__ is frame.f_code)
+    node = _node_that_runs(frame, scope)
+    path: list[tuple[Scope, tuple[Step, ...]]] = [(scope, ())]
+    inner = way.frames[-2::-1]
+    while inner:
+        if _contains(scope.function.__code__, inner[0].f_code):  # a function or a lambda defined within
+            frame, *inner = inner
+            node = _node_that_runs(frame, scope)
+            continue
+        reference, helper, length = _hop(node, scope, frame, inner)
+        steps = (*path[-1][1], step_to(reference, scope))
+        again = [index for index, (earlier, _) in enumerate(path) if earlier.function is helper.function]
+        if again:  # it has called itself
+            del path[again[0] + 1 :]
+        else:
+            path.append((helper, steps))
+        scope = path[-1][0]
+        frame = inner[length - 1]
+        inner = inner[length:]
+        node = _node_that_runs(frame, scope)
+    return scope, path[-1][1], node
+
+
+def _hop(
+    node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameType]
+) -> tuple[ast.expr, Scope, int]:
+    """The reference in an expression that leads to the function of one of the inner frames, the innermost first."""
+    references = [part for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute))]
+    for length in range(len(inner), 0, -1):
+        for reference in references:
+            value = scope.resolve(reference)
+            helper = None if value is UNKNOWN else reached(reference, value, scope)
+            if helper is not None and _contains(helper.function.__code__, inner[length - 1].f_code):
+                return reference, helper, length
+    # Only known when it runs: a variable, an element of a list, an attribute of an object.
+    called = node.func if isinstance(node, ast.Call) else node
+    function = _value_in(frame, called)
+    function = getattr(function, "__func__", function)
+    found = [layer for layer in layers(function) if layer.__code__ is inner[0].f_code]
+    if not found or function_named(function_name(found[0])) is not found[0]:
+        raise SourceError(f"reached through {inner[0].f_code.co_name}, in a way that the source does not show")
+    return called, Scope(found[0], scope.owner, False), 1
+
+
+def _value_in(frame: FrameType, node: ast.expr) -> Any:
+    """What an expression without calls stands for in a frame."""
+    if any(isinstance(part, (ast.Call, ast.NamedExpr, ast.Await)) for part in ast.walk(node)):
+        return None
+    try:
+        return eval(compile(ast.Expression(node), "<expression>", "eval"), frame.f_globals, dict(frame.f_locals))
+    except Exception:  # a property that fails, a variable that is gone
+        return None
+
+
+def _contains(code: CodeType, inner: CodeType) -> bool:
+    return code is inner or any(
+        _contains(constant, inner) for constant in code.co_consts if isinstance(constant, CodeType)
+    )
+
+
+def _node_that_runs(frame: FrameType, scope: Scope) -> ast.expr:
+    """The expression that a frame is evaluating, in our tree of its function."""
+    running = Source.executing(frame).node
+    place = _place(running)
+    found = [node for node in scope.source.walk() if type(node) is type(running) and _place(node) == place]
+    if running is None or len(found) != 1:
+        raise SourceError(f"which of the calls in {frame.f_code.co_filename}:{frame.f_lineno} runs can't be told")
+    return found[0]
+
+
+def _place(node: Any) -> tuple[Any, ...]:
+    return tuple(getattr(node, part, None) for part in ("lineno", "col_offset", "end_lineno", "end_col_offset"))
 
 
 @dataclass
@@ -118,17 +292,19 @@ class Observation:
     """What one pass in eval mode and one in train mode have shown.
 
     Attributes:
-        functions: The calls of activation functions, as sites.
+        functions: The calls of activation functions.
         calls: How often each activation module ran in the pass in eval mode, or in train mode if never in eval.
         notes: What the reader should know about the pass.
+        flow: Where the results went: keys are activation modules, and the ids of calls.
     """
 
-    functions: list[Site] = field(default_factory=list)
+    functions: list[SeenCall] = field(default_factory=list)
     calls: dict[nn.Module, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    flow: Flow | None = None
 
 
-def observe(model: nn.Module, example_input: Any, activation_modules: set[nn.Module]) -> Observation:
+def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str]) -> Observation:
     """Run ``example_input`` through the model in eval and in train mode, and leave the model as it was.
 
     Buffers, random generators and modes are put back; gradients are off. A tuple is spread over the positional
@@ -137,16 +313,18 @@ def observe(model: nn.Module, example_input: Any, activation_modules: set[nn.Mod
     Raises:
         SwapError: The model does not run on the input in eval mode.
     """
-    observer = FunctionObserver(model, activation_modules)
+    flow = Flow(model)
+    observer = FunctionObserver(model, activation_modules, flow)
     passes: list[Counter[nn.Module]] = []
     notes: list[str] = []
     with _as_it_was(model):
         for training in (False, True):
             model.train(training)
-            with _counting(activation_modules) as counts:
+            with _counting(activation_modules, flow) as counts:
                 try:
-                    with torch.no_grad(), observer:
-                        _call(model, example_input)
+                    # A compiled model runs as it was written: what is compiled can't be watched.
+                    with torch.no_grad(), torch.compiler.set_stance("force_eager"), observer:
+                        flow.returned(_call(model, example_input))
                 except Exception as error:
                     problem = f"{type(error).__name__}: {error}"
                     if not training:
@@ -157,7 +335,15 @@ def observe(model: nn.Module, example_input: Any, activation_modules: set[nn.Mod
             passes.append(counts)
     evaluated, trained = passes
     calls = {module: evaluated[module] or trained[module] for module in activation_modules}
-    return Observation(observer.sites(), calls, notes)
+    return Observation(observer.seen, calls, notes, flow)
+
+
+def run(model: nn.Module, example_input: Any) -> list[torch.Tensor]:
+    """The tensors that a model returns in eval mode; it is left as it was."""
+    with _as_it_was(model), torch.no_grad(), torch.compiler.set_stance("force_eager"):
+        torch.manual_seed(0)
+        result = _call(model.eval(), example_input)
+    return [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
 
 
 def plain_path(path: str) -> str:
@@ -165,15 +351,14 @@ def plain_path(path: str) -> str:
     return ".".join(part for part in path.split(".") if part not in _WRAPPERS)
 
 
-def _call(model: nn.Module, example_input: Any) -> None:
+def _call(model: nn.Module, example_input: Any) -> Any:
     # Copies: a model may work in place on its input.
     example_input = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, example_input)
     if isinstance(example_input, Mapping):
-        model(**example_input)
-    elif isinstance(example_input, (tuple, list)):
-        model(*example_input)
-    else:
-        model(example_input)
+        return model(**example_input)
+    if isinstance(example_input, (tuple, list)):
+        return model(*example_input)
+    return model(example_input)
 
 
 @contextlib.contextmanager
@@ -199,35 +384,16 @@ def _as_it_was(model: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _counting(modules: set[nn.Module]) -> Iterator[Counter[nn.Module]]:
+def _counting(modules: Mapping[nn.Module, str], flow: Flow) -> Iterator[Counter[nn.Module]]:
     counts: Counter[nn.Module] = Counter()
-    handles = [module.register_forward_hook(lambda m, *_: counts.update([m])) for module in modules]
+
+    def note(module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
+        counts[module] += 1
+        flow.mark(module, modules[module], args[0] if args else None, result)
+
+    handles = [module.register_forward_hook(note) for module in modules]
     try:
         yield counts
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _role_of_call(definition: Definition) -> tuple[Role, str]:
-    if definition.kind == "normalising":
-        return "attention", "normalises within a forward"
-    if definition.kind == "gated":
-        return "gate", "one half of its input gates the other"
-    if definition.range is not None and definition.range[0] >= 0 and definition.range[1] <= 1:
-        return "gate", "in doubt: values in [0, 1], within a forward"
-    return "hidden", "a call in a forward"
-
-
-def _spec_of_call(func: Callable[..., Any], definition: Definition, args: Any, kwargs: Mapping[str, Any]) -> str:
-    try:
-        given: Mapping[str, Any] = inspect.signature(func).bind(*args, **kwargs).arguments
-    except (ValueError, TypeError):  # torch's builtins have no signature
-        given = kwargs
-    shown = {
-        parameter.name: given[parameter.name]
-        for parameter in definition.parameters
-        if parameter.name in given and isinstance(given[parameter.name], (bool, int, float, str))
-        if given[parameter.name] != parameter.default
-    }
-    return str(ActivationSpec(definition.name, shown))

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from lightning_acts.hints import did_you_mean
+from lightning_acts.surgery.routes import Route, Step
 from lightning_acts.surgery.site import ROLES, Role, SwapError
 
 _VERSION = 1
@@ -33,11 +34,15 @@ class Request:
 
 @dataclass(frozen=True)
 class PlannedSite:
-    """One exchange: all the paths of a module, the activation that stood there, the one that takes its place."""
+    """One exchange: all paths of a site, the activation that stood there, the one that takes its place.
+
+    ``route`` leads to a call in the code of a module; modules and attributes have none.
+    """
 
     paths: tuple[str, ...]
     original: str
     replacement: str
+    route: Route | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ class Plan:
         return {
             "version": _VERSION,
             "request": {**_listed(self.request), "map": dict(self.request.map)},
-            "sites": [_listed(site) for site in self.sites],
+            "sites": [_site_to_dict(site) for site in self.sites],
         }
 
     @classmethod
@@ -84,8 +89,7 @@ class Plan:
         request: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data["request"].items()
         }
-        sites = [{**site, "paths": tuple(site["paths"])} for site in data["sites"]]
-        return cls(Request(**request), tuple(PlannedSite(**site) for site in sites))
+        return cls(Request(**request), tuple(map(_site_from_dict, data["sites"])))
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the plan as JSON, or as YAML if the suffix is ``.yaml`` or ``.yml``; an existing file is replaced whole.
@@ -146,6 +150,19 @@ def _listed(data: Any) -> dict[str, Any]:
             for key, value in asdict(data).items()}  # fmt: skip
 
 
+def _site_to_dict(site: PlannedSite) -> dict[str, Any]:
+    data = {"paths": list(site.paths), "original": site.original, "replacement": site.replacement}
+    if site.route is None:
+        return data
+    return {**data, "steps": [asdict(step) for step in site.route.steps], "callee": site.route.callee}
+
+
+def _site_from_dict(data: Mapping[str, Any]) -> PlannedSite:
+    steps = tuple(Step(**step) for step in data.get("steps", ()))
+    route = Route(steps, data.get("callee", "")) if steps else None
+    return PlannedSite(tuple(data["paths"]), data["original"], data["replacement"], route)
+
+
 def _check(data: Any, schema: Any, source: str, key: str) -> None:
     """Compare plain data with a schema: a mapping of keys, a list of one element, or the words for what is allowed."""
     where = f"{source}: {key}" if key else source
@@ -180,6 +197,10 @@ def _text(value: Any) -> str | None:
     return None if isinstance(value, str) else f"is no text{quote}"
 
 
+def _number(value: Any) -> str | None:
+    return None if isinstance(value, int) and not isinstance(value, bool) else "is no whole number"
+
+
 def _role(value: Any) -> str | None:
     return None if value in ROLES else f"is no role; the roles: {', '.join(ROLES)}"
 
@@ -197,7 +218,15 @@ def _map(value: Any) -> str | None:
 
 _PLAN: Mapping[str, Any] = {
     "request": {"map": _map, "include": [_text], "exclude": [_text], "role": [_role], "share": _share},
-    "sites": [{"paths": [_text], "original": _text, "replacement": _text}],
+    "sites": [
+        {
+            "paths": [_text],
+            "original": _text,
+            "replacement": _text,
+            "steps": [{"function": _text, "line": _number, "column": _number, "code": _text}],
+            "callee": _text,
+        }
+    ],
 }
 #: What a plan written by hand may leave out.
-_OPTIONAL = {entry.name for entry in fields(Request)} - {"map"}
+_OPTIONAL = {entry.name for entry in fields(Request)} - {"map"} | {"steps", "callee"}

@@ -13,28 +13,19 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
+from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
-from lightning_acts.surgery.finding import Found, ModuleSite, locate
-from lightning_acts.surgery.history import Exchange
+from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
+from lightning_acts.surgery.history import AttributeExchange, CallExchange, Exchange, ModuleExchange, has_hooks
 from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
+from lightning_acts.surgery.observing import plain_path, run
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
-from lightning_acts.surgery.roles import chain_to
+from lightning_acts.surgery.rewriting import submodule_name
+from lightning_acts.surgery.roles import chain_to, role_of
 from lightning_acts.surgery.site import Role, Site, SwapError
-
-# What users hang on a module: shared with the replacement, so that the handles which they hold go on working.
-_HOOKS = (
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_backward_hooks",
-    "_backward_pre_hooks",
-    "_is_full_backward_hook",
-)
-
+from lightning_acts.surgery.source import SourceError
 
 def swap(
     model: nn.Module,
@@ -67,8 +58,8 @@ def swap(
         where: A test of each site: those for which it is false are left alone.
         share: ``"site"``: each site gets an instance of its own, where the model used one module in several places one
             for these; ``"all"``: sites with the same replacement get one instance for all, and so one set of parameters.
-        example_input: A batch (tensor, tuple, mapping): with it, activation functions called in forwards are listed
-            as not swapped, calls are counted, and ``per=channel`` replacements take their sizes from it.
+        example_input: A batch (tensor, tuple, mapping): with it, calls that the source alone does not show are found
+            too, roles are told from the data flow, calls are counted, and ``per=channel`` replacements are sized.
 
     Returns:
         The report: what was swapped, what was left and why; ``report.undo()`` takes the swap back.
@@ -109,10 +100,12 @@ def swap(
         exchanges = [_prepare(model, located, replacement) for located, replacement in chosen]
         if shared == "all":
             _share_replacements(exchanges, [replacement for _, replacement in chosen])
+        if example_input is not None:
+            notes = [*notes, *_relies_on_aliasing(model, [located for located, _ in chosen], example_input)]
         with _installed(exchanges) as fast_paths:
             _size_lazy_modules(model, exchanges, example_input)
             swapped = [
-                SwappedSite(located.site, _name(exchange))
+                SwappedSite(located.site, _name(exchange), _path_of_replacement(located, exchange))
                 for (located, _), exchange in zip(chosen, exchanges, strict=True)
             ]
             made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
@@ -190,17 +183,22 @@ def _refuse_model(model: nn.Module) -> None:
 
 def _follow(
     model: nn.Module, plan: Plan, found: Found
-) -> tuple[list[tuple[ModuleSite, Any]], list[LeftSite], list[str]]:
+) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
     """The sites that a plan names, each with its replacement, after checking that they are what the plan found."""
-    by_path = {path: located for located in found.modules for path in located.site.paths}
-    chosen: list[tuple[ModuleSite, Any]] = []
+    by_path = {path: located for located in found.located for path in located.site.paths}
+    by_route = {(plain_path(c.path_in_tree), c.route): c for c in found.located if isinstance(c, CallSite)}
+    chosen: list[tuple[Located, Any]] = []
     problems = []
     for planned in plan.sites:
-        located = by_path.get(planned.paths[0])
-        present = None if located is None else located.site.original
-        if located is None or present != planned.original or set(planned.paths) != set(located.site.paths):
-            there = f"{present} at {', '.join(located.site.paths)}" if located else "no activation module"
-            problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {there}")
+        if planned.route is None:
+            located = by_path.get(planned.paths[0])
+            problem = _differs(planned, located)
+        else:
+            owner = planned.paths[0].rpartition("/")[0].rpartition("/")[0]
+            located = by_route.get((owner, planned.route)) or _call_site(model, owner, planned)
+            problem = "no such module" if located is None else located.why_not()
+        if problem is not None or located is None:
+            problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {problem}")
         else:
             registry.resolve(planned.replacement)
             chosen.append((located, planned.replacement))
@@ -210,24 +208,82 @@ def _follow(
     if not chosen:
         raise SwapError("the plan names no site")
     taken = {located.site.path for located, _ in chosen}
-    return chosen, [LeftSite(site, "not in the plan") for site in found.sites if site.path not in taken], []
+    rest = [LeftSite(located.site, "not in the plan") for located in found.located if located.site.path not in taken]
+    return chosen, [*rest, *found.others], []
 
 
-def _prepare(model: nn.Module, located: ModuleSite, replacement: ActivationLike) -> Exchange:
+def _differs(planned: PlannedSite, located: Located | None) -> str | None:
+    if located is None:
+        return "no activation"
+    if located.site.original != planned.original or set(planned.paths) != set(located.site.paths):
+        return f"{located.site.original} at {', '.join(located.site.paths)}"
+    return None
+
+
+def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite | None:
+    """A call that only a run would show, where the plan says that it is; None if there is no such module."""
+    paths = {plain_path(name): (name, module) for name, module in model.named_modules()}
+    if owner not in paths or planned.route is None:
+        return None
+    name, module = paths[owner]
+    function, index = planned.paths[0].split("/")[-2:]
+    role, reason = role_of(planned.original, ())
+    site = Site(planned.paths[0], planned.paths, "function", planned.original, role, reason, planned.route.callee)
+    return CallSite(site, module, name, planned.route, f"{function}_{index}")
+
+
+def _prepare(model: nn.Module, located: Located, replacement: ActivationLike) -> Exchange:
     """Make the replacement of one site, with all that it takes over; the model is not changed."""
-    original = located.module
     # A ready module is copied, so that two sites don't share what one of them learns.
     new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) else registry.create(replacement)
     _refuse_shape_change(new)
-    holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))]
-    where = history.placement(original, *holders)
+    holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))] if located.path_in_tree else []
+    around = [located.module if isinstance(located, ModuleSite) else located.owner, *holders]
+    where = history.placement(*around)
     if where is not None:
         new.to(*where)
-    new.train(original.training)
-    enclosing = next((module for module in (original, *holders) if next(module.parameters(), None) is not None), None)
+    new.train(around[0].training)
+    enclosing = next((module for module in around if next(module.parameters(), None) is not None), None)
     if enclosing is not None and not any(parameter.requires_grad for parameter in enclosing.parameters()):
         new.requires_grad_(False)
-    return Exchange(located.site.path, describe(replacement), original, new, located.slots)
+    path, requested = located.site.path, describe(replacement)
+    if isinstance(located, ModuleSite):
+        return ModuleExchange(path, requested, new, located.module, located.slots)
+    if isinstance(located, CallSite):
+        name = submodule_name(located.owner, located.name)
+        return CallExchange(path, requested, new, located.owner, located.route, name)
+    return AttributeExchange(path, requested, new, located.owner, located.attribute, vars(located.owner)[located.attribute])
+
+
+def _path_of_replacement(located: Located, exchange: Exchange) -> str:
+    """Where the replacement stands in the tree: the prefix of its keys in a state dict."""
+    if isinstance(located, ModuleSite):
+        return located.site.path
+    return f"{plain_path(located.path_in_tree)}.{exchange.name}".lstrip(".")
+
+
+def _relies_on_aliasing(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> list[str]:
+    """What to say where the model's output changes as soon as its own activations no longer write into their inputs."""
+    in_place = [located for located in chosen if located.site.activation.find("inplace=True") >= 0]
+    if not in_place:
+        return []
+    plain = [ActivationSpec.parse(located.site.activation) for located in in_place]
+    specs = [
+        ActivationSpec(spec.name, {name: value for name, value in spec.parameters.items() if name != "inplace"})
+        for spec in plain
+    ]
+    before = run(model, example_input)
+    exchanges = [_prepare(model, located, spec) for located, spec in zip(in_place, specs, strict=True)]
+    with _installed(exchanges) as fast_paths:
+        after = run(model, example_input)
+    _uninstall(exchanges, fast_paths)
+    if all(torch.equal(one, other) for one, other in zip(before, after, strict=True)):
+        return []
+    paths = ", ".join(located.site.path for located in in_place[:5])
+    return [
+        f"the model relies on activations that work in place ({paths}{', ...' if len(in_place) > 5 else ''}): what they "
+        "wrote into their inputs is read elsewhere too, so that the swap changes more than the function"
+    ]
 
 
 def _share_replacements(exchanges: list[Exchange], replacements: list[ActivationLike]) -> None:
@@ -243,7 +299,7 @@ def _share_replacements(exchanges: list[Exchange], replacements: list[Activation
             continue
         if history.placement(shared.replacement) != history.placement(exchange.replacement):
             raise SwapError(f"share='all': {shared.path} and {exchange.path} differ in device or type")
-        hooked = next((e for e in (shared, exchange) if any(getattr(e.original, name) for name in _HOOKS)), None)
+        hooked = next((e for e in (shared, exchange) if isinstance(e, ModuleExchange) and has_hooks(e.original)), None)
         if hooked is not None:
             raise SwapError(f"share='all': {hooked.path} has hooks, which would be called for all sites")
         for parameter, other in zip(shared.replacement.parameters(), exchange.replacement.parameters(), strict=True):
@@ -268,43 +324,36 @@ def _refuse_shape_change(replacement: nn.Module) -> None:
         )
 
 
+FastPaths = list[tuple[nn.TransformerEncoderLayer, int]]
+
+
 @contextlib.contextmanager
-def _installed(exchanges: list[Exchange]) -> Iterator[list[tuple[nn.TransformerEncoderLayer, int]]]:
-    """Put the replacements in their slots; should the block fail, everything is as it was."""
-    fast_paths: list[tuple[nn.TransformerEncoderLayer, int]] = []
-    own_hooks = [{name: vars(exchange.replacement)[name] for name in _HOOKS} for exchange in exchanges]
+def _installed(exchanges: list[Exchange]) -> Iterator[FastPaths]:
+    """Put the replacements in their places; should the block fail, everything is as it was."""
+    fast_paths: FastPaths = []
+    done: list[Exchange] = []
     try:
         for exchange in exchanges:
-            _share_hooks(exchange)
-            for parent, name in exchange.slots:
-                if isinstance(parent, nn.TransformerEncoderLayer) and parent.activation_relu_or_gelu:
+            for holder in exchange.holders:
+                if isinstance(holder, nn.TransformerEncoderLayer) and holder.activation_relu_or_gelu:
                     # In eval mode the fused kernel would go on computing the original.
-                    fast_paths.append((parent, parent.activation_relu_or_gelu))
-                    parent.activation_relu_or_gelu = 0
-                parent._modules[name] = exchange.replacement
+                    fast_paths.append((holder, holder.activation_relu_or_gelu))
+                    holder.activation_relu_or_gelu = 0
+            done.append(exchange)
+            exchange.install()
         yield fast_paths
-    except BaseException:
-        for exchange, hooks in zip(exchanges, own_hooks, strict=True):
-            if isinstance(exchange.replacement, LazyModuleMixin):
-                exchange.replacement._initialize_hook.remove()
-            vars(exchange.replacement).update(hooks)
-            for parent, name in exchange.slots:
-                parent._modules[name] = exchange.original
-        for layer, flag in fast_paths:
-            layer.activation_relu_or_gelu = flag
+    except BaseException as error:
+        _uninstall(done, fast_paths)
+        if isinstance(error, SourceError):
+            raise SwapError(f"a call can't be replaced: {error}") from error
         raise
 
 
-def _share_hooks(exchange: Exchange) -> None:
-    original = exchange.original
-    new: Any = exchange.replacement
-    lazy = isinstance(new, LazyModuleMixin)
-    if lazy:
-        new._initialize_hook.remove()
-    for name in _HOOKS:
-        vars(new)[name] = vars(original)[name]
-    if lazy:
-        new._initialize_hook = new.register_forward_pre_hook(new._infer_parameters, with_kwargs=True)
+def _uninstall(exchanges: list[Exchange], fast_paths: FastPaths) -> None:
+    for exchange in reversed(exchanges):
+        exchange.take_back()
+    for layer, flag in fast_paths:
+        layer.activation_relu_or_gelu = flag
 
 
 def _size_lazy_modules(model: nn.Module, exchanges: list[Exchange], example_input: Any) -> None:
@@ -327,6 +376,13 @@ def _plan(request: Request | None, exchanges: list[Exchange], swapped: list[Swap
         spec_or_none(exchange.replacement) is None and not _is_spec(exchange) for exchange in exchanges
     ):
         return None
-    return Plan(
-        request, tuple(PlannedSite(entry.site.paths, entry.site.original, entry.replacement) for entry in swapped)
-    )
+    sites = [
+        PlannedSite(
+            entry.site.paths,
+            entry.site.original,
+            entry.replacement,
+            exchange.route if isinstance(exchange, CallExchange) else None,
+        )
+        for entry, exchange in zip(swapped, exchanges, strict=True)
+    ]
+    return Plan(request, tuple(sites))

@@ -20,10 +20,11 @@ from lightning_acts.surgery.site import Site, SwapError
 
 @dataclass(frozen=True)
 class SwappedSite:
-    """A site and the spec of what stands there now."""
+    """A site, the spec of what stands there now, and where that is in the tree: the prefix of its parameters' names."""
 
     site: Site
     replacement: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class SwapReport:
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data."""
         return {
-            "swapped": [{**entry.site.to_dict(), "replacement": entry.replacement} for entry in self.swapped],
+            "swapped": [{**entry.site.to_dict(), "replacement": entry.replacement, "now": entry.path} for entry in self.swapped],
             "left": [{**entry.site.to_dict(), "why": entry.why} for entry in self.left],
             "notes": list(self.notes),
             "plan": None if self._swap.plan is None else self._swap.plan.to_dict(),

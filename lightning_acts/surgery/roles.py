@@ -1,7 +1,7 @@
 """What an activation is there for: inside the network, as a gate, in an attention, or at the output.
 
-Decided from what the model's structure shows. When in doubt the role is one that a swap leaves alone, and the
-reason says so.
+Decided from the data flow where a pass was traced, else from what the model's structure shows. When in doubt the role
+is one that a swap leaves alone, and the reason says so.
 """
 
 from __future__ import annotations
@@ -22,33 +22,53 @@ _HIDDEN_NAMES = ("act", "activation", "nonlin", "non_lin")
 _GATING_CLASSES = ("squeeze", "excit", "attention", "attn", "gate", "gating", "ecalayer", "cbam")
 
 
-def role_of(activation: str, chain: Sequence[tuple[nn.Module, str]]) -> tuple[Role, str]:
-    """The role of a module site, and why.
+def role_of(
+    activation: str,
+    chain: Sequence[tuple[nn.Module, str]],
+    flow: tuple[Role | None, str] | None = None,
+) -> tuple[Role, str]:
+    """The role of a site, and why: what the data flow says, else what the structure shows.
 
     Args:
         activation: Its spec, or ``"unknown activation"``.
-        chain: From the model down to the site: each parent with the name of the child that leads on.
+        chain: From the model down to the site: each parent with the name of the child that leads on; empty for a
+            call in a forward.
+        flow: What :meth:`Flow.role_of` says; None where no pass was traced.
     """
+    role, reason = _by_structure(activation, chain)
+    if flow is None or (role == "output" and _is_in_pooler(chain)):
+        return role, reason  # a pooler ends an encoder, whatever head is put on top of it
+    if flow[0] is None:
+        return role, f"{reason}; the data flow leaves it open: {flow[1]}"
+    return flow[0], flow[1]
+
+
+def _by_structure(activation: str, chain: Sequence[tuple[nn.Module, str]]) -> tuple[Role, str]:
     if activation == UNKNOWN:
         return "hidden", "no other role is known"
     definition = registry.info(ActivationSpec.parse(activation).name)
-    parent, name = chain[-1]
-    last = _ends(chain)
+    last = _ends(chain) if chain else None
     if definition.kind == "gated":
         return "gate", "one half of its input gates the other"
     if definition.kind == "normalising":
         return ("output", f"normalises, {last}") if last else ("attention", "normalises within the model")
     if definition.family == "softplus" and last:
         return "output", last
-    if not _is_bounded(definition):
+    if not is_bounded(definition):
         return "hidden", "unbounded"
     if last:
         return "output", last
-    if "pooler" in type(parent).__name__.lower():
-        return "output", f"bounded, in a {type(parent).__name__}"
-    if not _is_gate_like(definition):
+    if _is_in_pooler(chain):
+        return "output", f"bounded, in a {type(chain[-1][0]).__name__}"
+    if not is_gate_like(definition):
         return "hidden", "neither in [0, 1] nor last"
-    return _gate_or_hidden(chain, parent, name)
+    if not chain:
+        return "gate", "in doubt: values in [0, 1], within a forward"
+    return _gate_or_hidden(chain, *chain[-1])
+
+
+def _is_in_pooler(chain: Sequence[tuple[nn.Module, str]]) -> bool:
+    return bool(chain) and "pooler" in type(chain[-1][0]).__name__.lower()
 
 
 def _gate_or_hidden(chain: Sequence[tuple[nn.Module, str]], parent: nn.Module, name: str) -> tuple[Role, str]:
@@ -100,11 +120,13 @@ def is_metric(module: nn.Module) -> bool:
     return any(cls.__module__.startswith("torchmetrics.") for cls in type(module).__mro__)
 
 
-def _is_bounded(definition: Definition) -> bool:
+def is_bounded(definition: Definition) -> bool:
+    """Whether its values lie in a finite interval."""
     return definition.range is not None and all(math.isfinite(bound) for bound in definition.range)
 
 
-def _is_gate_like(definition: Definition) -> bool:
+def is_gate_like(definition: Definition) -> bool:
+    """Whether its values lie in [0, 1]."""
     return definition.range is not None and definition.range[0] >= 0 and definition.range[1] <= 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["module", "function", "attribute"]
+Kind = Literal["module", "function", "method", "attribute"]
 Role = Literal["hidden", "gate", "attention", "output"]
 ROLES: tuple[Role, ...] = ("hidden", "gate", "attention", "output")
 
@@ -24,7 +24,8 @@ class Site:
     Attributes:
         path: Where it is: the module's name in the model, or ``owner/function/index`` for a call in a forward.
         paths: All its names; more than one for a module that hangs under several parents.
-        kind: ``module``; ``function`` for a call such as ``F.relu(x)``; ``attribute`` for a function kept in one.
+        kind: ``module``; ``function`` for a call such as ``F.relu(x)``, ``method`` for ``x.relu()``; ``attribute`` for
+            a function kept in one.
         activation: Its spec as a string, or ``"unknown activation"``.
         role: ``hidden``; ``gate``, ``attention`` or ``output`` for those that a swap leaves alone unless told.
         reason: Why it has this role.

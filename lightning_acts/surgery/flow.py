@@ -1,0 +1,491 @@
+"""Where the result of an activation goes in one pass, and which role that gives it.
+
+Tensors are known by identity and held weakly, so that a traced pass takes no more memory than any other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from lightning_acts import registry
+from lightning_acts.definition import DEFINITIONS, Definition
+from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.roles import is_bounded, is_gate_like
+from lightning_acts.surgery.site import UNKNOWN, Role
+
+_Use = Literal["multiplied", "self", "matrix", "layer", "added", "output", "unknown"]
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# The same values in another shape, type or place.
+_SAME = _words(
+    "view reshape view_as reshape_as flatten unflatten ravel unsqueeze squeeze permute transpose t swapaxes swapdims "
+    "movedim moveaxis adjoint contiguous clone detach to type type_as float half double bfloat16 cpu cuda expand "
+    "expand_as repeat tile broadcast_to get alias requires_grad as_subclass dropout dropout1d dropout2d dropout3d "
+    "alpha_dropout feature_dropout feature_alpha_dropout nan_to_num"
+)
+# Some of the values, or means, sums and interpolations of them: linear, without weights. Pooling is told by its name.
+_PART = _words(
+    "chunk split split_with_sizes tensor_split hsplit vsplit dsplit unbind getitem select narrow index_select gather "
+    "take take_along_dim masked_select topk sort argsort argmax argmin multinomial bernoulli flip roll rot90 diagonal "
+    "diag tril triu as_strided repeat_interleave interpolate upsample upsample_nearest upsample_bilinear pad "
+    "constant_pad_nd pixel_shuffle pixel_unshuffle channel_shuffle unfold fold grid_sample mean nanmean sum nansum "
+    "amax amin max min median quantile logsumexp norm vector_norm linalg_norm linalg_vector_norm std var prod cumsum "
+    "cumprod any all nonzero count_nonzero one_hot view_as_real view_as_complex"
+)
+# Functions of one element, beside the registered activations.
+_UNARY = _words(
+    "neg negative positive abs absolute exp exp2 expm1 log log1p log2 log10 logit sqrt rsqrt square pow float_power "
+    "reciprocal sin cos erf sign sgn round floor ceil trunc frac clamp clip clamp_min clamp_max gt ge lt le eq ne "
+    "greater less isnan logical_not masked_fill"
+)
+_PRODUCTS = _words("mul div")
+_SUMS = _words("add sub maximum minimum fmax fmin logaddexp logaddexp2 hypot pow float_power gt ge lt le")
+_MATRIX = _words("matmul mm bmm mv dot vdot inner outer tensordot addmm addmv addbmm baddbmm")
+_JOINS = _words(
+    "cat concat concatenate stack hstack vstack dstack column_stack row_stack block_diag setitem index_put index_copy "
+    "index_add index_fill scatter scatter_add scatter_reduce slice_scatter select_scatter masked_scatter "
+    "pad_sequence cartesian_prod meshgrid broadcast_tensors"
+)
+_LAYERS = re.compile(
+    r"linear|conv\w*|conv_transpose.*|convolution|bilinear|embedding|embedding_bag|prelu|.*lstm|.*gru|.*rnn_(tanh|relu)"
+    r"|(native_|cudnn_)?(batch|layer|group|instance|rms|local_response)_norm|.*_cell|scaled_dot_product.*"
+    r"|.*multi_head_attention.*|transformer_encoder_layer_fwd"
+)
+_LOSSES = re.compile(r".*_loss|.*cross_entropy.*|kl_div")
+_ALIASES = {"truediv": "div", "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub"}
+# What a bounded activation makes of its own input when the two are multiplied.
+_COMPOSED = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
+
+
+@dataclass(eq=False)
+class _Run:
+    """One run of a site: what it was given, and what became of its result."""
+
+    definition: Definition | None
+    activation: str
+    given: _Node
+    exact: int
+    behind: frozenset[_Run]  # those of whose results its input is made, element by element
+    uses: dict[_Use, str] = field(default_factory=dict)
+    partners: list[frozenset[_Run]] = field(default_factory=list)
+    composed: str | None = None
+
+
+@dataclass(frozen=True)
+class _Node:
+    """What is known of a tensor.
+
+    Attributes:
+        stem: The same for tensors that are functions, element by element, of one tensor.
+        exact: The same for tensors that hold the same values.
+        runs: The runs of sites whose results it carries.
+        added: Those whose results were added to others on the way.
+        constant: Made of parameters, buffers, numbers and masks alone.
+    """
+
+    stem: int
+    exact: int
+    runs: frozenset[_Run] = frozenset()
+    added: frozenset[_Run] = frozenset()
+    constant: bool = False
+
+
+class Flow:
+    """Follows the results of sites through one pass, and tells their roles from what became of them.
+
+    It is told of every torch function call (:meth:`saw`), of each run of a site (:meth:`mark`, after the call was
+    seen) and of what the model returned (:meth:`returned`); then :meth:`role_of` answers.
+
+    Args:
+        model: The model that runs: its parameters and buffers are no data, and multiplying by them gates nothing.
+
+    Example:
+        >>> import torch
+        >>> flow = Flow(nn.Identity())
+        >>> x, scores = torch.randn(3), torch.randn(3)
+        >>> gate = torch.sigmoid(scores)
+        >>> flow.saw(torch.sigmoid, (scores,), {}, gate)
+        >>> flow.mark("gate", "sigmoid", scores, gate)
+        >>> product = x * gate
+        >>> flow.saw(torch.mul, (x, gate), {}, product)
+        >>> flow.returned(product)
+        >>> flow.role_of("gate")
+        ('gate', 'bounded, multiplied with another tensor')
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._numbers = count()
+        self._nodes: Any = WeakTensorKeyDictionary()
+        self._runs: dict[Hashable, list[_Run]] = {}
+        self._unary = _UNARY | {
+            _name(function)
+            for definition in DEFINITIONS.values()
+            if definition.kind == "elementwise"
+            for function in definition.functions
+        }
+        for tensor in (*model.parameters(), *model.buffers()):
+            self._nodes[tensor] = self._new(constant=True)
+
+    def saw(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
+        """A torch function was called, within ``__torch_function__`` of a mode.
+
+        Args:
+            func: The function, as the mode got it.
+            args: Its positional arguments.
+            kwargs: Its keyword arguments.
+            result: What it returned.
+        """
+        name = _name(func)
+        given = [*_tensors(args), *_tensors(kwargs.values())]
+        results = [args[0]] if name == "setitem" else list(_tensors([result]))
+        if not results:
+            return
+        nodes = [self._node(tensor) for tensor in given]
+        made = name.startswith("new_") or name.endswith("_like")
+        if name in ("zeros", "zeros_like", "new_zeros"):
+            node = self._new()  # what states start from: it stands for the data that follows
+        elif made or (all(node.constant for node in nodes) and not _LAYERS.fullmatch(name)):
+            node = self._new(constant=True)
+        else:
+            node = self._outcome(name, args, nodes)
+        if all(tensor.dtype is torch.bool for tensor in results) and not node.runs:
+            node = replace(node, constant=True)
+        for tensor in results:
+            # Several results are several parts.
+            in_place = bool(given) and tensor is given[0]
+            self._put(tensor, node if len(results) == 1 else self._other(node), in_place)
+
+    def mark(self, site: Hashable, activation: str, given: Any, result: Any) -> None:
+        """A site ran: to be called after :meth:`saw` for a function, from a forward hook for a module.
+
+        Args:
+            site: What :meth:`role_of` is asked with.
+            activation: The site's spec, or ``"unknown activation"``.
+            given: Its input.
+            result: What it returned.
+        """
+        with torch._C.DisableTorchFunction():
+            if not isinstance(given, Tensor) or not isinstance(result, Tensor):
+                return
+            node = self._node(given)
+            for earlier in node.runs | node.added:
+                earlier.uses.setdefault("layer", f"goes into {activation}")
+            behind = node.runs.union(*(earlier.behind for earlier in node.runs))
+            definition = None if activation == UNKNOWN else registry.info(ActivationSpec.parse(activation).name)
+            run = _Run(definition, activation, node, next(self._numbers), behind)
+            self._runs.setdefault(site, []).append(run)
+            of_elements = definition is None or definition.kind == "elementwise"
+            stem = node.stem if of_elements else next(self._numbers)
+            self._put(result, _Node(stem, run.exact, frozenset({run})), in_place=result is given)
+
+    def returned(self, outputs: Any) -> None:
+        """The model returned: tensors in tuples, mappings, data classes and other plain objects.
+
+        Args:
+            outputs: What it returned.
+        """
+        with torch._C.DisableTorchFunction():
+            for tensor in _leaves(outputs, set()):
+                node = self._node(tensor)
+                for run in node.runs | node.added:
+                    run.uses.setdefault("output", "returned by the model")
+
+    def role_of(self, site: Hashable) -> tuple[Role | None, str]:
+        """The role of a site and why; None for the role where the data flow leaves it open.
+
+        Args:
+            site: As it was given to :meth:`mark`.
+        """
+        answers = dict.fromkeys(_role_of_run(run) for run in self._runs.get(site, ()))
+        if not answers:
+            return None, "it did not run"
+        roles = {role for role, _ in answers}
+        if len(roles) > 1:
+            return None, "its runs differ: " + ", ".join(sorted({f"{role or 'open'} ({why})" for role, why in answers}))
+        return next(iter(answers))
+
+    def feeds_layers(self, site: Hashable) -> bool:
+        """Whether the result of every run of a site goes into a layer.
+
+        Args:
+            site: As it was given to :meth:`mark`.
+        """
+        return bool(self._runs.get(site)) and all("layer" in run.uses for run in self._runs[site])
+
+    def composed(self, site: Hashable) -> str | None:
+        """The activation that a site makes together with the multiplication by its own input: sigmoid makes silu.
+
+        Args:
+            site: As it was given to :meth:`mark`.
+        """
+        names = {run.composed for run in self._runs.get(site, ())}
+        return names.pop() if len(names) == 1 else None
+
+    def _node(self, tensor: Tensor) -> _Node:
+        node = self._nodes.get(tensor)
+        if node is None:
+            # A mask is no data: to multiply by it only leaves out.
+            node = self._nodes[tensor] = self._new(constant=tensor.dtype is torch.bool)
+        return node  # type: ignore[no-any-return]
+
+    def _put(self, tensor: Tensor, node: _Node, in_place: bool) -> None:
+        self._nodes[tensor] = node
+        if in_place and tensor._base is not None:
+            self._nodes[tensor._base] = self._joined([self._node(tensor._base), node])
+
+    def _new(
+        self, runs: Iterable[_Run] = (), added: Iterable[_Run] = (), stem: int | None = None, constant: bool = False
+    ) -> _Node:
+        number = next(self._numbers)
+        return _Node(number if stem is None else stem, number, frozenset(runs), frozenset(added), constant)
+
+    def _other(self, node: _Node) -> _Node:
+        """Other values that carry the same."""
+        return replace(node, stem=(number := next(self._numbers)), exact=number)
+
+    def _joined(self, nodes: Sequence[_Node]) -> _Node:
+        return self._new(
+            frozenset().union(*(node.runs for node in nodes)), frozenset().union(*(node.added for node in nodes))
+        )
+
+    def _outcome(self, name: str, args: Sequence[Any], nodes: Sequence[_Node]) -> _Node:
+        data = [node for node in nodes if not node.constant]
+        first = nodes[0]
+        if name in _SAME:
+            return first
+        if name in _JOINS:
+            return self._joined(nodes)
+        if name == "copy":
+            return nodes[-1]
+        if name in ("max", "min") and len(data) == 2:
+            return self._sum(*data)
+        if name in _PART or "pool" in name:
+            # A table of parameters subscripted by data is data.
+            return self._new() if first.constant and data else self._other(first)
+        if name in _PRODUCTS | _SUMS and len(data) == 1:
+            return replace(data[0], exact=next(self._numbers))
+        if name in _PRODUCTS:
+            return self._product(*data[:2])
+        if name in _SUMS:
+            return self._sum(*data[:2])
+        if name in self._unary:
+            return replace(first, exact=next(self._numbers))
+        if name == "where" and args and isinstance(args[0], Tensor):
+            return self._choice(first, nodes[1:])
+        if name in ("addcmul", "addcdiv", "lerp") and len(nodes) == 3:
+            return self._of_three(name, *nodes)
+        if name == "einsum":
+            return self._einsum(args[0], nodes)
+        if name in _MATRIX:
+            return self._matrix(name, nodes)
+        return self._consumed(name, nodes)
+
+    def _consumed(self, name: str, nodes: Sequence[_Node]) -> _Node:
+        is_layer, is_loss = _LAYERS.fullmatch(name), _LOSSES.fullmatch(name)
+        use: _Use = "layer" if is_layer else "output" if is_loss else "unknown"
+        for position, node in enumerate(nodes):
+            # What takes the place of a layer's weights: dynamic filters.
+            as_weight = is_layer and position == 1 and (name == "linear" or name.startswith("conv"))
+            for run in node.runs:
+                if as_weight:
+                    self._use_as_matrix(run, nodes[0], f"the weight of {name}()")
+                else:
+                    run.uses.setdefault(use, f"goes into {name}()")
+            for run in node.added - node.runs:
+                run.uses.setdefault(use, f"goes into {name}() after an addition")
+        return self._new()
+
+    def _product(self, one: _Node, other: _Node) -> _Node:
+        kept = {
+            run
+            for own, factor in ((one, other), (other, one))
+            for run in own.runs
+            if not self._is_used_as_factor(run, own, factor)
+        }
+        return self._new(kept, stem=one.stem if one.stem == other.stem else None)
+
+    def _is_used_as_factor(self, run: _Run, own: _Node, factor: _Node) -> bool:
+        """Note what the multiplication is for a run; False where its result only meets itself."""
+        if run in factor.runs or any(run in later.behind for later in factor.runs):
+            return False
+        if factor.stem == run.given.stem:
+            run.uses.setdefault("self", "multiplied with its own input")
+            if factor.exact == run.given.exact and own.exact == run.exact:
+                run.composed = _COMPOSED.get(run.activation)
+        else:
+            run.uses.setdefault("multiplied", "multiplied with another tensor")
+            run.partners.append(factor.runs)
+        return True
+
+    def _sum(self, one: _Node, other: _Node) -> _Node:
+        runs, added = one.runs | other.runs, one.added | other.added
+        if one.stem == other.stem:
+            return self._new(runs, added, stem=one.stem)
+        for run in runs:
+            run.uses.setdefault("added", "added to another tensor")
+        return self._new(runs if one.runs and other.runs else (), added | runs)
+
+    def _choice(self, condition: _Node, choices: Sequence[_Node]) -> _Node:
+        for run in condition.runs:
+            run.uses.setdefault("multiplied", "chooses between tensors")
+            run.partners.append(frozenset())
+        return self._joined(choices)
+
+    def _of_three(self, name: str, first: _Node, second: _Node, third: _Node) -> _Node:
+        if name == "lerp":
+            if third.constant:
+                return self._sum(first, second)
+            products = [node if node.constant else self._product(third, node) for node in (first, second)]
+            return self._sum(*products)
+        if second.constant or third.constant:
+            product = second if third.constant else third
+        else:
+            product = self._product(second, third)
+        return product if first.constant else self._sum(first, product)
+
+    def _matrix(self, name: str, nodes: Sequence[_Node]) -> _Node:
+        if name in ("addmm", "addmv", "addbmm", "baddbmm"):
+            added, *nodes = nodes
+            for run in added.runs:
+                run.uses.setdefault("added", "added to another tensor")
+        one, other = nodes[0], nodes[-1]
+        for own, factor in ((one, other), (other, one)):
+            for run in own.runs | own.added:
+                if factor.constant:
+                    run.uses.setdefault("layer", f"{name}() with parameters")
+                else:
+                    self._use_as_matrix(run, factor, f"in {name}() with another tensor")
+        return self._new()
+
+    def _use_as_matrix(self, run: _Run, factor: _Node, reason: str) -> None:
+        run.uses.setdefault("matrix", reason)
+        run.partners.append(factor.runs)
+
+    def _einsum(self, equation: Any, nodes: Sequence[_Node]) -> _Node:
+        if not isinstance(equation, str) or len(nodes) != 2 or "->" not in equation:
+            return self._other(nodes[0]) if len(nodes) == 1 else self._consumed("einsum", nodes)
+        terms, result = equation.replace(" ", "").split("->")
+        one, other = terms.split(",")
+        if set(one) & set(other) - set(result):
+            return self._matrix("einsum", nodes)
+        data = [node for node in nodes if not node.constant]
+        return self._product(*data) if len(data) == 2 else self._other(data[0])
+
+
+def _role_of_run(run: _Run) -> tuple[Role | None, str]:
+    uses, definition = run.uses, run.definition
+    if not uses:
+        return None, "its result is not used"
+    if definition is not None and definition.kind == "normalising":
+        return _role_of_normalising(uses)
+    if definition is not None and definition.kind != "elementwise":
+        return None, f"{definition.name} is {definition.kind}"
+    if definition is not None and not is_bounded(definition):
+        if definition.family == "softplus" and set(uses) == {"output"}:
+            return "output", uses["output"]
+        if "multiplied" in uses and not _is_content(run):
+            return "hidden", "unbounded, multiplied with another tensor: the nonlinearity of a GLU"
+        return "hidden", f"unbounded, {_first(uses)}"
+    return _role_of_bounded(run)
+
+
+def _role_of_normalising(uses: Mapping[_Use, str]) -> tuple[Role | None, str]:
+    for use in ("matrix", "multiplied", "self"):
+        if use in uses:
+            return "attention", f"normalises, {uses[use]}"
+    if "output" in uses and "layer" not in uses:
+        return "output", f"normalises, {uses['output']}"
+    return None, _first(uses)
+
+
+def _role_of_bounded(run: _Run) -> tuple[Role | None, str]:
+    uses, definition = run.uses, run.definition
+    if "self" in uses:
+        if run.composed:
+            return "hidden", f"{uses['self']}: together {run.composed}"
+        return "gate", f"{uses['self']}, as part of another activation"
+    scales = definition is not None and is_gate_like(definition)
+    if "multiplied" in uses:
+        if not scales and _is_content(run):
+            return "hidden", "multiplied with a gate"
+        return "gate", f"bounded, {uses['multiplied']}"
+    if "matrix" in uses:
+        if scales:
+            return "attention", f"values in [0, 1], {uses['matrix']}"
+        return ("hidden", f"{uses['matrix']} that weighs it") if _is_content(run) else (None, uses["matrix"])
+    if "layer" in uses and "output" in uses:
+        return None, f"{uses['layer']}, and {uses['output']}"
+    if "layer" in uses:
+        return "hidden", uses["layer"]
+    if "output" in uses:
+        return "output", uses["output"]
+    return ("hidden", uses["added"]) if "added" in uses else (None, uses["unknown"])
+
+
+def _is_content(run: _Run) -> bool:
+    """Whether all that a result was multiplied with weighs it: values in [0, 1], or normalised ones."""
+    return all(
+        any(
+            partner.definition is not None
+            and (partner.definition.kind == "normalising" or is_gate_like(partner.definition))
+            for partner in partners
+        )
+        for partners in run.partners
+    )
+
+
+def _first(uses: Mapping[_Use, str]) -> str:
+    return next(iter(uses.values()))
+
+
+def _name(func: Callable[..., Any]) -> str:
+    """One name for the forms of an operation: ``torch.mul``, ``Tensor.mul_``, ``Tensor.__rmul__``."""
+    raw = str(getattr(func, "__name__", ""))
+    name = raw.strip("_").split(".")[0]
+    if (
+        raw.startswith("__")
+        and name[:1] in ("r", "i")
+        and name[1:] in ("add", "sub", "mul", "div", "truediv", "matmul")
+    ):
+        name = name[1:]
+    return _ALIASES.get(name, "sub" if name == "rsub" else name)
+
+
+def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (tuple, list)):
+            yield from _tensors(value)
+
+
+def _leaves(value: Any, seen: set[int]) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+        return
+    if value is None or isinstance(value, (str, bytes, int, float, complex, type, nn.Module)) or id(value) in seen:
+        return
+    seen.add(id(value))
+    if isinstance(value, Mapping):
+        children: Iterable[Any] = value.values()
+    elif isinstance(value, (tuple, list, set, frozenset)):
+        children = value
+    elif dataclasses.is_dataclass(value):
+        children = [getattr(value, entry.name, None) for entry in dataclasses.fields(value)]
+    else:
+        children = getattr(value, "__dict__", {}).values()
+    for child in children:
+        yield from _leaves(child, seen)
