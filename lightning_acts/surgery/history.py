@@ -140,12 +140,14 @@ class CallExchange(Exchange):
         set_routes(self.owner, (*routes_of(type(self.owner)), (self.route, self.submodule)))
 
     def take_back(self) -> bool:  # noqa: D102
-        if not self.is_intact():
-            return False
-        mine = (self.route, self.submodule)
-        set_routes(self.owner, tuple(entry for entry in routes_of(type(self.owner)) if entry != mine))
-        del self.owner._modules[self.submodule]
-        return True
+        whole = self.is_intact()
+        # Each half by itself: the installation may have failed between them.
+        mine, present = (self.route, self.submodule), routes_of(type(self.owner))
+        if mine in present:
+            set_routes(self.owner, tuple(entry for entry in present if entry != mine))
+        if self.owner._modules.get(self.submodule) is self.replacement:
+            del self.owner._modules[self.submodule]
+        return whole
 
     def is_intact(self) -> bool:  # noqa: D102
         replaced = (self.route, self.submodule) in routes_of(type(self.owner))

@@ -35,7 +35,7 @@ from lightning_acts.surgery.routes import (
     step_to,
 )
 from lightning_acts.surgery.site import Kind, SwapError
-from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError, layers
+from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError, layers, original
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 
@@ -168,7 +168,7 @@ class _Way:
 
 def _is_method(cls: type[nn.Module], code: CodeType) -> bool:
     """Whether a class runs this code under the name that it has there."""
-    return any(code is scope.function.__code__ for scope in method_scopes(base_of(cls), code.co_name))
+    return any(original(code) is scope.function.__code__ for scope in method_scopes(base_of(cls), code.co_name))
 
 
 def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> SeenCall | None:
@@ -213,12 +213,12 @@ def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
     owner = base_of(type(way.owner))
     frame = way.frames[-1]
     scopes = method_scopes(owner, frame.f_code.co_name)
-    scope = next(scope for scope in scopes if scope.function.__code__ is frame.f_code)
+    scope = next(scope for scope in scopes if scope.function.__code__ is original(frame.f_code))
     node = _node_that_runs(frame, scope)
     path: list[tuple[Scope, tuple[Step, ...]]] = [(scope, ())]
     inner = way.frames[-2::-1]
     while inner:
-        if _contains(scope.function.__code__, inner[0].f_code):  # a function or a lambda defined within
+        if _contains(scope.function.__code__, original(inner[0].f_code)):  # a function or a lambda defined within
             frame, *inner = inner
             node = _node_that_runs(frame, scope)
             continue
@@ -245,13 +245,15 @@ def _hop(
         for reference in references:
             value = scope.resolve(reference)
             helper = None if value is UNKNOWN else reached(reference, value, scope)
-            if helper is not None and _contains(helper.function.__code__, inner[length - 1].f_code):
+            if helper is not None and _contains(
+                helper.function.__code__, original(inner[length - 1].f_code)
+            ):
                 return reference, helper, length
     # Only known when it runs: a variable, an element of a list, an attribute of an object.
     called = node.func if isinstance(node, ast.Call) else node
     function = _value_in(frame, called)
     function = getattr(function, "__func__", function)
-    found = [layer for layer in layers(function) if layer.__code__ is inner[0].f_code]
+    found = [layer for layer in layers(function) if layer.__code__ is original(inner[0].f_code)]
     if not found or function_named(function_name(found[0])) is not found[0]:
         raise SourceError(f"reached through {inner[0].f_code.co_name}, in a way that the source does not show")
     return called, Scope(found[0], scope.owner, False), 1

@@ -274,9 +274,14 @@ def _relies_on_aliasing(model: nn.Module, chosen: Sequence[Located], example_inp
     ]
     before = run(model, example_input)
     exchanges = [_prepare(model, located, spec) for located, spec in zip(in_place, specs, strict=True)]
-    with _installed(exchanges) as fast_paths:
-        after = run(model, example_input)
-    _uninstall(exchanges, fast_paths)
+    fast_paths: FastPaths = []
+    try:
+        with _installed(exchanges) as fast_paths:
+            after = run(model, example_input)
+        _uninstall(exchanges, fast_paths)
+    except BaseException:  # also in the midst of the taking back; what is back already stays so
+        _uninstall(exchanges, fast_paths)
+        raise
     if all(torch.equal(one, other) for one, other in zip(before, after, strict=True)):
         return []
     paths = ", ".join(located.site.path for located in in_place[:5])

@@ -226,14 +226,32 @@ def rewritten(function: Function, replace: Replace, leading: str | None = None) 
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     if set(made.co_freevars) - set(cells):
         raise SourceError(f"it uses names that it did not before: {set(made.co_freevars) - set(cells)}")
+    made = made.replace(**replacing)
+    _remember(made, code)
     twin = types.FunctionType(
-        made.replace(**replacing),
+        made,
         function.__globals__,
         function.__name__,
         function.__defaults__,
         tuple(cells[name] for name in made.co_freevars),
     )
     return _dressed(twin, function)
+
+
+_ORIGINALS: dict[types.CodeType, types.CodeType] = {}
+
+
+def original(code: types.CodeType) -> types.CodeType:
+    """The code as its author wrote it, of one that may be rewritten."""
+    return _ORIGINALS.get(code, code)
+
+
+def _remember(made: types.CodeType, code: types.CodeType) -> None:
+    _ORIGINALS[made] = code
+    inner, inner_before = ([c for c in both.co_consts if isinstance(c, types.CodeType)] for both in (made, code))
+    if [c.co_name for c in inner] == [c.co_name for c in inner_before]:
+        for one, other in zip(inner, inner_before, strict=True):
+            _remember(one, other)
 
 
 def _dressed(twin: Function, original: Function) -> Function:
