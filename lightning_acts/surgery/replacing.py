@@ -27,6 +27,7 @@ from lightning_acts.surgery.roles import chain_to, role_of
 from lightning_acts.surgery.site import Role, Site, SwapError
 from lightning_acts.surgery.source import SourceError
 
+
 def swap(
     model: nn.Module,
     mapping: SwapMap | Plan,
@@ -181,9 +182,7 @@ def _refuse_model(model: nn.Module) -> None:
         )
 
 
-def _follow(
-    model: nn.Module, plan: Plan, found: Found
-) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
+def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
     """The sites that a plan names, each with its replacement, after checking that they are what the plan found."""
     by_path = {path: located for located in found.located for path in located.site.paths}
     by_route = {(plain_path(c.path_in_tree), c.route): c for c in found.located if isinstance(c, CallSite)}
@@ -245,14 +244,17 @@ def _prepare(model: nn.Module, located: Located, replacement: ActivationLike) ->
     new.train(around[0].training)
     enclosing = next((module for module in around if next(module.parameters(), None) is not None), None)
     if enclosing is not None and not any(parameter.requires_grad for parameter in enclosing.parameters()):
-        new.requires_grad_(False)
+        for parameter in new.parameters():
+            parameter.requires_grad = False  # requires_grad_ refuses those that have no size yet
     path, requested = located.site.path, describe(replacement)
     if isinstance(located, ModuleSite):
         return ModuleExchange(path, requested, new, located.module, located.slots)
     if isinstance(located, CallSite):
         name = submodule_name(located.owner, located.name)
         return CallExchange(path, requested, new, located.owner, located.route, name)
-    return AttributeExchange(path, requested, new, located.owner, located.attribute, vars(located.owner)[located.attribute])
+    return AttributeExchange(
+        path, requested, new, located.owner, located.attribute, vars(located.owner)[located.attribute]
+    )
 
 
 def _path_of_replacement(located: Located, exchange: Exchange) -> str:

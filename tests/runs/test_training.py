@@ -85,6 +85,13 @@ def test_a_strangers_model_from_yaml(project: Path, cli: Cli) -> None:
     assert sum(map(float, predictions[1][1:])) == pytest.approx(1, abs=1e-5)
     assert "exists, and is not overwritten" in cli("predict", str(run), "--out", "p.csv", expect=1).stderr
     assert "after 4 epochs" in cli("resume", str(run)).stderr
+
+    sites = json.loads(cli("inspect", str(run), "--json").stdout)
+    assert [site["activation"] for site in sites] == ["prelu(init=0.1)"]
+    cli("swap", str(run), "--map", "prelu=mish", "--out", "mish.pt")
+    best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
+    assert torch.equal(torch.load(project / "mish.pt")["net.1.weight"], best["net.1.weight"])
+    assert "is a run, and has weights of its own" in cli("inspect", str(run), "--weights", "x", expect=2).stderr
     cli("train", "mine.yaml")
     assert len(list(project.glob("runs/*/*"))) == 2
 

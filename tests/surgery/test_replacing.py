@@ -351,6 +351,28 @@ class TestPerChannel:
         assert repr(model[1]) == "PReLU(num_parameters=8)"
         assert report.plan.sites[0].replacement == "prelu(num_parameters=8)"
 
+    def test_every_kind_of_site_has_its_own_size(self) -> None:
+        class Net(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.a, self.b, self.c = nn.Conv2d(3, 5, 3), nn.Conv2d(5, 6, 1), nn.Conv2d(6, 7, 1)
+                self.module, self.function = nn.ReLU(), F.relu
+
+            def forward(self, x: Tensor) -> Tensor:
+                return F.relu(self.c(self.function(self.b(self.module(self.a(x)))))).relu()
+
+        model, x = Net().requires_grad_(False), torch.randn(2, 3, 8, 8)
+        report = acts.swap(model, {"relu": "prelu(per=channel)"}, example_input=x, role=["hidden", "output"])
+        sizes = {name: tuple(p.shape) for name, p in model.named_parameters() if p.dim() == 1 and "bias" not in name}
+        assert sizes == {
+            "module.weight": (5,), "function.weight": (6,), "relu_0.weight": (7,), "relu_1.weight": (7,),
+        }  # fmt: skip
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+        fresh = Net()
+        acts.swap(fresh, acts.Plan.from_dict(report.plan.to_dict()))
+        fresh.load_state_dict(model.state_dict())
+        assert torch.equal(fresh(x), model(x))
+
     def test_sized_by_the_first_batch(self) -> None:
         model = mlp()
         seen: list[int] = []
