@@ -152,6 +152,7 @@ class Output:
         (lambda m, x: torch.fft.fft(m.act(x)), None),
         (lambda m, x: (m.act(x), x)[1], None),
         # Weights of others.
+        (lambda m, x: F.linear(x, torch.matmul(m.act(m.one(x)), m.two.weight)), "gate"),
         (lambda m, x: m.act(x @ x.T) @ x, "attention"),
         (lambda m, x: F.linear(x, m.act(m.one(x))), "attention"),
     ],
@@ -198,6 +199,8 @@ def test_both_results_of_one_call_in_two_uses() -> None:
         (nn.ReLU6(), lambda m, x: m.two((y := m.act(m.one(x))) * torch.sigmoid(y.mean(0))), "hidden"),
         (nn.Tanh(), lambda m, x: m.two(m.act(m.one(x)) * x), "gate"),
         (nn.Tanh(), lambda m, x: m.act(x) @ m.act(x).T, None),
+        (nn.Tanh(), lambda m, x: torch.softmax(50 * m.act(x @ x.T / 50), -1) @ x, "attention"),
+        (nn.Tanh(), lambda m, x: torch.softmax(m.two(m.act(m.one(x))), 0) * x, "hidden"),
         (nn.Tanh(), lambda m, x: 2.0 * m.act(m.one(x)) * m.shift, "output"),
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(m.one(x) + 3) / 6)), "gate"),
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(x + 3) / 6)), "gate"),
