@@ -162,7 +162,7 @@ class Flow:
         elif made or (all(node.constant for node in nodes) and not _LAYERS.fullmatch(name)):
             node = self._new(constant=True)
         else:
-            node = self._outcome(name, args, nodes)
+            node = self._outcome(name, args, kwargs, nodes)
         if all(tensor.dtype is torch.bool for tensor in results) and not node.runs:
             node = replace(node, constant=True)
         for tensor in results:
@@ -256,7 +256,7 @@ class Flow:
             frozenset().union(*(node.runs for node in nodes)), frozenset().union(*(node.added for node in nodes))
         )
 
-    def _outcome(self, name: str, args: Sequence[Any], nodes: Sequence[_Node]) -> _Node:
+    def _outcome(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], nodes: Sequence[_Node]) -> _Node:
         data = [node for node in nodes if not node.constant]
         first = nodes[0]
         if name in _SAME:
@@ -278,8 +278,8 @@ class Flow:
             return self._sum(*data[:2])
         if name in self._unary:
             return replace(first, exact=next(self._numbers))
-        if name == "where" and args and isinstance(args[0], Tensor):
-            return self._choice(first, nodes[1:])
+        if name == "where":  # of a condition alone it gives the places
+            return self._choice(first, nodes[1:]) if len(args) + len(kwargs) > 1 else self._other(first)
         if name in ("addcmul", "addcdiv", "lerp") and len(nodes) == 3:
             return self._of_three(name, *nodes)
         if name == "einsum":
