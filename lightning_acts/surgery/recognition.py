@@ -6,6 +6,7 @@ import copy
 import functools
 import inspect
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -84,14 +85,12 @@ def _close(one: Tensor, other: Tensor) -> Tensor:
 
 def _fitted(curve: Tensor) -> str | None:
     """The spec of a family whose one parameter a point of the curve tells, if the whole curve agrees."""
-    from scipy.optimize import brentq  # late: most models need no fit
-
     x, lowest, middle = -10.0, float(curve[0]), float(curve[curve.numel() // 2])
-    estimates = {
+    estimates: dict[str, tuple[str, Callable[[], float]]] = {
         "leaky_relu": ("negative_slope", lambda: lowest / x),
         "elu": ("alpha", lambda: lowest / math.expm1(x)),
-        "celu": ("alpha", lambda: brentq(lambda alpha: alpha * math.expm1(x / alpha) - lowest, 1e-2, 1e4)),
         "softplus": ("beta", lambda: math.log(2) / middle),
+        "celu": ("alpha", lambda: _alpha_of_celu(x, lowest)),
     }
     for name, (parameter, estimate) in estimates.items():
         try:
@@ -102,6 +101,12 @@ def _fitted(curve: Tensor) -> str | None:
         if fitted is not None and _close(fitted, curve).all():
             return str(spec)
     return None
+
+
+def _alpha_of_celu(x: float, value: float) -> float:
+    from scipy.optimize import brentq  # late: it takes long to load, and few models need it
+
+    return float(brentq(lambda alpha: alpha * math.expm1(x / alpha) - value, 1e-2, 1e4))
 
 
 def _grid() -> Tensor:

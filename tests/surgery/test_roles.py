@@ -126,7 +126,7 @@ def test_gates_of_squeeze_and_excitation() -> None:
         (SigmoidMlp("scale"), "scale", (None, "it did not run"), "gate", "it did not run"),
         (SigmoidMlp("act"), "act", (None, "it did not run"), "hidden", "named 'act'"),
         # A pooler ends an encoder, whatever head follows.
-        (Bert(), "pooler.activation", ("hidden", "goes into linear()"), "output", "BertPooler"),
+        (Bert(), "pooler.activation", ("hidden", "goes into linear()"), "output", "pooler"),
     ],
 )
 def test_data_flow_before_structure(
