@@ -144,7 +144,7 @@ def test_on_the_meta_device_types_alone_are_known() -> None:
 def test_known_types_need_no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognition, "_curve", lambda _: pytest.fail("a curve was computed"))
     model = torchvision.models.resnet50()
-    assert {recognition.recognise(module) for module in model.modules()} == {None, "relu"}
+    assert {recognition.recognise(module) for module in model.modules()} == {None, "relu(inplace=True)"}
 
 
 def test_torchs_name_comes_first() -> None:
