@@ -135,7 +135,7 @@ class Written:
         node: The whole expression that applies it.
         function: The function, or the module class of an instance that is made on the spot.
         applied: What it computes, as far as the source tells.
-        input: The expression of its input; None where the call unpacks its arguments.
+        input: The expression of its input; None where the call unpacks its arguments, or where there is no call.
         kind: ``function`` or ``method``.
     """
 
@@ -155,16 +155,22 @@ class Written:
 
 
 def written(node: ast.expr, scope: Scope) -> Written | None:
-    """The activation that an expression applies, if its callee can be told from the source."""
+    """The activation that an expression applies, or hands on as a function, if the source tells which one it is."""
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return _handed_on(node, scope)
     if isinstance(node, ast.BinOp):
         return _self_gated(node, scope)
     if not isinstance(node, ast.Call):
         return None
     function = scope.resolve(node.func)
-    if function in _MAXIMA:
-        return _maximum(node, scope)
-    if function is not UNKNOWN and is_candidate(function):
-        found = applied(function, *_literals(node.args, node.keywords))
+    bound: Mapping[str, Any] = {}
+    if isinstance(function, functools.partial) and not function.args:
+        function, bound = function.func, function.keywords
+    if is_candidate(function):
+        if function in _MAXIMA:
+            return _maximum(node, scope)
+        args, kwargs = _literals(node.args, node.keywords)
+        found = applied(function, args, {**bound, **kwargs})
         if found is None or _is_part_of_self_gated(node, scope):
             return None
         return Written(node, function, found, _first_argument(node), "function")
@@ -173,6 +179,27 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
     if isinstance(node.func, ast.Attribute) and function is UNKNOWN and is_method(node.func.attr):
         return _method(node, node.func, scope)
     return None
+
+
+def _handed_on(node: ast.expr, scope: Scope) -> Written | None:
+    """``F.relu`` in ``map(F.relu, xs)`` or ``act = F.relu``: whoever calls it then calls what is put there."""
+    function = scope.resolve(node)
+    if function is UNKNOWN or not is_candidate(function) or not _is_handed_on(node, scope):
+        return None
+    found = applied(function, [UNKNOWN], {})
+    return None if found is None else Written(node, function, found, None, "function")
+
+
+def _is_handed_on(node: ast.expr, scope: Scope) -> bool:
+    parent = scope.source.parents.get(node)
+    match parent:
+        case ast.Call(func=func):
+            return node is not func
+        case ast.IfExp(test=test):
+            return node is not test
+    kinds = (ast.keyword, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.Return, ast.List, ast.Tuple, ast.Dict, ast.Lambda)
+    grandparent = scope.source.parents.get(parent) if parent is not None else None
+    return isinstance(parent, kinds) and not isinstance(grandparent, ast.Compare)
 
 
 def _method(node: ast.Call, called: ast.Attribute, scope: Scope) -> Written | None:
@@ -184,9 +211,11 @@ def _method(node: ast.Call, called: ast.Attribute, scope: Scope) -> Written | No
         return _maximum(node, scope)
     args, kwargs = _literals(node.args, node.keywords)
     found = applied(function, [UNKNOWN, *args], kwargs)
-    takes_none = found is not None and not found.definition.parameters
-    if found is None or (takes_none and (node.args or node.keywords)) or _is_part_of_self_gated(node, scope):
+    if found is None or _is_part_of_self_gated(node, scope):
         return None
+    taken = [parameter for parameter in found.definition.parameters if parameter.name != "inplace"]
+    if len(node.args) + len(node.keywords) > max(len(taken), 2 * (function in _CLAMPS)):
+        return None  # relu() of a tensor takes nothing: it is a function of something else, such as a module
     return Written(node, function, found, receiver, "method")
 
 

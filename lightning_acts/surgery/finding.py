@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import types
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -20,9 +21,9 @@ from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, routes_of
 from lightning_acts.surgery.roles import chain_to, is_metric, role_of
-from lightning_acts.surgery.routes import Route, calls_of
+from lightning_acts.surgery.routes import Route, function_name, read
 from lightning_acts.surgery.site import Role, Site, type_name
-from lightning_acts.surgery.source import UNKNOWN
+from lightning_acts.surgery.source import UNKNOWN, layers
 
 @dataclass(frozen=True)
 class ModuleSite:
@@ -51,7 +52,7 @@ class CallSite:
 
     def why_not(self) -> str | None:
         """Why the call can't be replaced; None where it can."""
-        why = self.obstacle or obstacle(type(self.owner), self.route)
+        why = self.obstacle or _bound_before(self.owner, self.route) or obstacle(type(self.owner), self.route)
         return None if why is None else f"the call can't be replaced: {why}"
 
 
@@ -66,7 +67,19 @@ class AttributeSite:
 
     def why_not(self) -> str | None:
         """Why the attribute can't be replaced; None where it can."""
+        if self.attribute in read(base_of(type(self.owner))).compared:
+            return "its module compares it with another function: with a module there, it would take another way"
         return None
+
+
+def _bound_before(owner: nn.Module, route: Route) -> str | None:
+    """Where the module keeps the method itself, past its class, in the words of an obstacle."""
+    for name, value in vars(owner).items():
+        functions = list(layers(getattr(value, "__func__", value)))
+        is_method = name == "forward" or (isinstance(value, types.MethodType) and value.__self__ is owner)
+        if is_method and (name == "forward" or any(function_name(f) == route.steps[0].function for f in functions)):
+            return f"the instance keeps the method {name!r} in an attribute, past its class"
+    return None
 
 
 Located = ModuleSite | CallSite | AttributeSite
@@ -162,11 +175,11 @@ def _call_sites(
         if module in activations or is_metric(module):
             continue
         replaced = {route for route, _ in routes_of(type(module))}
-        by_route = {entry.call.route: entry for entry in ran.get(id(module), []) if entry.obstacle is None}
-        written = [call for call in calls_of(base_of(type(module))) if call.route not in replaced]
+        by_route = {entry.call.route: entry for entry in ran.get(id(module), [])}
+        written = [call for call in read(base_of(type(module))).calls if call.route not in replaced]
         known = {call.route for call in written}
         entries = [by_route.get(call.route) or SeenCall(module, call) for call in written]
-        entries += [entry for entry in ran.get(id(module), []) if entry.obstacle or entry.call.route not in known]
+        entries += [entry for entry in ran.get(id(module), []) if entry.call.route not in known]
         indices: Counter[str] = Counter()
         for entry in entries:
             call = entry.call
@@ -198,6 +211,8 @@ def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[
             for call in remaining
             if call.owner is attribute.owner and _calls_attribute(call, attribute)
         ]
+        if attribute.why_not() is not None and any(call.route.steps for call in own):
+            continue  # the calls can be replaced where the attribute can't
         remaining = [call for call in remaining if call not in own]
         if own:
             count = sum(call.site.calls or 0 for call in own)

@@ -22,7 +22,7 @@ from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.roles import is_bounded, is_gate_like
 from lightning_acts.surgery.site import UNKNOWN, Role
 
-_Use = Literal["multiplied", "self", "matrix", "layer", "added", "output", "unknown"]
+_Use = Literal["multiplied", "self", "matrix", "scores", "layer", "added", "output", "unknown"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -94,6 +94,7 @@ class _Node:
         runs: The runs of sites whose results it carries.
         added: Those whose results were added to others on the way.
         constant: Made of parameters, buffers, numbers and masks alone.
+        mixers: Those by whose results parameters were multiplied: it may turn out to be the weight of a layer.
     """
 
     stem: int
@@ -101,6 +102,7 @@ class _Node:
     runs: frozenset[_Run] = frozenset()
     added: frozenset[_Run] = frozenset()
     constant: bool = False
+    mixers: frozenset[_Run] = frozenset()
 
 
 class Flow:
@@ -160,7 +162,7 @@ class Flow:
         elif made or (all(node.constant for node in nodes) and not _LAYERS.fullmatch(name)):
             node = self._new(constant=True)
         else:
-            node = self._outcome(name, args, nodes)
+            node = self._outcome(name, args, kwargs, nodes)
         if all(tensor.dtype is torch.bool for tensor in results) and not node.runs:
             node = replace(node, constant=True)
         for tensor in results:
@@ -181,10 +183,11 @@ class Flow:
             if not isinstance(given, Tensor) or not isinstance(result, Tensor):
                 return
             node = self._node(given)
-            for earlier in node.runs | node.added:
-                earlier.uses.setdefault("layer", f"goes into {activation}")
-            behind = node.runs.union(*(earlier.behind for earlier in node.runs))
             definition = None if activation == UNKNOWN else registry.info(ActivationSpec.parse(activation).name)
+            normalises = definition is not None and definition.kind == "normalising"
+            for earlier in node.runs | node.added:
+                earlier.uses.setdefault("scores" if normalises else "layer", f"goes into {activation}")
+            behind = node.runs.union(*(earlier.behind for earlier in node.runs))
             run = _Run(definition, activation, node, next(self._numbers), behind)
             self._runs.setdefault(site, []).append(run)
             of_elements = definition is None or definition.kind == "elementwise"
@@ -261,7 +264,7 @@ class Flow:
             frozenset().union(*(node.runs for node in nodes)), frozenset().union(*(node.added for node in nodes))
         )
 
-    def _outcome(self, name: str, args: Sequence[Any], nodes: Sequence[_Node]) -> _Node:
+    def _outcome(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], nodes: Sequence[_Node]) -> _Node:
         data = [node for node in nodes if not node.constant]
         first = nodes[0]
         if name in _SAME:
@@ -283,8 +286,8 @@ class Flow:
             return self._sum(*data[:2])
         if name in self._unary:
             return replace(first, exact=next(self._numbers))
-        if name == "where" and args and isinstance(args[0], Tensor):
-            return self._choice(first, nodes[1:])
+        if name == "where":  # of a condition alone it gives the places
+            return self._choice(first, nodes[1:]) if len(args) + len(kwargs) > 1 else self._other(first)
         if name in ("addcmul", "addcdiv", "lerp") and len(nodes) == 3:
             return self._of_three(name, *nodes)
         if name == "einsum":
@@ -304,6 +307,8 @@ class Flow:
                     self._use_as_matrix(run, nodes[0], f"the weight of {name}()")
                 else:
                     run.uses.setdefault(use, f"goes into {name}()")
+            for run in node.mixers if as_weight else ():
+                self._use_as_factor(run, f"weighs the weights of {name}()", nodes[0])
             for run in node.added - node.runs:
                 run.uses.setdefault(use, f"goes into {name}() after an addition")
         return self._new()
@@ -326,9 +331,12 @@ class Flow:
             if factor.exact == run.given.exact and own.exact == run.exact:
                 run.composed = _COMPOSED.get(run.activation)
         else:
-            run.uses.setdefault("multiplied", "multiplied with another tensor")
-            run.partners.append(factor.runs)
+            self._use_as_factor(run, "multiplied with another tensor", factor)
         return True
+
+    def _use_as_factor(self, run: _Run, reason: str, factor: _Node) -> None:
+        run.uses.setdefault("multiplied", reason)
+        run.partners.append(factor.runs)
 
     def _sum(self, one: _Node, other: _Node) -> _Node:
         runs, added = one.runs | other.runs, one.added | other.added
@@ -340,8 +348,7 @@ class Flow:
 
     def _choice(self, condition: _Node, choices: Sequence[_Node]) -> _Node:
         for run in condition.runs:
-            run.uses.setdefault("multiplied", "chooses between tensors")
-            run.partners.append(frozenset())
+            self._use_as_factor(run, "chooses between tensors", self._new())
         return self._joined(choices)
 
     def _of_three(self, name: str, first: _Node, second: _Node, third: _Node) -> _Node:
@@ -362,13 +369,15 @@ class Flow:
             for run in added.runs:
                 run.uses.setdefault("added", "added to another tensor")
         one, other = nodes[0], nodes[-1]
+        mixers: set[_Run] = set()
         for own, factor in ((one, other), (other, one)):
             for run in own.runs | own.added:
                 if factor.constant:
+                    mixers.add(run)
                     run.uses.setdefault("layer", f"{name}() with parameters")
                 else:
                     self._use_as_matrix(run, factor, f"in {name}() with another tensor")
-        return self._new()
+        return replace(self._new(), mixers=frozenset(mixers))
 
     def _use_as_matrix(self, run: _Run, factor: _Node, reason: str) -> None:
         run.uses.setdefault("matrix", reason)
@@ -426,6 +435,8 @@ def _role_of_bounded(run: _Run) -> tuple[Role | None, str]:
         if scales:
             return "attention", f"values in [0, 1], {uses['matrix']}"
         return ("hidden", f"{uses['matrix']} that weighs it") if _is_content(run) else (None, uses["matrix"])
+    if "scores" in uses:
+        return "attention", f"bounded, {uses['scores']}"
     if "layer" in uses and "output" in uses:
         return None, f"{uses['layer']}, and {uses['output']}"
     if "layer" in uses:

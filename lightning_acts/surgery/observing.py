@@ -50,7 +50,7 @@ class SeenCall:
     Attributes:
         owner: The module in whose method it stands, or to which it leads.
         call: What the code says of it.
-        obstacle: Why it can't be rewritten, if the way there could not be told; its route is empty then.
+        obstacle: Why it can't be rewritten; where the way there could not be told, its route is empty.
         count: How often it ran.
     """
 
@@ -109,7 +109,7 @@ class FunctionObserver(TorchFunctionMode):
         key = (id(way.owner), func, way.maker, *((frame.f_code, frame.f_lasti) for frame in way.frames))
         if key not in self._by_frames:
             seen = _seen(way, func, args, kwargs)
-            if seen is not None and seen.obstacle is None:
+            if seen is not None and seen.call.route.steps:
                 seen = self._by_route.setdefault((id(way.owner), seen.call.route), seen)
             elif seen is not None:
                 self._by_route[key] = seen
@@ -132,7 +132,7 @@ class FunctionObserver(TorchFunctionMode):
                 if id(first) in self._activations:
                     return None
                 if id(first) in self._modules:
-                    if _is_method(type(first), code):
+                    if _method_with(type(first), code) is not None:
                         if is_torch:
                             return _Way(first, [*frames, frame], None, f"within torch's own {type(first).__name__}")
                         return _Way(first, [*frames, frame], maker, obstacle)
@@ -141,10 +141,11 @@ class FunctionObserver(TorchFunctionMode):
                         return _Way(first, frames or [frame], maker, obstacle)
                 elif not frames and recognise(first) is not None:
                     # Made in the forward and called at once: the activation is what the module around it calls.
-                    maker, frames = type(first), []
+                    maker, frame = type(first), frame.f_back
+                    continue
                 elif code is not _CALL_IMPL and code is not _WRAPPED_CALL_IMPL and not is_torch:
                     obstacle = obstacle or f"within a {type(first).__name__} that is no submodule of the model"
-            elif isinstance(first, torch.autograd.function.FunctionCtx):
+            elif isinstance(first, torch.autograd.function.FunctionCtx) and not is_torch:
                 obstacle = obstacle or "within a custom autograd.Function, whose backward would stay as it is"
             if not is_torch:
                 frames.append(frame)
@@ -164,28 +165,33 @@ class _Way:
     frames: list[FrameType]
     maker: type[nn.Module] | None
     obstacle: str | None
+    function: Any = None
 
 
-def _is_method(cls: type[nn.Module], code: CodeType) -> bool:
-    """Whether a class runs this code under the name that it has there."""
-    return any(original(code) is scope.function.__code__ for scope in method_scopes(base_of(cls), code.co_name))
+def _method_with(cls: type[nn.Module], code: CodeType) -> Scope | None:
+    """The method that runs this code, under its own name or as the forward; None if there is none."""
+    scopes = (scope for name in (code.co_name, "forward", "__call__") for scope in method_scopes(base_of(cls), name))
+    return next((scope for scope in scopes if scope.function.__code__ is original(code)), None)
 
 
 def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> SeenCall | None:
     found = applied(func, args, kwargs)
+    given = args[0] if args else kwargs.get("input")
+    is_real = isinstance(given, torch.Tensor) and given.is_floating_point()
+    unfit = None if is_real else f"its input is of type {getattr(given, 'dtype', type(given).__name__)}, for which few activations are made"  # fmt: skip
     try:
         if way.obstacle is not None:
             raise SourceError(way.obstacle)
-        scope, prefix, node = _trace(way)
-        site = _written_around(node, scope)
+        scope, prefix, node = _trace(replace(way, function=func))
+        site = _written_around(node, scope) or _handed_on(node, func, scope)
         if site is not None:
             call = call_at(site, scope, prefix)
             # The arguments are known now; those of x * sigmoid(x) are the sigmoid's.
             spec = found.spec if found is not None and site.applied.definition is found.definition else call.spec
-            return SeenCall(way.owner, replace(call, spec=spec))
+            return SeenCall(way.owner, replace(call, spec=spec), unfit)
         if found is None:
             return None
-        return SeenCall(way.owner, replace(_unplaced(way, func, found), route=Route((*prefix, step_to(node, scope)), name_of(way.maker or func))))  # fmt: skip
+        return SeenCall(way.owner, replace(_unplaced(way, func, found), route=Route((*prefix, step_to(node, scope)), name_of(way.maker or func))), unfit)  # fmt: skip
     except SourceError as error:
         return None if found is None else SeenCall(way.owner, _unplaced(way, func, found), str(error))
 
@@ -196,6 +202,21 @@ def _unplaced(way: _Way, func: Callable[..., Any], found: Applied) -> Call:
     frame = way.frames[0]
     location = f"{frame.f_code.co_filename}:{frame.f_lineno}"
     return Call(Route((), name_of(way.maker or func)), name, kind, found.spec, found.doubtful, location)
+
+
+def _handed_on(node: ast.expr, function: Any, scope: Scope) -> Written | None:
+    """Where the function that a node calls stands: handed on within the node, or somewhere else in the same code."""
+    return _handed_on_in(node, function, scope) or next(
+        (site for part in scope.source.walk() if (site := _handed_on_in(part, function, scope))), None
+    )
+
+
+def _handed_on_in(node: ast.expr, function: Any, scope: Scope) -> Written | None:
+    for part in ast.walk(node):
+        if isinstance(part, (ast.Name, ast.Attribute)) and (site := written(part, scope)) is not None:
+            if site.function is function:
+                return site
+    return None
 
 
 def _written_around(node: ast.expr, scope: Scope) -> Written | None:
@@ -210,18 +231,21 @@ def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
     Raises:
         SourceError: The way can't be told.
     """
-    owner = base_of(type(way.owner))
     frame = way.frames[-1]
-    scopes = method_scopes(owner, frame.f_code.co_name)
-    scope = next(scope for scope in scopes if scope.function.__code__ is original(frame.f_code))
+    scope = _method_with(type(way.owner), frame.f_code)
+    if scope is None:
+        raise SourceError(f"{frame.f_code.co_name} is no method of its class")
     node = _node_that_runs(frame, scope)
     path: list[tuple[Scope, tuple[Step, ...]]] = [(scope, ())]
     inner = way.frames[-2::-1]
     while inner:
-        if _contains(scope.function.__code__, original(inner[0].f_code)):  # a function or a lambda defined within
-            frame, *inner = inner
+        within = [index for index, other in enumerate(inner) if _contains(scope.function.__code__, original(other.f_code))]
+        if within:  # a function or a lambda that is defined there, however it came to be called
+            frame, inner = inner[within[-1]], inner[within[-1] + 1 :]
             node = _node_that_runs(frame, scope)
             continue
+        if _handed_on_in(node, way.function, scope) is not None:
+            break
         reference, helper, length = _hop(node, scope, frame, inner)
         steps = (*path[-1][1], step_to(reference, scope))
         again = [index for index, (earlier, _) in enumerate(path) if earlier.function is helper.function]
@@ -249,14 +273,20 @@ def _hop(
                 helper.function.__code__, original(inner[length - 1].f_code)
             ):
                 return reference, helper, length
-    # Only known when it runs: a variable, an element of a list, an attribute of an object.
+    # Only known when it runs: a variable, an element of a list, a method of an object.
     called = node.func if isinstance(node, ast.Call) else node
-    function = _value_in(frame, called)
-    function = getattr(function, "__func__", function)
+    function = _function_of(inner[0]) or _value_in(frame, called)
     found = [layer for layer in layers(function) if layer.__code__ is original(inner[0].f_code)]
     if not found or function_named(function_name(found[0])) is not found[0]:
         raise SourceError(f"reached through {inner[0].f_code.co_name}, in a way that the source does not show")
     return called, Scope(found[0], scope.owner, False), 1
+
+
+def _function_of(frame: FrameType) -> Any:
+    """The function that a frame runs, if it is a method of its first argument."""
+    code = frame.f_code
+    first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    return next((vars(cls)[code.co_name] for cls in type(first).__mro__ if code.co_name in vars(cls)), None)
 
 
 def _value_in(frame: FrameType, node: ast.expr) -> Any:
@@ -264,7 +294,8 @@ def _value_in(frame: FrameType, node: ast.expr) -> Any:
     if any(isinstance(part, (ast.Call, ast.NamedExpr, ast.Await)) for part in ast.walk(node)):
         return None
     try:
-        return eval(compile(ast.Expression(node), "<expression>", "eval"), frame.f_globals, dict(frame.f_locals))
+        value = eval(compile(ast.Expression(node), "<expression>", "eval"), frame.f_globals, dict(frame.f_locals))
+        return getattr(value, "__func__", value)
     except Exception:  # a property that fails, a variable that is gone
         return None
 
@@ -340,6 +371,18 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
     return Observation(observer.seen, calls, notes, flow)
 
 
+def never_run(model: nn.Module, example_input: Any, modules: Iterable[nn.Module]) -> set[nn.Module]:
+    """Those of some modules that run neither in eval mode nor in train mode; the model is left as it was."""
+    idle = set(modules)
+    with _as_it_was(model), _counting(dict.fromkeys(idle, "identity"), None) as counts:
+        for training in (False, True):
+            if idle := {module for module in idle if not counts[module]}:
+                # What fails in train mode has been said before.
+                with contextlib.suppress(Exception), torch.no_grad(), torch.compiler.set_stance("force_eager"):
+                    _call(model.train(training), example_input)
+    return {module for module in idle if not counts[module]}
+
+
 def run(model: nn.Module, example_input: Any) -> list[torch.Tensor]:
     """The tensors that a model returns in eval mode; it is left as it was."""
     with _as_it_was(model), torch.no_grad(), torch.compiler.set_stance("force_eager"):
@@ -386,12 +429,13 @@ def _as_it_was(model: nn.Module) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _counting(modules: Mapping[nn.Module, str], flow: Flow) -> Iterator[Counter[nn.Module]]:
+def _counting(modules: Mapping[nn.Module, str], flow: Flow | None) -> Iterator[Counter[nn.Module]]:
     counts: Counter[nn.Module] = Counter()
 
     def note(module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
         counts[module] += 1
-        flow.mark(module, modules[module], args[0] if args else None, result)
+        if flow is not None:
+            flow.mark(module, modules[module], args[0] if args else None, result)
 
     handles = [module.register_forward_hook(note) for module in modules]
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -70,10 +72,41 @@ def _by_curve(module: nn.Module) -> str | None:
         return None  # an identity, a scale, a shift
     if next(module.parameters(), None) is not None:
         return UNKNOWN  # a learnable activation and a fixed one are different, whatever the curve
-    for spec, known in _known_curves(len(DEFINITIONS)):
-        if torch.allclose(curve, known, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True):
+    specs, known = _known_curves(len(DEFINITIONS))
+    (matching,) = _close(known, curve).all(1).nonzero(as_tuple=True)
+    if len(matching):
+        return str(specs[int(matching[0])])
+    return _fitted(curve) or UNKNOWN
+
+
+def _close(one: Tensor, other: Tensor) -> Tensor:
+    return torch.isclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+
+
+def _fitted(curve: Tensor) -> str | None:
+    """The spec of a family whose one parameter a point of the curve tells, if the whole curve agrees."""
+    x, lowest, middle = -10.0, float(curve[0]), float(curve[curve.numel() // 2])
+    estimates: dict[str, tuple[str, Callable[[], float]]] = {
+        "leaky_relu": ("negative_slope", lambda: lowest / x),
+        "elu": ("alpha", lambda: lowest / math.expm1(x)),
+        "softplus": ("beta", lambda: math.log(2) / middle),
+        "celu": ("alpha", lambda: _alpha_of_celu(x, lowest)),
+    }
+    for name, (parameter, estimate) in estimates.items():
+        try:
+            spec = ActivationSpec(name, {parameter: float(f"{estimate():.8g}")})
+            fitted = _curve(registry.create(spec).double().eval())
+        except (ArithmeticError, ValueError):  # no value, or none that is allowed
+            continue
+        if fitted is not None and _close(fitted, curve).all():
             return str(spec)
-    return UNKNOWN
+    return None
+
+
+def _alpha_of_celu(x: float, value: float) -> float:
+    from scipy.optimize import brentq  # late: it takes long to load, and few models need it
+
+    return float(brentq(lambda alpha: alpha * math.expm1(x / alpha) - value, 1e-2, 1e4))
 
 
 def _grid() -> Tensor:
@@ -123,16 +156,17 @@ def _is_affine(curve: Tensor) -> bool:
 
 
 @functools.lru_cache(maxsize=1)
-def _known_curves(count: int) -> list[tuple[ActivationSpec, Tensor]]:
+def _known_curves(count: int) -> tuple[list[ActivationSpec], Tensor]:
     """The curves of the registered activations; ``count`` of definitions is the key under which they are kept."""
-    curves = []
+    specs, curves = [], []
     # Of several activations with one curve, the one that is torch's own.
     for definition in sorted(dict.fromkeys(DEFINITIONS.values()), key=lambda entry: entry.module_class is None):
         for spec in _fixed_specs(definition):
             curve = _curve(registry.create(spec).double().eval())
             if curve is not None:
-                curves.append((spec, curve))
-    return curves
+                specs.append(spec)
+                curves.append(curve)
+    return specs, torch.stack(curves)
 
 
 def _fixed_specs(definition: Definition) -> list[ActivationSpec]:

@@ -18,7 +18,7 @@ from lightning_acts.surgery import history
 from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
 from lightning_acts.surgery.history import AttributeExchange, CallExchange, Exchange, ModuleExchange, has_hooks
 from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
-from lightning_acts.surgery.observing import plain_path, run
+from lightning_acts.surgery.observing import never_run, plain_path, run
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
@@ -105,6 +105,11 @@ def swap(
             notes = [*notes, *_relies_on_aliasing(model, [located for located, _ in chosen], example_input)]
         with _installed(exchanges) as fast_paths:
             _size_lazy_modules(model, exchanges, example_input)
+            idle = _take_back_idle(model, chosen, exchanges, example_input)
+            left = [*left, *(LeftSite(located.site, why) for located, why in idle)]
+            taken_back = {located.site.path for located, _ in idle}
+            kept = [index for index, (located, _) in enumerate(chosen) if located.site.path not in taken_back]
+            chosen, exchanges = [chosen[index] for index in kept], [exchanges[index] for index in kept]
             swapped = [
                 SwappedSite(located.site, _name(exchange), _path_of_replacement(located, exchange))
                 for (located, _), exchange in zip(chosen, exchanges, strict=True)
@@ -361,6 +366,32 @@ def _uninstall(exchanges: list[Exchange], fast_paths: FastPaths) -> None:
         exchange.take_back()
     for layer, flag in fast_paths:
         layer.activation_relu_or_gelu = flag
+
+
+def _take_back_idle(
+    model: nn.Module, chosen: Sequence[tuple[Located, Any]], exchanges: Sequence[Exchange], example_input: Any
+) -> list[tuple[Located, str]]:
+    """Take back what does not run although the original did: the code has ways that its source does not show.
+
+    Raises:
+        SwapError: Nothing would be left.
+    """
+    due = {
+        exchange.replacement: index
+        for index, ((located, _), exchange) in enumerate(zip(chosen, exchanges, strict=True))
+        if isinstance(located, CallSite) and located.site.calls
+    }
+    if example_input is None or not due:
+        return []
+    taken_back = []
+    for module in never_run(model, example_input, due):
+        located = chosen[due[module]][0]
+        exchanges[due[module]].take_back()
+        why = f"what calls {located.site.activation} there can't be replaced: the replacement did not run"
+        taken_back.append((located, why))
+    if len(taken_back) == len(exchanges):
+        raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in taken_back))
+    return taken_back
 
 
 def _size_lazy_modules(model: nn.Module, exchanges: list[Exchange], example_input: Any) -> None:

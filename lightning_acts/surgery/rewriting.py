@@ -10,14 +10,25 @@ from __future__ import annotations
 import ast
 import copyreg
 import functools
-from collections.abc import Callable, Iterator
+import types
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
 
 from lightning_acts.surgery.calls import Written, named, written
-from lightning_acts.surgery.routes import Route, Step, function_name, function_named, method_scopes, reached
+from lightning_acts.surgery.routes import (
+    Route,
+    Step,
+    function_name,
+    function_named,
+    may_apply,
+    method_scopes,
+    reached,
+    read,
+    with_twin,
+)
 from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.source import (
     UNKNOWN,
@@ -65,30 +76,45 @@ def rewritten_class(base: type[nn.Module], routes: Routes) -> type[nn.Module]:
     """
     if not routes:
         return base
+    reading = read(base)
+    if reading.obstacle is not None:
+        raise SourceError(reading.obstacle)
     members = _Members(base, {})
-    by_method: dict[str, list[tuple[tuple[Step, ...], str, str]]] = {}
+    by_method: dict[str, list[Remaining]] = {}
     for route, name in routes:
-        by_method.setdefault(route.steps[0].function, []).append((route.steps, route.callee, name))
+        if route.steps:
+            by_method.setdefault(route.steps[0].function, []).append((route.steps, route.callee, name))
+    for step in reading.walks:
+        by_method.setdefault(step.function, []).append(((step,), "", ""))
     for function, inside in by_method.items():
-        attribute, scope = _method(base, function)
-        twin = members.twin(scope, inside, {})
-        value = static_attribute(base, attribute)
-        outer = value.fget if isinstance(value, property) else value
-        made = redecorated(outer, scope.function, twin)
-        # Two routes may lie in two layers of one method.
-        members.namespace[attribute] = property(made, value.fset, value.fdel) if isinstance(value, property) else made
+        found = _attributes_with(base, function, inside[0][0][0])
+        twin = members.twin(found[0][1], inside, {})
+        for name, scope in found:
+            value = members.namespace.get(name, static_attribute(base, name))
+            members.namespace[name] = with_twin(value, scope.function, twin)
     return _subclass(base, routes, members.namespace)
 
 
-def _method(cls: type[nn.Module], function: str) -> tuple[str, Scope]:
-    name = function.rpartition(".")[2].rpartition(":")[2]
-    found = [(name, scope) for scope in method_scopes(cls, name) if function_name(scope.function) == function]
-    if not found:  # a private name is mangled; a method may be known by another name than its own
-        names = dict.fromkeys(name for base in cls.__mro__ for name in vars(base))
-        found = [(n, scope) for n in names for scope in method_scopes(cls, n) if function_name(scope.function) == function]
+def _attributes_with(cls: type[nn.Module], function: str, step: Step) -> list[tuple[str, Scope]]:
+    """The attributes of a class that run the function which holds a step: a method may have several names."""
+    names = dict.fromkeys(name for base in cls.__mro__[: -len(nn.Module.__mro__)] for name in vars(base))
+    found = []
+    problem = f"{cls.__name__} has no method {function}"
+    for name in names:
+        # Decorators give their own functions the names of those that they wrap.
+        for scope in reversed(method_scopes(cls, name)):
+            if function_name(scope.function) != function:
+                continue
+            try:
+                step.node_in(scope)
+            except SourceError as error:
+                problem = str(error)
+                continue
+            found.append((name, scope))
+            break
     if not found:
-        raise SourceError(f"{cls.__name__} has no method {function}")
-    return found[0]
+        raise SourceError(problem)
+    return found
 
 
 Remaining = tuple[tuple[Step, ...], str, str]
@@ -122,14 +148,21 @@ class _Members:
         for step, routes in by_step.items():
             node = step.node_in(scope)
             _refuse_shadowed(node, owner, scope)
+            if not routes[0][1]:
+                edits[node] = _walk(node)
+                continue
             last = [(callee, name) for steps, callee, name in routes if len(steps) == 1]
             further: list[Remaining] = [(steps[1:], callee, name) for steps, callee, name in routes if len(steps) > 1]
             edit = self._site(node, last, scope) if last else self._reference(node, further, scope, around)
             edits[edit.node] = edit
-        for function, name in around.items():  # a function that calls itself goes on in its twin
-            for node in scope.source.walk():
-                if isinstance(node, (ast.Name, ast.Attribute)) and scope.resolve(node) is function:
-                    edits.setdefault(node, _Edit(node, lambda make, owner, name=name: _attribute(owner, name)))
+        for node in scope.source.walk() if around else ():
+            if node in edits or not isinstance(node, (ast.Name, ast.Attribute)):
+                continue
+            value = scope.resolve(node)
+            if isinstance(value, types.FunctionType) and value in around:  # it calls itself, and goes on in its twin
+                edits[node] = _Edit(node, functools.partial(_twin_of, around[value]))
+            elif (helper := reached(node, value, scope)) is not None and _leads_to(helper, around):
+                edits[node] = self._reference(node, [], scope, around)
 
         def replace(node: ast.expr, visit: Callable[[ast.expr], ast.expr]) -> ast.expr | None:
             edit = edits.get(node)
@@ -141,6 +174,9 @@ class _Members:
         site = written(node, scope)
         if site is not None and site.input is not None:
             return _Edit(node, functools.partial(_direct, site, callees[0][1], scope))
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            taking = self.add("taking", _taking(callees[0][1]))
+            return _Edit(node, lambda visit, owner: _attribute(owner, taking))
         if not isinstance(node, ast.Call):
             raise SourceError(f"{ast.unparse(node)} is no call")
         if isinstance(scope.source.parents.get(node), ast.Expr):
@@ -170,7 +206,7 @@ class _Members:
         if not guarded:
             return _Edit(node, lambda visit, owner: _attribute(owner, name))
         guard = self.add("choose", functools.partialmethod(_choose_function, expected, name))
-        return _Edit(node, lambda visit, owner: _called(_attribute(owner, guard), _kept(node, visit)))
+        return _Edit(node, lambda visit, owner: _called(_attribute(owner, guard), visit(node)))
 
 
 @dataclass(frozen=True)
@@ -179,11 +215,31 @@ class _Edit:
     make: Callable[[Callable[[ast.expr], ast.expr], str], ast.expr]
 
 
-def _kept(node: ast.expr, visit: Callable[[ast.expr], ast.expr]) -> ast.expr:
-    """The node itself: visiting it would ask for its own replacement again."""
-    if isinstance(node, ast.Attribute):
-        return ast.copy_location(ast.Attribute(visit(node.value), node.attr, ast.Load()), node)
-    return node
+def _walk(node: ast.expr) -> _Edit:
+    assert isinstance(node, ast.Attribute)
+    shown = f"{_PREFIX}shown_{node.attr.strip('_')}"
+    return _Edit(node, lambda visit, owner: _attribute(owner, shown))
+
+
+def _twin_of(name: str, visit: Callable[[ast.expr], ast.expr], owner: str) -> ast.expr:
+    return _attribute(owner, name)
+
+
+def _leads_to(scope: Scope, around: Mapping[Function, str], seen: frozenset[Function] = frozenset()) -> bool:
+    """Whether a function calls, at last, one of those that it was reached through."""
+    if scope.function in seen or not may_apply(scope.function):
+        return False
+    seen |= {scope.function}
+    for node in scope.source.walk():
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            continue
+        value = scope.resolve(node)
+        if isinstance(value, types.FunctionType) and value in around:
+            return True
+        helper = reached(node, value, scope)
+        if helper is not None and _leads_to(helper, around, seen):
+            return True
+    return False
 
 
 def _direct(site: Written, name: str, scope: Scope, visit: Callable[[ast.expr], ast.expr], owner: str) -> ast.expr:
@@ -225,10 +281,20 @@ def _refuse_shadowed(node: ast.AST, owner: str, scope: Scope) -> None:
                 raise SourceError(f"the function around it has a {owner!r} of its own")
 
 
+def _taking(name: str) -> Callable[..., Any]:
+    """A method that hands its first argument to a submodule: what else a function was given is the function's."""
+
+    def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        return getattr(self, name)(_first(args, kwargs))
+
+    return call
+
+
 def _choose(self: nn.Module, table: tuple[tuple[Any, str], ...], callee: Any) -> Any:
     """The submodule that stands for ``callee``; ``callee`` itself, if that is none of those in the table."""
     for function, name in table:
-        if callee is function or type(callee) is function or _is_method_of_tensor(callee, function):
+        bare = callee.func if isinstance(callee, functools.partial) and not callee.args else callee
+        if bare is function or type(callee) is function or _is_method_of_tensor(callee, function):
             module = getattr(self, name)
             receiver = getattr(callee, "__self__", None)
             return lambda *args, **kwargs: module(receiver if isinstance(receiver, Tensor) else _first(args, kwargs))
@@ -246,16 +312,20 @@ def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _choose_function(self: nn.Module, function: Function, name: str, callee: Any) -> Any:
     """The twin of a function that is passed around, bound to what ``callee`` is bound to."""
-    bare = getattr(callee, "__func__", callee)
+    bare, bound = callee, []
+    if hasattr(callee, "__func__"):
+        bare, bound = callee.__func__, [callee.__self__]
+    elif not isinstance(callee, (types.FunctionType, type)):  # an object that can be called
+        bare, bound = type(callee).__call__, [callee]
     if not any(layer is function for layer in layers(bare)):
         return callee
-    twin = getattr(self, name)
-    return functools.partial(twin, callee.__self__) if hasattr(callee, "__func__") else twin
+    return functools.partial(getattr(self, name), *bound)
 
 
 def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) -> type[nn.Module]:
     names = frozenset(name for _, name in routes)
     members = {
+        **_shown(names),
         **_hidden(base, names),
         **namespace,
         f"{_PREFIX}base": base,
@@ -266,14 +336,37 @@ def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) 
         "__qualname__": base.__qualname__,
         "__doc__": base.__doc__,
     }
+    make = functools.partial(type.__new__, type(base), base.__name__)
     # Given its base only afterwards, so that neither __init_subclass__ nor a metaclass takes it for one of the author's.
-    made: type[nn.Module] = type.__new__(type(base), base.__name__, (_Empty,), members)
-    made.__bases__ = (base,)
+    made: type[nn.Module] = make((_Empty,), dict(members))
+    try:
+        made.__bases__ = (base,)
+    except TypeError:  # a base with __slots__ has another layout
+        made = make((base,), {**members, "__slots__": ()})
     return made
 
 
 class _Empty:
     pass
+
+
+def _shown(names: frozenset[str]) -> dict[str, Any]:
+    """What a module says of its children, without those that a swap has added."""
+
+    def modules(self: nn.Module) -> dict[str, nn.Module | None]:
+        return {name: module for name, module in self._modules.items() if name not in names}
+
+    def named_children(self: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        return ((name, module) for name, module in self.named_children() if name not in names)
+
+    def children(self: nn.Module) -> Iterator[nn.Module]:
+        return (module for _, module in named_children(self))
+
+    return {
+        f"{_PREFIX}shown_modules": property(modules),
+        f"{_PREFIX}shown_named_children": named_children,
+        f"{_PREFIX}shown_children": children,
+    }
 
 
 def _hidden(base: type[nn.Module], names: frozenset[str]) -> dict[str, Any]:
@@ -337,9 +430,5 @@ def set_routes(owner: nn.Module, routes: Routes) -> None:
         SwapError: Something else has changed its class since.
         SourceError: A route can't be replaced.
     """
-    owner.__class__ = rewritten_class(base_of(type(owner)), routes)
-
-
-def classes_in(model: nn.Module) -> Iterator[type]:
-    """The classes of a model's modules, as their authors wrote them."""
-    yield from dict.fromkeys(base_of(type(module)) for module in model.modules())
+    # Past a __setattr__ that the author may have written.
+    object.__setattr__(owner, "__class__", rewritten_class(base_of(type(owner)), routes))

@@ -7,19 +7,31 @@ the same. It names functions and expressions, not objects: it can be kept in a f
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import sys
 import types
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+import torch.fx
 from torch import nn
 
 from lightning_acts import registry
 from lightning_acts.surgery.calls import Written, is_candidate, is_method, name_of, written
 from lightning_acts.surgery.site import Kind
-from lightning_acts.surgery.source import UNKNOWN, Function, Scope, SourceError, static_attribute, layers
+from lightning_acts.surgery.source import (
+    UNKNOWN,
+    Function,
+    Scope,
+    Source,
+    SourceError,
+    layers,
+    redecorated,
+    static_attribute,
+)
 
 # What is called from a forward, but is never the author's way to an activation.
 _FOREIGN = ("torch.", "builtins", "typing", "functools", "collections", "logging", "warnings", "math", "numpy.")
@@ -101,21 +113,69 @@ def function_name(function: Function) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
-def calls_of(cls: type[nn.Module]) -> tuple[Call, ...]:
-    """The calls of activations that the forward of a class, and whatever it reaches, holds in its source."""
+@dataclass
+class Reading:
+    """What the source of a class, from its forward on, shows.
+
+    Attributes:
+        calls: The calls of activations.
+        walks: Where its methods go through their own children: those that a swap adds must not show there.
+        compared: The attributes that are compared with something, as in ``self.act is F.relu``.
+        obstacle: Why none of its calls can be replaced; None where they can.
+    """
+
+    calls: list[Call] = field(default_factory=list)
+    walks: list[Step] = field(default_factory=list)
+    compared: set[str] = field(default_factory=set)
+    obstacle: str | None = None
+
+
+def read(cls: type[nn.Module]) -> Reading:
+    """What the forward of a class, and whatever it reaches, holds in its source."""
     return _read(cls, registry.count())
 
 
 @functools.lru_cache(maxsize=4096)
-def _read(cls: type[nn.Module], count: int) -> tuple[Call, ...]:
-    if cls.__module__.startswith("torch."):
-        return ()
-    found: list[Call] = []
+def _read(cls: type[nn.Module], count: int) -> Reading:
+    reading = Reading()
+    if cls.__module__.startswith("torch.") and not issubclass(cls, torch.fx.GraphModule):
+        return reading
+    if issubclass(cls, torch.fx.GraphModule):
+        reading.obstacle = "an fx.GraphModule makes its code from its graph, anew in each copy"
     pending = [name for name in ("forward", "__call__") if _defines(cls, name)]
     for name in pending:  # grows while it is read
-        for scope in method_scopes(cls, name):
-            found += _calls_in(scope, pending, ())
-    return tuple(dict.fromkeys(found))
+        scopes = method_scopes(cls, name)
+        for scope in scopes:
+            try:
+                source = scope.source
+            except SourceError:
+                continue
+            # What a decorator's own function calls is the next of them.
+            reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes])
+            _read_habits(source, scope, reading)
+    reading.calls = list(dict.fromkeys(reading.calls))
+    return reading
+
+
+#: What a module says of its children, without what a swap has added.
+WALKS = ("children", "named_children", "_modules")
+
+
+def _read_habits(source: Source, scope: Scope, reading: Reading) -> None:
+    def is_own(node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) and node.id == scope.first
+
+    for node in source.walk():
+        if isinstance(node, ast.Attribute) and is_own(node.value) and node.attr in WALKS:
+            reading.walks.append(step_to(node, scope))
+        if not isinstance(node, ast.Compare):
+            continue
+        for part in ast.walk(node):
+            if isinstance(part, ast.Attribute) and is_own(part.value):
+                reading.compared.add(part.attr)
+            is_type = isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "type"
+            if "__class__" in reading.compared or (is_type and isinstance(part, ast.Call) and any(map(is_own, part.args))):
+                reading.obstacle = "its code compares its own class, in whose place a swap puts another"
 
 
 def _defines(cls: type, name: str) -> bool:
@@ -124,11 +184,47 @@ def _defines(cls: type, name: str) -> bool:
 
 
 def method_scopes(cls: type, name: str) -> list[Scope]:
-    """The functions that make up a method, or a property's getter, beneath its decorators."""
-    value = static_attribute(cls, name)
+    """The functions that make up a method or a property, beneath its decorators and other wrappings."""
+    return [Scope(function, cls, function.__code__.co_argcount > 0) for function in _functions_in(static_attribute(cls, name))]
+
+
+def _functions_in(value: Any) -> list[Function]:
     if isinstance(value, property):
-        value = value.fget
-    return [Scope(function, cls, function.__code__.co_argcount > 0) for function in layers(value)]
+        return _functions_in(value.fget)
+    if isinstance(value, functools.partialmethod):
+        return _functions_in(value.func)
+    if isinstance(value, functools.singledispatchmethod):
+        return [function for held in value.dispatcher.registry.values() for function in _functions_in(held)]
+    if isinstance(value, (types.FunctionType, staticmethod, classmethod, type)) or value is UNKNOWN:
+        return list(layers(value))
+    # An object that a class used as a decorator has made: it keeps the function.
+    held = [kept for kept in getattr(value, "__dict__", {}).values() if isinstance(kept, types.FunctionType)]
+    return [function for kept in dict.fromkeys(held) for function in layers(kept)] if hasattr(type(value), "__get__") else []
+
+
+def with_twin(value: Any, function: Function, twin: Function) -> Any:
+    """An attribute of a class that runs ``function``, with ``twin`` in its place beneath what wraps it.
+
+    Raises:
+        SourceError: It can't be had there.
+    """
+    if isinstance(value, property):
+        return property(with_twin(value.fget, function, twin), value.fset, value.fdel)
+    if isinstance(value, functools.partialmethod):
+        return functools.partialmethod(with_twin(value.func, function, twin), *value.args, **value.keywords)
+    if isinstance(value, functools.singledispatchmethod):
+        copied = functools.singledispatchmethod(value.func)
+        for cls, held in value.dispatcher.registry.items():
+            inside = function in _functions_in(held)
+            copied.register(cls, with_twin(held, function, twin) if inside else held)
+        return copied
+    if isinstance(value, types.FunctionType):
+        return redecorated(value, function, twin)
+    copied_object = copy.copy(value)
+    for name, held in vars(value).items():
+        if isinstance(held, types.FunctionType) and function in layers(held):
+            setattr(copied_object, name, redecorated(held, function, twin))
+    return copied_object
 
 
 def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function]) -> Iterator[Call]:
@@ -151,8 +247,8 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function])
             continue
         if methods is not None and _is_own_method(node, value, scope):
             assert isinstance(node, ast.Attribute)
-            name = scope._mangled(node.attr)
-            if name not in methods:
+            name = scope.mangled(node.attr)
+            if name not in methods and _defines(scope.owner, name):
                 methods.append(name)
             continue
         helper = reached(node, value, scope)
@@ -172,7 +268,7 @@ def _consumed(site: Written) -> Iterator[ast.AST]:
 
 def _is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
     is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
-    return is_own and isinstance(value, (types.FunctionType, property))
+    return is_own and bool(_functions_in(value)) and not isinstance(value, (staticmethod, classmethod))
 
 
 def reached(node: ast.expr, value: Any, scope: Scope) -> Scope | None:

@@ -138,21 +138,10 @@ def _compiled(source: Source, node: Definition, code: types.CodeType) -> types.C
         inner = factory
     module = ast.Module(body=[*source.imports, inner], type_ignores=[])
     compiled = compile(module, code.co_filename, "exec", flags=code.co_flags & _FUTURES, dont_inherit=True)
-    position = (node.lineno, node.col_offset)
-    for found in _codes(compiled):
+    for found in _codes(compiled):  # from the outside inwards
         if found.co_name == code.co_name and found.co_firstlineno == code.co_firstlineno:
-            if isinstance(node, ast.Lambda) and not _starts_at(found, position):
-                continue
             return found
     raise SourceError(f"its code was not found again ({code.co_filename}:{code.co_firstlineno})")
-
-
-def _starts_at(code: types.CodeType, position: tuple[int, int]) -> bool:
-    # Several lambdas may stand in one line; before Python 3.11 code doesn't know its columns, and the first one is it.
-    if not hasattr(code, "co_positions"):
-        return True
-    columns = [(line, column) for line, _, column, _ in code.co_positions() if line is not None and column is not None]
-    return not columns or min(columns) >= position
 
 
 def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
@@ -183,6 +172,8 @@ def _placed(new: Any, old: ast.AST) -> Any:
     return ast.fix_missing_locations(ast.copy_location(new, old))
 
 
+#: Makes the expression for the place of one that is given, of parts that the second argument rewrites: what it is
+#: given itself, or what lies within. None keeps what was there.
 Replace = Callable[[ast.expr, Callable[[ast.expr], ast.expr]], "ast.expr | None"]
 
 
@@ -191,8 +182,7 @@ def rewritten(function: Function, replace: Replace, leading: str | None = None) 
 
     Args:
         function: A plain function.
-        replace: Called with each expression and a function that rewrites what is inside it; returns the expression for
-            its place, or None to keep it.
+        replace: What is asked for each expression.
         leading: The name of one more parameter, before all others.
 
     Raises:
@@ -201,8 +191,11 @@ def rewritten(function: Function, replace: Replace, leading: str | None = None) 
     code = function.__code__
     source = source_of(code)
 
-    def visit(node: ast.AST) -> Any:
-        if isinstance(node, ast.expr) and (new := replace(node, visit)) is not None:
+    def visit(node: ast.AST, inside: ast.AST | None = None) -> Any:
+        def part(other: ast.expr) -> Any:
+            return visit(other, inside=node)
+
+        if node is not inside and isinstance(node, ast.expr) and (new := replace(node, part)) is not None:
             return _placed(new, node)
         fields = {
             name: [visit(item) if isinstance(item, ast.AST) else item for item in value]
@@ -339,7 +332,7 @@ class Scope:
             return self._name(node.id)
         if not isinstance(node, ast.Attribute):
             return UNKNOWN
-        name = self._mangled(node.attr)
+        name = self.mangled(node.attr)
         if isinstance(node.value, ast.Name) and node.value.id == self.first:
             return static_attribute(self.owner, name)
         if isinstance(node.value, ast.Call) and (after := self._super(node.value)) is not None:
@@ -360,7 +353,8 @@ class Scope:
             return UNKNOWN
         return function.__globals__.get(name, getattr(builtins, name, UNKNOWN))
 
-    def _mangled(self, name: str) -> str:
+    def mangled(self, name: str) -> str:
+        """What a private name is called within its class."""
         enclosing = self.source.enclosing
         if not name.startswith("__") or name.endswith("__") or not enclosing:
             return name

@@ -1,3 +1,4 @@
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -6,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+import transformers as tf
+from timm.layers.cbam import CbamModule
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -16,7 +20,7 @@ from lightning_acts import registry
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.recognition import recognise
 
-_TORCH = str(Path(torch.__file__).parent)
+_TORCH = str(Path(torch.__file__).parent) + os.sep
 
 
 class Tracing(TorchFunctionMode):
@@ -147,11 +151,13 @@ class Output:
         (lambda m, x: F.binary_cross_entropy(m.act(m.one(x)), torch.ones_like(x)), "output"),
         (lambda m, x: x + m.act(m.one(x)), "output"),
         (lambda m, x: m.act(m.one(x)).topk(2), "output"),
+        (lambda m, x: (s := m.act(m.one(x)))[torch.where(s > 0.5)[0]], "output"),
         # Open.
         (lambda m, x: (m.act(x), m.two(m.act(x))), None),
         (lambda m, x: torch.fft.fft(m.act(x)), None),
         (lambda m, x: (m.act(x), x)[1], None),
         # Weights of others.
+        (lambda m, x: F.linear(x, torch.matmul(m.act(m.one(x)), m.two.weight)), "gate"),
         (lambda m, x: m.act(x @ x.T) @ x, "attention"),
         (lambda m, x: F.linear(x, m.act(m.one(x))), "attention"),
     ],
@@ -198,6 +204,8 @@ def test_both_results_of_one_call_in_two_uses() -> None:
         (nn.ReLU6(), lambda m, x: m.two((y := m.act(m.one(x))) * torch.sigmoid(y.mean(0))), "hidden"),
         (nn.Tanh(), lambda m, x: m.two(m.act(m.one(x)) * x), "gate"),
         (nn.Tanh(), lambda m, x: m.act(x) @ m.act(x).T, None),
+        (nn.Tanh(), lambda m, x: torch.softmax(50 * m.act(x @ x.T / 50), -1) @ x, "attention"),
+        (nn.Tanh(), lambda m, x: torch.softmax(m.two(m.act(m.one(x))), 0) * x, "hidden"),
         (nn.Tanh(), lambda m, x: 2.0 * m.act(m.one(x)) * m.shift, "output"),
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(m.one(x) + 3) / 6)), "gate"),
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(x + 3) / 6)), "gate"),
@@ -313,18 +321,58 @@ def test_memory_is_not_held() -> None:
     assert not alive
 
 
+SMALL = {"num_hidden_layers": 2, "num_attention_heads": 2, "hidden_size": 16, "intermediate_size": 32, "vocab_size": 50}
+
+
+@pytest.mark.parametrize(
+    ("make", "size", "expected"),
+    [
+        (lambda: torchvision.ops.SqueezeExcitation(3, 4), 8, {("relu", "hidden"): 1, ("sigmoid", "gate"): 1}),
+        (lambda: timm.layers.SEModule(3), 8, {("relu", "hidden"): 1, ("sigmoid", "gate"): 1}),
+        (lambda: timm.layers.EcaModule(3), 8, {("sigmoid", "gate"): 1}),
+        (lambda: CbamModule(3, rd_channels=2), 8, {("relu", "hidden"): 1, ("sigmoid", "gate"): 2}),
+        (lambda: timm.layers.EffectiveSEModule(3), 8, {("hardsigmoid", "gate"): 1}),
+        (lambda: timm.layers.GlobalContext(3), 8, {("softmax", "attention"): 1, ("relu", "hidden"): 1, ("sigmoid", "gate"): 1}),
+        (torchvision.models.mobilenet_v3_small, 64, {("relu", "hidden"): 14, ("hardswish", "hidden"): 19, ("hardsigmoid", "gate"): 9}),
+        (torchvision.models.efficientnet_b0, 64, {("silu", "hidden"): 49, ("sigmoid", "gate"): 16}),
+        (torchvision.models.regnet_y_400mf, 64, {("relu", "hidden"): 65, ("sigmoid", "gate"): 16}),
+        (torchvision.models.resnet18, 64, {("relu", "hidden"): 9}),
+        (torchvision.models.densenet121, 64, {("relu", "hidden"): 121}),
+        (lambda: torchvision.models.VisionTransformer(32, 16, 2, 2, 16, 32), 32, {("gelu", "hidden"): 2}),
+        (lambda: timm.create_model("seresnet18"), 64, {("relu", "hidden"): 25, ("sigmoid", "gate"): 8}),
+        (lambda: timm.create_model("skresnet18"), 64, {("relu", "hidden"): 33, ("softmax", "attention"): 1}),
+        (lambda: timm.create_model("ghostnet_050"), 64, {("relu", "hidden"): 42, ("hardsigmoid", "gate"): 7}),
+        (lambda: timm.create_model("rexnet_100"), 64, {("silu", "hidden"): 17, ("relu6", "hidden"): 16, ("relu", "hidden"): 13, ("sigmoid", "gate"): 13}),
+        (lambda: timm.create_model("tf_efficientnet_cc_b0_4e"), 64, {("silu", "hidden"): 49, ("sigmoid", "gate"): 17}),
+    ],
+)  # fmt: skip
+def test_roles_in_vision_models(make: Callable[[], nn.Module], size: int, expected: dict[Any, int]) -> None:
+    assert counts(make(), torch.randn(2, 3, size, size)) == expected
+
+
 @pytest.mark.parametrize(
     ("make", "expected"),
     [
-        (lambda: torchvision.ops.SqueezeExcitation(8, 4), {("relu", "hidden"): 1, ("sigmoid", "gate"): 1}),
-        (torchvision.models.mobilenet_v3_small, {("relu", "hidden"): 14, ("hardswish", "hidden"): 19, ("hardsigmoid", "gate"): 9}),
-        (torchvision.models.efficientnet_b0, {("silu", "hidden"): 49, ("sigmoid", "gate"): 16}),
-        (torchvision.models.regnet_y_400mf, {("relu", "hidden"): 65, ("sigmoid", "gate"): 16}),
-        (torchvision.models.resnet18, {("relu", "hidden"): 9}),
-        (torchvision.models.densenet121, {("relu", "hidden"): 121}),
-        (torchvision.models.vit_b_16, {("gelu", "hidden"): 12}),
+        (lambda: tf.BertModel(tf.BertConfig(**SMALL, attn_implementation="eager")), {("gelu", "hidden"): 2, ("softmax", "attention"): 1, ("tanh", "output"): 1}),
+        (lambda: tf.BertModel(tf.BertConfig(**SMALL)), {("gelu", "hidden"): 2, ("tanh", "output"): 1}),
+        (lambda: tf.RobertaForSequenceClassification(tf.RobertaConfig(**SMALL)), {("gelu", "hidden"): 2, ("tanh", "hidden"): 1}),
+        (lambda: tf.LlamaForCausalLM(tf.LlamaConfig(**SMALL)), {("silu", "hidden"): 2}),
+        # Caps of the scores and of the logits.
+        (lambda: tf.Gemma2Model(tf.Gemma2Config(**SMALL, head_dim=8, num_key_value_heads=2, attn_implementation="eager")), {("tanh", "attention"): 1, ("softmax", "attention"): 1, ("gelu", "hidden"): 2}),
+        # The softmax of the router, and that of the attention.
+        (lambda: tf.MixtralModel(tf.MixtralConfig(**SMALL, num_key_value_heads=2, attn_implementation="eager")), {("softmax", "attention"): 2, ("silu", "hidden"): 2}),
     ],
 )  # fmt: skip
-def test_torchvision(make: Callable[[], nn.Module], expected: dict[Any, int]) -> None:
-    x = torch.randn(2, 8, 8, 8) if make.__name__ == "<lambda>" else torch.randn(1, 3, 224, 224)
-    assert counts(make(), x) == expected
+def test_roles_in_transformers(make: Callable[[], nn.Module], expected: dict[Any, int]) -> None:
+    tracing = trace(make(), torch.randint(0, 50, (2, 7)))
+    found = Counter((spec.partition("(")[0], tracing.flow.role_of(site)[0]) for site, spec in tracing.sites.items())
+    assert found == expected
+
+
+def test_scores_of_boxes() -> None:
+    make = torchvision.models.detection.retinanet_resnet50_fpn
+    model = make(weights=None, weights_backbone=None, min_size=64, max_size=64)
+    with torch.no_grad():
+        model.head.classification_head.cls_logits.bias.zero_()  # so that some boxes are kept
+    found = counts(model, [torch.rand(3, 64, 64)])
+    assert found == {("relu", "hidden"): 26, ("sigmoid", "output"): 1}

@@ -3,10 +3,14 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from timm.layers import DropPath
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
+import lightning_acts as acts
+from lightning_acts.definition import DEFINITIONS
+from lightning_acts.surgery import recognition
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.site import UNKNOWN
 
@@ -48,6 +52,14 @@ def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) ->
         (lambda x: x * torch.tanh(F.softplus(x)), "mish"),
         (lambda x: torch.where(x > 0, x, 0.01 * x), "leaky_relu"),
         (lambda x: x * torch.sigmoid(1.702 * x), "quick_gelu"),
+        (lambda x: torch.where(x > 0, x, 0.2 * x), "leaky_relu(negative_slope=0.2)"),
+        (lambda x: torch.maximum(x, x / 3), "leaky_relu(negative_slope=0.33333333)"),
+        (lambda x: torch.where(x > 0, x, 0.3 * torch.expm1(x)), "elu(alpha=0.3)"),
+        (lambda x: torch.where(x > 0, x, 0.5 * torch.expm1(x / 0.5)), "celu(alpha=0.5)"),
+        (lambda x: torch.where(x > 0, x, 4 * torch.expm1(x / 4)), "celu(alpha=4.0)"),
+        (lambda x: torch.logaddexp(2.5 * x, torch.zeros(())) / 2.5, "softplus(beta=2.5)"),
+        (lambda x: torch.where(x > 0, x, 0.2 * x) + 1e-4, UNKNOWN),
+        (lambda x: torch.where(x > 0, x, 0.2 * x + 1e-3 * x * torch.exp(x)), UNKNOWN),
         (lambda x: torch.sin(x), UNKNOWN),
         (lambda x: x + torch.sin(1e3 * x), UNKNOWN),
         (lambda x: 2 * x + 1, None),
@@ -127,3 +139,31 @@ def test_on_the_meta_device_types_alone_are_known() -> None:
         module.slope = nn.Parameter(torch.zeros(1))
     assert recognise(module) == UNKNOWN
     assert recognise(nn.PReLU(device="meta")) == "prelu"
+
+
+def test_known_types_need_no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recognition, "_curve", lambda _: pytest.fail("a curve was computed"))
+    model = torchvision.models.resnet50()
+    assert {recognition.recognise(module) for module in model.modules()} == {None, "relu(inplace=True)"}
+
+
+def test_torchs_name_comes_first() -> None:
+    specs, _ = recognition._known_curves(len(DEFINITIONS))
+    own = [acts.info(spec.name).target.__module__.startswith("torch.nn") for spec in specs]
+    assert own == sorted(own, reverse=True) and any(own) and not all(own)
+
+
+class Swish(nn.Module):
+    def __init__(self, beta: float) -> None:
+        super().__init__()
+        self.beta = nn.Parameter(torch.tensor(beta))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.sigmoid(self.beta * x)
+
+
+def test_unknown_activations_are_named_by_class_and_path() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), Swish(1.5), nn.Linear(2, 2), Swish(1.5))
+    assert [(site.activation, site.role) for site in acts.find(model)] == [(UNKNOWN, "hidden")] * 2
+    acts.swap(model, {Swish: "mish"}, include="1")
+    assert isinstance(model[1], nn.Mish) and isinstance(model[3], Swish)

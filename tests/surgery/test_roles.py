@@ -6,6 +6,8 @@ import torchvision
 from torch import nn
 
 import lightning_acts as acts
+from lightning_acts.surgery.roles import chain_to, role_of
+from lightning_acts.surgery.site import Role
 
 
 class SqueezeExcite(nn.Module):
@@ -114,3 +116,31 @@ def test_doubt_is_said() -> None:
 def test_gates_of_squeeze_and_excitation() -> None:
     sites = acts.find(torchvision.models.mobilenet_v3_small())
     assert all((site.role == "gate") == (site.activation == "hardsigmoid") for site in sites)
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "flow", "role", "words"),
+    [
+        (SigmoidMlp("scale"), "scale", ("hidden", "goes into linear()"), "hidden", "goes into linear()"),
+        (SigmoidMlp("act"), "act", ("gate", "multiplied"), "gate", "multiplied"),
+        (SigmoidMlp("scale"), "scale", (None, "it did not run"), "gate", "it did not run"),
+        (SigmoidMlp("act"), "act", (None, "it did not run"), "hidden", "named 'act'"),
+        # A pooler ends an encoder, whatever head follows.
+        (Bert(), "pooler.activation", ("hidden", "goes into linear()"), "output", "pooler"),
+    ],
+)
+def test_data_flow_before_structure(
+    model: nn.Module, path: str, flow: tuple[Role | None, str], role: str, words: str
+) -> None:
+    activation = str(acts.spec_of(model.get_submodule(path)))
+    found, reason = role_of(activation, chain_to(model, path), flow)
+    assert found == role
+    assert words in reason
+
+
+@pytest.mark.parametrize(
+    ("activation", "role"),
+    [("relu", "hidden"), ("sigmoid", "gate"), ("softmax(dim=1)", "attention"), ("glu", "gate"), ("tanh", "hidden")],
+)
+def test_calls_in_a_forward_without_data_flow(activation: str, role: str) -> None:
+    assert role_of(activation, ())[0] == role
