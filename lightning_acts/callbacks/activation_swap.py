@@ -16,7 +16,8 @@ from torch.nn.parameter import UninitializedParameter
 
 from lightning_acts.callbacks.checkpoint import keep_swaps
 from lightning_acts.surgery import history
-from lightning_acts.surgery.finding import locate
+from lightning_acts.surgery.finding import locate, seen_calls
+from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.matching import Rules
 from lightning_acts.surgery.observing import FunctionObserver
 from lightning_acts.surgery.replacing import swap
@@ -162,7 +163,7 @@ class ActivationSwap(Callback):
             return
         self._stages.add(stage)
         if not _is_compiled(model):
-            self._observer = FunctionObserver(model, locate(model).activation_modules)
+            self._observer = FunctionObserver(model, locate(model).activation_modules, Flow(model))
             self._observer.__enter__()  # type: ignore[no-untyped-call]
 
     def _stop_observing(self, model: LightningModule) -> None:
@@ -170,11 +171,12 @@ class ActivationSwap(Callback):
             return
         observer, self._observer = self._observer, None
         observer.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-        missed = [site for site in observer.sites() if self._rules.matches(site) and site.path not in self._reported]
+        calls = [site for site in seen_calls(model, observer) if site.calls and site.role in self.request.role]
+        missed = [site for site in calls if self._rules.matches(site) and site.path not in self._reported]
         self._reported.update(site.path for site in missed)
         if missed:
             rank_zero_warn(
-                f"ActivationSwap did not swap {_count(missed)} of functions, which are no modules: "
+                f"ActivationSwap did not swap {_count(missed)} that only a batch has shown: "
                 + ", ".join(f"{site.path} ({site.location})" for site in missed)
             )
 

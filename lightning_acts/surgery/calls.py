@@ -6,7 +6,7 @@ import ast
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,7 +197,17 @@ def _is_handed_on(node: ast.expr, scope: Scope) -> bool:
             return node is not func
         case ast.IfExp(test=test):
             return node is not test
-    kinds = (ast.keyword, ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.Return, ast.List, ast.Tuple, ast.Dict, ast.Lambda)
+    kinds = (
+        ast.keyword,
+        ast.Assign,
+        ast.AnnAssign,
+        ast.NamedExpr,
+        ast.Return,
+        ast.List,
+        ast.Tuple,
+        ast.Dict,
+        ast.Lambda,
+    )
     grandparent = scope.source.parents.get(parent) if parent is not None else None
     return isinstance(parent, kinds) and not isinstance(grandparent, ast.Compare)
 
@@ -280,7 +290,9 @@ def _gated_input(gate: ast.Call, scope: Scope) -> ast.expr | None:
 
 def _is_part_of_self_gated(node: ast.Call, scope: Scope) -> bool:
     parent = scope.source.parents.get(node)
-    return isinstance(parent, ast.BinOp) and (found := _self_gated(parent, scope)) is not None and found.input is not node
+    return (
+        isinstance(parent, ast.BinOp) and (found := _self_gated(parent, scope)) is not None and found.input is not node
+    )
 
 
 def _first_argument(node: ast.Call) -> ast.expr | None:

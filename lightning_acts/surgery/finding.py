@@ -16,7 +16,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from lightning_acts import registry
 from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.flow import Flow
-from lightning_acts.surgery.observing import Observation, SeenCall, observe, plain_path
+from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe, plain_path
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, routes_of
@@ -24,6 +24,7 @@ from lightning_acts.surgery.roles import chain_to, is_metric, role_of
 from lightning_acts.surgery.routes import Route, function_name, read
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
+
 
 @dataclass(frozen=True)
 class ModuleSite:
@@ -155,6 +156,12 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
     return Found([*modules, *_merged(attributes, calls)], list(_in_kernels(model)), [*observation.notes, *notes])
 
 
+def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
+    """The calls of activations in a model's code, those that an observer saw included."""
+    observation = Observation(functions=observer.seen, flow=observer.flow)
+    return [call.site for call in _call_sites(model, dict.fromkeys(observer.activation_modules, ""), observation)]
+
+
 def _observed(located: ModuleSite, model: nn.Module, observation: Observation) -> ModuleSite:
     assert observation.flow is not None
     module, site = located.module, located.site
@@ -163,9 +170,7 @@ def _observed(located: ModuleSite, model: nn.Module, observation: Observation) -
     return replace(located, site=replace(site, calls=observation.calls[module], role=role, reason=reason))
 
 
-def _call_sites(
-    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation
-) -> Iterator[CallSite]:
+def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation) -> Iterator[CallSite]:
     """The calls in the modules' code, and those that were seen besides; a path is ``owner/function/index``."""
     flow = observation.flow
     ran: dict[int, list[SeenCall]] = {}
@@ -189,7 +194,7 @@ def _call_sites(
             role, reason = _role_of_call(entry, flow)
             count = entry.count if flow is not None else None
             site = Site(path, (path,), call.kind, call.spec, role, reason, call.route.callee, count, call.location)
-            yield CallSite(site, module, name, call.route, f"{call.name}_{index}", entry.obstacle)
+            yield CallSite(site, module, name, call.route, f"{call.name}_{index}", entry.obstacle or call.obstacle)
 
 
 def _role_of_call(entry: SeenCall, flow: Flow | None) -> tuple[Role, str]:
@@ -206,11 +211,7 @@ def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[
     remaining = list(calls)
     merged: list[Located] = []
     for attribute in attributes:
-        own = [
-            call
-            for call in remaining
-            if call.owner is attribute.owner and _calls_attribute(call, attribute)
-        ]
+        own = [call for call in remaining if call.owner is attribute.owner and _calls_attribute(call, attribute)]
         if attribute.why_not() is not None and any(call.route.steps for call in own):
             continue  # the calls can be replaced where the attribute can't
         remaining = [call for call in remaining if call not in own]
@@ -240,7 +241,7 @@ def _in_kernels(model: nn.Module) -> Iterator[LeftSite]:
             path = f"{plain_path(name)}/{kind}".lstrip("/")
             role: Role = "gate" if len(kinds) > 1 else "hidden"
             site = Site(path, (path,), "function", kind, role, "of a recurrent layer", type_name(type(module)))
-            yield LeftSite(site, "computed inside the kernel of a recurrent layer: it can't be swapped")
+            yield LeftSite(site, f"computed inside the kernel of {type_name(type(module))}: it can't be swapped")
 
 
 def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
@@ -279,7 +280,11 @@ def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str])
 
 def _applied_by(function: Any) -> Applied | None:
     if isinstance(function, functools.partial):
-        return applied(function.func, [UNKNOWN, *function.args], function.keywords) if is_candidate(function.func) else None
+        return (
+            applied(function.func, [UNKNOWN, *function.args], function.keywords)
+            if is_candidate(function.func)
+            else None
+        )
     return applied(function, [UNKNOWN], {}) if is_candidate(function) else None
 
 

@@ -173,13 +173,20 @@ class AttributeExchange(Exchange):
     def install(self) -> None:  # noqa: D102
         del vars(self.owner)[self.attribute]
         self.owner._modules[self.attribute] = self.replacement
+        if type(self.owner).__setstate__ is not nn.Module.__setstate__:
+            set_routes(self.owner, (*routes_of(type(self.owner)), self._mark))
 
     def take_back(self) -> bool:  # noqa: D102
         if not self.is_intact():
             return False
+        set_routes(self.owner, tuple(entry for entry in routes_of(type(self.owner)) if entry != self._mark))
         del self.owner._modules[self.attribute]
         vars(self.owner)[self.attribute] = self.original
         return True
+
+    @property
+    def _mark(self) -> tuple[Route, str]:
+        return Route((), ""), self.attribute
 
     def is_intact(self) -> bool:  # noqa: D102
         return self.owner._modules.get(self.attribute) is self.replacement
@@ -270,9 +277,7 @@ def forget_lost(model: nn.Module) -> bool:
     kept = []
     for swap in swaps_of(model):
         still = [
-            exchange
-            for exchange in swap.exchanges
-            if exchange.is_intact() and present.issuperset(exchange.holders)
+            exchange for exchange in swap.exchanges if exchange.is_intact() and present.issuperset(exchange.holders)
         ]
         if len(still) < len(swap.exchanges):
             lost = True

@@ -30,8 +30,10 @@ from lightning_acts.surgery.routes import (
     call_name,
     function_name,
     function_named,
+    is_own_method,
     method_scopes,
     reached,
+    read,
     step_to,
 )
 from lightning_acts.surgery.site import Kind, SwapError
@@ -51,13 +53,18 @@ class SeenCall:
         owner: The module in whose method it stands, or to which it leads.
         call: What the code says of it.
         obstacle: Why it can't be rewritten; where the way there could not be told, its route is empty.
-        count: How often it ran.
+        counts: How often it ran, in each pass.
     """
 
     owner: nn.Module
     call: Call
     obstacle: str | None = None
-    count: int = 0
+    counts: list[int] = field(default_factory=lambda: [0])
+
+    @property
+    def count(self) -> int:
+        """How often it ran in the first pass in which it did."""
+        return next((count for count in self.counts if count), 0)
 
 
 class FunctionObserver(TorchFunctionMode):
@@ -74,8 +81,9 @@ class FunctionObserver(TorchFunctionMode):
     def __init__(self, model: nn.Module, activation_modules: Iterable[nn.Module], flow: Flow | None = None) -> None:
         super().__init__()
         self._modules = {id(module) for module in model.modules()}
-        self._activations = {id(module) for module in activation_modules}
-        self._flow = flow
+        self.activation_modules = set(activation_modules)
+        self.flow = flow
+        self.number = 0  # of the pass
         self._by_frames: dict[Hashable, SeenCall | None] = {}
         self._by_route: dict[Hashable, SeenCall] = {}
 
@@ -92,13 +100,13 @@ class FunctionObserver(TorchFunctionMode):
             return func(*args, **kwargs)
         seen = self._note(func, args, kwargs) if is_candidate(func) else None
         result = func(*args, **kwargs)
-        if self._flow is not None:
-            self._flow.saw(func, args, kwargs, result)
+        if self.flow is not None:
+            self.flow.saw(func, args, kwargs, result)
             if seen is not None:
                 # What x * sigmoid(x) makes of the sigmoid, the flow tells itself.
                 found = applied(func, args, kwargs)
                 given = args[0] if args else kwargs.get("input")
-                self._flow.mark(id(seen), found.spec if found else seen.call.spec, given, result)
+                self.flow.mark(id(seen), found.spec if found else seen.call.spec, given, result)
         return result
 
     def _note(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> SeenCall | None:
@@ -116,41 +124,47 @@ class FunctionObserver(TorchFunctionMode):
             self._by_frames[key] = seen
         found = self._by_frames[key]
         if found is not None:
-            found.count += 1
+            found.counts += [0] * (self.number - len(found.counts) + 1)
+            found.counts[self.number] += 1
         return found
 
     def _way(self, frame: FrameType | None) -> _Way | None:
         """The frames between a call and the method of the module that it belongs to; None within an activation."""
         frames: list[FrameType] = []
+        owner: nn.Module | None = None
         maker: type[nn.Module] | None = None
         obstacle: str | None = None
         while frame is not None:
-            code = frame.f_code
+            code, first = frame.f_code, _first_argument(frame)
             is_torch = code.co_filename.startswith((_TORCH, __file__))
-            first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-            if isinstance(first, nn.Module):
-                if id(first) in self._activations:
+            if isinstance(first, nn.Module) and id(first) in self._modules:
+                if first in self.activation_modules:
                     return None
-                if id(first) in self._modules:
-                    if _method_with(type(first), code) is not None:
-                        if is_torch:
-                            return _Way(first, [*frames, frame], None, f"within torch's own {type(first).__name__}")
-                        return _Way(first, [*frames, frame], maker, obstacle)
-                    if code is _CALL_IMPL:
-                        obstacle = obstacle or "its forward is none of its class, or behind a decorator that hides it"
-                        return _Way(first, frames or [frame], maker, obstacle)
-                elif not frames and recognise(first) is not None:
+                if owner is not None and first is not owner:
+                    break
+                owner = first
+                if code is _CALL_IMPL:
+                    break
+                if is_torch and not frames:
+                    return _Way(owner, [frame], None, f"within torch's own {type(owner).__name__}")
+            elif isinstance(first, nn.Module) and owner is None and code is not _CALL_IMPL:
+                if not frames and recognise(first) is not None:
                     # Made in the forward and called at once: the activation is what the module around it calls.
                     maker, frame = type(first), frame.f_back
                     continue
-                elif code is not _CALL_IMPL and code is not _WRAPPED_CALL_IMPL and not is_torch:
+                if not is_torch:
                     obstacle = obstacle or f"within a {type(first).__name__} that is no submodule of the model"
             elif isinstance(first, torch.autograd.function.FunctionCtx) and not is_torch:
                 obstacle = obstacle or "within a custom autograd.Function, whose backward would stay as it is"
             if not is_torch:
                 frames.append(frame)
             frame = frame.f_back
-        return None
+        if owner is None or not frames:
+            return None
+        of_owner = [index for index, other in enumerate(frames) if _runs_method_of(other, owner)]
+        if not of_owner:
+            obstacle = obstacle or "called by a hook, or by a forward that was set on the instance"
+        return _Way(owner, frames[: of_owner[-1] + 1] if of_owner else frames, maker, obstacle)
 
 
 _CALL_IMPL = nn.Module._call_impl.__code__
@@ -168,10 +182,20 @@ class _Way:
     function: Any = None
 
 
+def _first_argument(frame: FrameType) -> Any:
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _runs_method_of(frame: FrameType, owner: nn.Module) -> bool:
+    return _first_argument(frame) is owner and _method_with(type(owner), frame.f_code) is not None
+
+
 def _method_with(cls: type[nn.Module], code: CodeType) -> Scope | None:
     """The method that runs this code, under its own name or as the forward; None if there is none."""
+    code = original(code)
     scopes = (scope for name in (code.co_name, "forward", "__call__") for scope in method_scopes(base_of(cls), name))
-    return next((scope for scope in scopes if scope.function.__code__ is original(code)), None)
+    return next((scope for scope in scopes if scope.function.__code__ is code), None)
 
 
 def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> SeenCall | None:
@@ -191,6 +215,10 @@ def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, A
             return SeenCall(way.owner, replace(call, spec=spec), unfit)
         if found is None:
             return None
+        for call in read(base_of(type(way.owner))).calls:
+            # Handed on by another function that the forward reaches, such as a property.
+            if call.hands_on and call.route.callee == name_of(way.maker or func):
+                return SeenCall(way.owner, call, unfit)
         return SeenCall(way.owner, replace(_unplaced(way, func, found), route=Route((*prefix, step_to(node, scope)), name_of(way.maker or func))), unfit)  # fmt: skip
     except SourceError as error:
         return None if found is None else SeenCall(way.owner, _unplaced(way, func, found), str(error))
@@ -213,9 +241,9 @@ def _handed_on(node: ast.expr, function: Any, scope: Scope) -> Written | None:
 
 def _handed_on_in(node: ast.expr, function: Any, scope: Scope) -> Written | None:
     for part in ast.walk(node):
-        if isinstance(part, (ast.Name, ast.Attribute)) and (site := written(part, scope)) is not None:
-            if site.function is function:
-                return site
+        site = written(part, scope) if isinstance(part, (ast.Name, ast.Attribute)) else None
+        if site is not None and site.function is function:
+            return site
     return None
 
 
@@ -239,54 +267,76 @@ def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
     path: list[tuple[Scope, tuple[Step, ...]]] = [(scope, ())]
     inner = way.frames[-2::-1]
     while inner:
-        within = [index for index, other in enumerate(inner) if _contains(scope.function.__code__, original(other.f_code))]
+        within = [
+            index for index, other in enumerate(inner) if _contains(scope.function.__code__, original(other.f_code))
+        ]
         if within:  # a function or a lambda that is defined there, however it came to be called
             frame, inner = inner[within[-1]], inner[within[-1] + 1 :]
             node = _node_that_runs(frame, scope)
             continue
         if _handed_on_in(node, way.function, scope) is not None:
             break
-        reference, helper, length = _hop(node, scope, frame, inner)
-        steps = (*path[-1][1], step_to(reference, scope))
-        again = [index for index, (earlier, _) in enumerate(path) if earlier.function is helper.function]
+        hop = _hop(node, scope, frame, inner, way.owner)
+        steps = () if hop.reference is None else (*path[-1][1], step_to(hop.reference, scope))
+        again = [index for index, (earlier, _) in enumerate(path) if earlier.function is hop.scope.function]
         if again:  # it has called itself
             del path[again[0] + 1 :]
+        elif hop.reference is None:
+            path = [(hop.scope, steps)]
         else:
-            path.append((helper, steps))
+            path.append((hop.scope, steps))
         scope = path[-1][0]
-        frame = inner[length - 1]
-        inner = inner[length:]
+        frame = inner[hop.length - 1]
+        inner = inner[hop.length :]
         node = _node_that_runs(frame, scope)
     return scope, path[-1][1], node
 
 
-def _hop(
-    node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameType]
-) -> tuple[ast.expr, Scope, int]:
-    """The reference in an expression that leads to the function of one of the inner frames, the innermost first."""
+@dataclass(frozen=True)
+class _Hop:
+    """From an expression to the function that one of the inner frames runs; a method of the owner needs no reference."""
+
+    scope: Scope
+    reference: ast.expr | None
+    length: int
+
+
+def _hop(node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameType], owner: nn.Module) -> _Hop:
+    """The way to the function of one of the inner frames, the innermost that the expression names.
+
+    Raises:
+        SourceError: It can't be told.
+    """
     references = [part for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute))]
     for length in range(len(inner), 0, -1):
+        code = original(inner[length - 1].f_code)
         for reference in references:
             value = scope.resolve(reference)
+            if is_own_method(reference, value, scope):
+                assert isinstance(reference, ast.Attribute)
+                methods = method_scopes(scope.owner, scope.mangled(reference.attr))
+                found = [method for method in methods if _contains(method.function.__code__, code)]
+                if found:
+                    return _Hop(found[0], None, length)
+                continue
             helper = None if value is UNKNOWN else reached(reference, value, scope)
-            if helper is not None and _contains(
-                helper.function.__code__, original(inner[length - 1].f_code)
-            ):
-                return reference, helper, length
+            if helper is not None and _contains(helper.function.__code__, code):
+                return _Hop(helper, reference, length)
+    if _runs_method_of(inner[0], owner) and (method := _method_with(type(owner), inner[0].f_code)) is not None:
+        return _Hop(method, None, 1)
     # Only known when it runs: a variable, an element of a list, a method of an object.
     called = node.func if isinstance(node, ast.Call) else node
     function = _function_of(inner[0]) or _value_in(frame, called)
-    found = [layer for layer in layers(function) if layer.__code__ is original(inner[0].f_code)]
-    if not found or function_named(function_name(found[0])) is not found[0]:
-        raise SourceError(f"reached through {inner[0].f_code.co_name}, in a way that the source does not show")
-    return called, Scope(found[0], scope.owner, False), 1
+    layer = next((layer for layer in layers(function) if layer.__code__ is original(inner[0].f_code)), None)
+    if layer is None or function_named(function_name(layer)) is not layer:
+        raise SourceError(f"reached through {ast.unparse(called)}, which only a run tells")
+    return _Hop(Scope(layer, scope.owner, False), called, 1)
 
 
 def _function_of(frame: FrameType) -> Any:
     """The function that a frame runs, if it is a method of its first argument."""
-    code = frame.f_code
-    first = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    return next((vars(cls)[code.co_name] for cls in type(first).__mro__ if code.co_name in vars(cls)), None)
+    name = frame.f_code.co_name
+    return next((vars(cls)[name] for cls in type(_first_argument(frame)).__mro__ if name in vars(cls)), None)
 
 
 def _value_in(frame: FrameType, node: ast.expr) -> Any:
@@ -353,6 +403,7 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
     with _as_it_was(model):
         for training in (False, True):
             model.train(training)
+            observer.number = int(training)
             with _counting(activation_modules, flow) as counts:
                 try:
                     # A compiled model runs as it was written: what is compiled can't be watched.
@@ -371,24 +422,27 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
     return Observation(observer.seen, calls, notes, flow)
 
 
-def never_run(model: nn.Module, example_input: Any, modules: Iterable[nn.Module]) -> set[nn.Module]:
-    """Those of some modules that run neither in eval mode nor in train mode; the model is left as it was."""
-    idle = set(modules)
-    with _as_it_was(model), _counting(dict.fromkeys(idle, "identity"), None) as counts:
-        for training in (False, True):
-            if idle := {module for module in idle if not counts[module]}:
-                # What fails in train mode has been said before.
-                with contextlib.suppress(Exception), torch.no_grad(), torch.compiler.set_stance("force_eager"):
-                    _call(model.train(training), example_input)
-    return {module for module in idle if not counts[module]}
-
-
 def run(model: nn.Module, example_input: Any) -> list[torch.Tensor]:
     """The tensors that a model returns in eval mode; it is left as it was."""
+    return run_counting(model, example_input, ())[1]
+
+
+def run_counting(
+    model: nn.Module, example_input: Any, modules: Iterable[nn.Module]
+) -> tuple[Counter[nn.Module], list[torch.Tensor]]:
+    """How often some modules run in eval mode, or, those that don't, in train mode; and what eval mode returns."""
+    watched = set(modules)
     with _as_it_was(model), torch.no_grad(), torch.compiler.set_stance("force_eager"):
         torch.manual_seed(0)
-        result = _call(model.eval(), example_input)
-    return [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        with _counting(dict.fromkeys(watched, "identity"), None) as runs:
+            result = _call(model.eval(), example_input)
+        idle = watched - set(runs)
+        if idle:
+            # What fails in train mode has been said before.
+            with _counting(dict.fromkeys(idle, "identity"), None) as later, contextlib.suppress(Exception):
+                _call(model.train(), example_input)
+            runs.update(later)
+    return runs, [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
 
 
 def plain_path(path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -13,19 +12,18 @@ from torch.nn.modules.lazy import LazyModuleMixin
 
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
-from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
 from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
-from lightning_acts.surgery.history import AttributeExchange, CallExchange, Exchange, ModuleExchange, has_hooks
+from lightning_acts.surgery.history import CallExchange, Exchange, ModuleExchange, has_hooks
+from lightning_acts.surgery.installing import installed, prepare
 from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
-from lightning_acts.surgery.observing import never_run, plain_path, run
+from lightning_acts.surgery.observing import plain_path
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
-from lightning_acts.surgery.rewriting import submodule_name
-from lightning_acts.surgery.roles import chain_to, role_of
+from lightning_acts.surgery.roles import role_of
 from lightning_acts.surgery.site import Role, Site, SwapError
-from lightning_acts.surgery.source import SourceError
+from lightning_acts.surgery.trial import try_out
 
 
 def swap(
@@ -98,18 +96,17 @@ def swap(
         request, shared = rules.request_for(chosen), rules.share
     rng_state, earlier = torch.get_rng_state(), history.swaps_of(model)
     try:
-        exchanges = [_prepare(model, located, replacement) for located, replacement in chosen]
+        if example_input is not None:
+            failures, said = try_out(model, [located for located, _ in chosen], example_input)
+            left = [*left, *(LeftSite(located.site, why) for located, why in failures.items())]
+            chosen, notes = [(located, new) for located, new in chosen if located not in failures], [*notes, *said]
+            if not chosen:
+                raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in failures.items()))
+        exchanges = [prepare(model, located, replacement) for located, replacement in chosen]
         if shared == "all":
             _share_replacements(exchanges, [replacement for _, replacement in chosen])
-        if example_input is not None:
-            notes = [*notes, *_relies_on_aliasing(model, [located for located, _ in chosen], example_input)]
-        with _installed(exchanges) as fast_paths:
+        with installed(exchanges) as fast_paths:
             _size_lazy_modules(model, exchanges, example_input)
-            idle = _take_back_idle(model, chosen, exchanges, example_input)
-            left = [*left, *(LeftSite(located.site, why) for located, why in idle)]
-            taken_back = {located.site.path for located, _ in idle}
-            kept = [index for index, (located, _) in enumerate(chosen) if located.site.path not in taken_back]
-            chosen, exchanges = [chosen[index] for index in kept], [exchanges[index] for index in kept]
             swapped = [
                 SwappedSite(located.site, _name(exchange), _path_of_replacement(located, exchange))
                 for (located, _), exchange in zip(chosen, exchanges, strict=True)
@@ -236,66 +233,11 @@ def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite |
     return CallSite(site, module, name, planned.route, f"{function}_{index}")
 
 
-def _prepare(model: nn.Module, located: Located, replacement: ActivationLike) -> Exchange:
-    """Make the replacement of one site, with all that it takes over; the model is not changed."""
-    # A ready module is copied, so that two sites don't share what one of them learns.
-    new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) else registry.create(replacement)
-    _refuse_shape_change(new)
-    holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))] if located.path_in_tree else []
-    around = [located.module if isinstance(located, ModuleSite) else located.owner, *holders]
-    where = history.placement(*around)
-    if where is not None:
-        new.to(*where)
-    new.train(around[0].training)
-    enclosing = next((module for module in around if next(module.parameters(), None) is not None), None)
-    if enclosing is not None and not any(parameter.requires_grad for parameter in enclosing.parameters()):
-        for parameter in new.parameters():
-            parameter.requires_grad = False  # requires_grad_ refuses those that have no size yet
-    path, requested = located.site.path, describe(replacement)
-    if isinstance(located, ModuleSite):
-        return ModuleExchange(path, requested, new, located.module, located.slots)
-    if isinstance(located, CallSite):
-        name = submodule_name(located.owner, located.name)
-        return CallExchange(path, requested, new, located.owner, located.route, name)
-    return AttributeExchange(
-        path, requested, new, located.owner, located.attribute, vars(located.owner)[located.attribute]
-    )
-
-
 def _path_of_replacement(located: Located, exchange: Exchange) -> str:
     """Where the replacement stands in the tree: the prefix of its keys in a state dict."""
     if isinstance(located, ModuleSite):
         return located.site.path
     return f"{plain_path(located.path_in_tree)}.{exchange.name}".lstrip(".")
-
-
-def _relies_on_aliasing(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> list[str]:
-    """What to say where the model's output changes as soon as its own activations no longer write into their inputs."""
-    in_place = [located for located in chosen if located.site.activation.find("inplace=True") >= 0]
-    if not in_place:
-        return []
-    plain = [ActivationSpec.parse(located.site.activation) for located in in_place]
-    specs = [
-        ActivationSpec(spec.name, {name: value for name, value in spec.parameters.items() if name != "inplace"})
-        for spec in plain
-    ]
-    before = run(model, example_input)
-    exchanges = [_prepare(model, located, spec) for located, spec in zip(in_place, specs, strict=True)]
-    fast_paths: FastPaths = []
-    try:
-        with _installed(exchanges) as fast_paths:
-            after = run(model, example_input)
-        _uninstall(exchanges, fast_paths)
-    except BaseException:  # also in the midst of the taking back; what is back already stays so
-        _uninstall(exchanges, fast_paths)
-        raise
-    if all(torch.equal(one, other) for one, other in zip(before, after, strict=True)):
-        return []
-    paths = ", ".join(located.site.path for located in in_place[:5])
-    return [
-        f"the model relies on activations that work in place ({paths}{', ...' if len(in_place) > 5 else ''}): what they "
-        "wrote into their inputs is read elsewhere too, so that the swap changes more than the function"
-    ]
 
 
 def _share_replacements(exchanges: list[Exchange], replacements: list[ActivationLike]) -> None:
@@ -317,81 +259,6 @@ def _share_replacements(exchanges: list[Exchange], replacements: list[Activation
         for parameter, other in zip(shared.replacement.parameters(), exchange.replacement.parameters(), strict=True):
             parameter.requires_grad = parameter.requires_grad or other.requires_grad
         exchange.replacement = shared.replacement
-
-
-def _refuse_shape_change(replacement: nn.Module) -> None:
-    if registry.spec_of(replacement) is not None:
-        return
-    probe = torch.zeros(2, 4, 4, 4)
-    try:
-        with torch.random.fork_rng(devices=[]), torch.no_grad():
-            output = copy.deepcopy(replacement).eval()(probe)
-    except Exception:  # it may take other shapes than this one; the model's own run will tell
-        return
-    if not isinstance(output, torch.Tensor) or output.shape != probe.shape:
-        became = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
-        raise SwapError(
-            f"{replacement!r} changes the shape of its input ({tuple(probe.shape)} becomes {became}): "
-            "it can't stand in for another activation"
-        )
-
-
-FastPaths = list[tuple[nn.TransformerEncoderLayer, int]]
-
-
-@contextlib.contextmanager
-def _installed(exchanges: list[Exchange]) -> Iterator[FastPaths]:
-    """Put the replacements in their places; should the block fail, everything is as it was."""
-    fast_paths: FastPaths = []
-    done: list[Exchange] = []
-    try:
-        for exchange in exchanges:
-            for holder in exchange.holders:
-                if isinstance(holder, nn.TransformerEncoderLayer) and holder.activation_relu_or_gelu:
-                    # In eval mode the fused kernel would go on computing the original.
-                    fast_paths.append((holder, holder.activation_relu_or_gelu))
-                    holder.activation_relu_or_gelu = 0
-            done.append(exchange)
-            exchange.install()
-        yield fast_paths
-    except BaseException as error:
-        _uninstall(done, fast_paths)
-        if isinstance(error, SourceError):
-            raise SwapError(f"a call can't be replaced: {error}") from error
-        raise
-
-
-def _uninstall(exchanges: list[Exchange], fast_paths: FastPaths) -> None:
-    for exchange in reversed(exchanges):
-        exchange.take_back()
-    for layer, flag in fast_paths:
-        layer.activation_relu_or_gelu = flag
-
-
-def _take_back_idle(
-    model: nn.Module, chosen: Sequence[tuple[Located, Any]], exchanges: Sequence[Exchange], example_input: Any
-) -> list[tuple[Located, str]]:
-    """Take back what does not run although the original did: the code has ways that its source does not show.
-
-    Raises:
-        SwapError: Nothing would be left.
-    """
-    due = {
-        exchange.replacement: index
-        for index, ((located, _), exchange) in enumerate(zip(chosen, exchanges, strict=True))
-        if isinstance(located, CallSite) and located.site.calls
-    }
-    if example_input is None or not due:
-        return []
-    taken_back = []
-    for module in never_run(model, example_input, due):
-        located = chosen[due[module]][0]
-        exchanges[due[module]].take_back()
-        why = f"what calls {located.site.activation} there can't be replaced: the replacement did not run"
-        taken_back.append((located, why))
-    if len(taken_back) == len(exchanges):
-        raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in taken_back))
-    return taken_back
 
 
 def _size_lazy_modules(model: nn.Module, exchanges: list[Exchange], example_input: Any) -> None:

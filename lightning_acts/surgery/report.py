@@ -86,7 +86,9 @@ class SwapReport:
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data."""
         return {
-            "swapped": [{**entry.site.to_dict(), "replacement": entry.replacement, "now": entry.path} for entry in self.swapped],
+            "swapped": [
+                {**entry.site.to_dict(), "replacement": entry.replacement, "now": entry.path} for entry in self.swapped
+            ],
             "left": [{**entry.site.to_dict(), "why": entry.why} for entry in self.left],
             "notes": list(self.notes),
             "plan": None if self._swap.plan is None else self._swap.plan.to_dict(),

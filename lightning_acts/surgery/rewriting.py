@@ -41,7 +41,8 @@ from lightning_acts.surgery.source import (
     static_attribute,
 )
 
-#: Routes that are replaced, each with the name of the submodule that is called instead.
+#: Routes that are replaced, each with the name of the submodule that is called instead. One without steps stands for a
+#: function in an attribute, where there is a module now.
 Routes = tuple[tuple[Route, str], ...]
 
 _PREFIX = "_acts_"
@@ -67,7 +68,7 @@ def obstacle(cls: type[nn.Module], route: Route) -> str | None:
     return None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def rewritten_class(base: type[nn.Module], routes: Routes) -> type[nn.Module]:
     """The class in which the calls at these routes are calls of submodules; ``base`` itself if there are none.
 
@@ -184,7 +185,7 @@ class _Members:
         table = [(named(callee), name) for callee, name in callees]
         if any(function is UNKNOWN for function, _ in table):
             raise SourceError(f"what it calls is not imported ({', '.join(callee for callee, _ in callees)})")
-        guard = self.add("choose", functools.partialmethod(_choose, tuple(table)))
+        guard = self.add("choose", _chooser(tuple(table)))
         return _Edit(node.func, lambda visit, owner: _called(_attribute(owner, guard), visit(node.func)))
 
     def _reference(self, node: ast.expr, further: list[Remaining], scope: Scope, around: dict[Function, str]) -> _Edit:
@@ -205,7 +206,7 @@ class _Members:
         self.namespace[name] = twin if guarded else redecorated(outer, inner.function, twin)
         if not guarded:
             return _Edit(node, lambda visit, owner: _attribute(owner, name))
-        guard = self.add("choose", functools.partialmethod(_choose_function, expected, name))
+        guard = self.add("choose", _function_chooser(expected, name))
         return _Edit(node, lambda visit, owner: _called(_attribute(owner, guard), visit(node)))
 
 
@@ -290,15 +291,25 @@ def _taking(name: str) -> Callable[..., Any]:
     return call
 
 
-def _choose(self: nn.Module, table: tuple[tuple[Any, str], ...], callee: Any) -> Any:
-    """The submodule that stands for ``callee``; ``callee`` itself, if that is none of those in the table."""
-    for function, name in table:
-        bare = callee.func if isinstance(callee, functools.partial) and not callee.args else callee
-        if bare is function or type(callee) is function or _is_method_of_tensor(callee, function):
-            module = getattr(self, name)
-            receiver = getattr(callee, "__self__", None)
-            return lambda *args, **kwargs: module(receiver if isinstance(receiver, Tensor) else _first(args, kwargs))
-    return callee
+def _chooser(table: tuple[tuple[Any, str], ...]) -> Callable[[nn.Module, Any], Any]:
+    """A method that gives the submodule for a callee; the callee itself, if it is none of those in the table."""
+
+    def choose(self: nn.Module, callee: Any) -> Any:
+        for function, name in table:
+            if callee is function or (isinstance(function, type) and type(callee) is function):
+                return functools.partial(_call_with_first, getattr(self, name))
+        for function, name in table:
+            if isinstance(callee, functools.partial) and not callee.args and callee.func is function:
+                return functools.partial(_call_with_first, getattr(self, name))
+            if _is_method_of_tensor(callee, function):
+                return functools.partial(_call_with_first, getattr(self, name), callee.__self__)
+        return callee
+
+    return choose
+
+
+def _call_with_first(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    return module(_first(args, kwargs))
 
 
 def _is_method_of_tensor(callee: Any, function: Any) -> bool:
@@ -310,20 +321,24 @@ def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     return args[0] if args else kwargs["input"]
 
 
-def _choose_function(self: nn.Module, function: Function, name: str, callee: Any) -> Any:
-    """The twin of a function that is passed around, bound to what ``callee`` is bound to."""
-    bare, bound = callee, []
-    if hasattr(callee, "__func__"):
-        bare, bound = callee.__func__, [callee.__self__]
-    elif not isinstance(callee, (types.FunctionType, type)):  # an object that can be called
-        bare, bound = type(callee).__call__, [callee]
-    if not any(layer is function for layer in layers(bare)):
+def _function_chooser(function: Function, name: str) -> Callable[[nn.Module, Any], Any]:
+    """A method that gives the twin of a function that is passed around, bound to what the callee is bound to."""
+
+    def choose(self: nn.Module, callee: Any) -> Any:
+        bare, bound = callee, []
+        if isinstance(callee, types.MethodType):
+            bare, bound = callee.__func__, [callee.__self__]
+        elif not isinstance(callee, types.FunctionType):  # an object that can be called
+            bare, bound = type(callee).__call__, [callee]
+        if bare is function or function in layers(bare):
+            return functools.partial(getattr(self, name), *bound)
         return callee
-    return functools.partial(getattr(self, name), *bound)
+
+    return choose
 
 
 def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) -> type[nn.Module]:
-    names = frozenset(name for _, name in routes)
+    names = frozenset(name for route, name in routes if route.steps)
     members = {
         **_shown(names),
         **_hidden(base, names),
@@ -331,6 +346,7 @@ def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) 
         f"{_PREFIX}base": base,
         f"{_PREFIX}routes": routes,
         "__reduce_ex__": _reduce_ex,
+        "__setstate__": _setstate,
         "__prepare_scriptable__": _refuse_script,
         "__module__": base.__module__,
         "__qualname__": base.__qualname__,
@@ -399,11 +415,20 @@ def _reduce_ex(self: nn.Module, protocol: Any) -> Any:
     return (_new, (base_of(cls), routes_of(cls), *reduced[1][1:]), *reduced[2:])
 
 
+def _setstate(self: nn.Module, state: Any) -> None:
+    """Torch's transformer layers put a function beside the module that a swap has put in its place."""
+    super(type(self), self).__setstate__(state)
+    for name in vars(self)["_modules"]:
+        vars(self).pop(name, None)
+
+
 def _new(base: type[nn.Module], routes: Routes, *args: Any) -> nn.Module:
     try:
         cls = rewritten_class(base, routes)
     except SourceError as error:
-        raise SwapError(f"the swap in this copy of {base.__name__} does not fit the class as it is here: {error}") from None
+        raise SwapError(
+            f"the swap in this copy of {base.__name__} does not fit the class as it is here: {error}"
+        ) from None
     made: nn.Module = cls.__new__(cls, *args)
     return made
 
@@ -431,4 +456,6 @@ def set_routes(owner: nn.Module, routes: Routes) -> None:
         SourceError: A route can't be replaced.
     """
     # Past a __setattr__ that the author may have written.
-    object.__setattr__(owner, "__class__", rewritten_class(base_of(type(owner)), routes))
+    cls = rewritten_class(base_of(type(owner)), routes)
+    if cls is not type(owner):
+        object.__setattr__(owner, "__class__", cls)

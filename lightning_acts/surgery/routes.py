@@ -20,7 +20,8 @@ import torch.fx
 from torch import nn
 
 from lightning_acts import registry
-from lightning_acts.surgery.calls import Written, is_candidate, is_method, name_of, written
+from lightning_acts.surgery.calls import Written, applied, is_candidate, is_method, name_of, written
+from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import (
     UNKNOWN,
@@ -85,6 +86,8 @@ class Call:
         spec: The activation.
         doubtful: Why it may be no activation; None where that is certain.
         location: ``file:line``.
+        hands_on: Whether the function is not called there, but handed on.
+        obstacle: Why it can't be replaced; None where it may be.
     """
 
     route: Route
@@ -93,14 +96,14 @@ class Call:
     spec: str
     doubtful: str | None
     location: str
+    hands_on: bool = False
+    obstacle: str | None = None
 
 
 def step_to(node: ast.expr, scope: Scope) -> Step:
     """The step that a node is."""
     function = scope.function
-    return Step(
-        function_name(function), node.lineno - function.__code__.co_firstlineno, node.col_offset, _text(node)
-    )
+    return Step(function_name(function), node.lineno - function.__code__.co_firstlineno, node.col_offset, _text(node))
 
 
 @functools.lru_cache(maxsize=65536)
@@ -174,7 +177,9 @@ def _read_habits(source: Source, scope: Scope, reading: Reading) -> None:
             if isinstance(part, ast.Attribute) and is_own(part.value):
                 reading.compared.add(part.attr)
             is_type = isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "type"
-            if "__class__" in reading.compared or (is_type and isinstance(part, ast.Call) and any(map(is_own, part.args))):
+            if "__class__" in reading.compared or (
+                is_type and isinstance(part, ast.Call) and any(map(is_own, part.args))
+            ):
                 reading.obstacle = "its code compares its own class, in whose place a swap puts another"
 
 
@@ -185,7 +190,10 @@ def _defines(cls: type, name: str) -> bool:
 
 def method_scopes(cls: type, name: str) -> list[Scope]:
     """The functions that make up a method or a property, beneath its decorators and other wrappings."""
-    return [Scope(function, cls, function.__code__.co_argcount > 0) for function in _functions_in(static_attribute(cls, name))]
+    return [
+        Scope(function, cls, function.__code__.co_argcount > 0)
+        for function in _functions_in(static_attribute(cls, name))
+    ]
 
 
 def _functions_in(value: Any) -> list[Function]:
@@ -199,7 +207,11 @@ def _functions_in(value: Any) -> list[Function]:
         return list(layers(value))
     # An object that a class used as a decorator has made: it keeps the function.
     held = [kept for kept in getattr(value, "__dict__", {}).values() if isinstance(kept, types.FunctionType)]
-    return [function for kept in dict.fromkeys(held) for function in layers(kept)] if hasattr(type(value), "__get__") else []
+    return (
+        [function for kept in dict.fromkeys(held) for function in layers(kept)]
+        if hasattr(type(value), "__get__")
+        else []
+    )
 
 
 def with_twin(value: Any, function: Function, twin: Function) -> Any:
@@ -245,7 +257,9 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function])
         value = scope.resolve(node)
         if value is UNKNOWN:
             continue
-        if methods is not None and _is_own_method(node, value, scope):
+        if (sealed := _sealed(value, node, scope)) is not None:
+            yield sealed
+        if methods is not None and is_own_method(node, value, scope):
             assert isinstance(node, ast.Attribute)
             name = scope.mangled(node.attr)
             if name not in methods and _defines(scope.owner, name):
@@ -255,7 +269,7 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function])
         if helper is None or helper.function in path or len(path) >= _DEEPEST or not may_apply(helper.function):
             continue
         step = step_to(node, scope)
-        for call in _calls_in(helper, None, (*path, helper.function)):
+        for call in _calls_in(helper, methods if helper.is_method else None, (*path, helper.function)):
             yield replace(call, route=replace(call.route, steps=(step, *call.route.steps)))
 
 
@@ -266,7 +280,24 @@ def _consumed(site: Written) -> Iterator[ast.AST]:
         yield from (node for node in ast.walk(site.node) if node is not site.node)
 
 
-def _is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
+def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
+    """An operator of ATen or a TorchScript function: reported, as it is out of reach."""
+    if isinstance(value, torch.jit.ScriptFunction):
+        name, spec, why = value.name, UNKNOWN_ACTIVATION, "a TorchScript function is compiled code"
+    elif isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
+        name = str(value).partition(".")[2].partition(".")[0].rstrip("_")
+        found = applied(getattr(torch, name, None) or getattr(torch.nn.functional, name, None), [UNKNOWN], {})
+        if found is None:
+            return None
+        spec, why = found.spec, "an operator of ATen, called past torch's functions"
+    else:
+        return None
+    location = f"{scope.function.__code__.co_filename}:{node.lineno}"
+    return Call(Route((step_to(node, scope),), str(value)), name, "function", spec, None, location, obstacle=why)
+
+
+def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
+    """Whether an expression refers to a method or property of the module, by its name."""
     is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
     return is_own and bool(_functions_in(value)) and not isinstance(value, (staticmethod, classmethod))
 
@@ -296,6 +327,7 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
         site.applied.spec,
         site.applied.doubtful,
         f"{scope.function.__code__.co_filename}:{site.node.lineno}",
+        hands_on=isinstance(site.node, (ast.Name, ast.Attribute)),
     )
 
 
@@ -324,7 +356,9 @@ def may_apply(function: Function) -> bool:
             except ValueError:
                 continue
         # A function imported by name, or one of a module that is named.
-        modules = [value for value in values if isinstance(value, types.ModuleType) and not value.__name__.startswith(_FOREIGN)]
+        modules = [
+            value for value in values if isinstance(value, types.ModuleType) and not value.__name__.startswith(_FOREIGN)
+        ]
         values += [vars(module).get(name) for module in modules for name in names]
         found = any(_may_lead_to_one(value) for value in values)
     _APPLYING[code] = found
@@ -342,8 +376,30 @@ def _may_lead_to_one(value: Any) -> bool:
 
 # Names of functions that tensors don't have as methods.
 _WORDS = frozenset(
-    "relu relu6 leaky_relu elu selu celu rrelu gelu silu mish hardswish hardsigmoid hardtanh softplus softsign tanhshrink "
-    "softshrink logsigmoid glu softmin gumbel_softmax threshold".split()
+    [
+        "relu",
+        "relu6",
+        "leaky_relu",
+        "elu",
+        "selu",
+        "celu",
+        "rrelu",
+        "gelu",
+        "silu",
+        "mish",
+        "hardswish",
+        "hardsigmoid",
+        "hardtanh",
+        "softplus",
+        "softsign",
+        "tanhshrink",
+        "softshrink",
+        "logsigmoid",
+        "glu",
+        "softmin",
+        "gumbel_softmax",
+        "threshold",
+    ]
 )
 
 

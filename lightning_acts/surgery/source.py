@@ -6,8 +6,8 @@ unchanged tree has to compile to the very code that runs.
 """
 
 from __future__ import annotations
-
 import __future__
+
 import ast
 import builtins
 import functools
@@ -118,11 +118,7 @@ def _parents(node: ast.AST) -> dict[ast.AST, ast.AST]:
 
 def _compiled(source: Source, node: Definition, code: types.CodeType) -> types.CodeType:
     """The code of ``node`` in the place of the function in its file."""
-    inner: ast.stmt
-    if isinstance(node, ast.Lambda):
-        inner = _placed(ast.Expr(value=node), node)
-    else:
-        inner = node
+    inner: ast.stmt = _placed(ast.Expr(value=node), node) if isinstance(node, ast.Lambda) else node
     classes = []
     for enclosing in reversed(source.enclosing):  # names such as __x are mangled by the class right around them
         if not isinstance(enclosing, ast.ClassDef):

@@ -1,0 +1,72 @@
+"""A trial before a swap: the model's own activations, as modules in the places where they would be exchanged.
+
+The model has to compute what it did, and every one of them has to run as often as it ran before: where it does not, the
+code has ways to the original that its source does not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from lightning_acts.spec import ActivationSpec, SpecError
+from lightning_acts.surgery.finding import CallSite, Located
+from lightning_acts.surgery.history import Exchange
+from lightning_acts.surgery.installing import FastPaths, installed, prepare, uninstall
+from lightning_acts.surgery.observing import run, run_counting
+
+
+def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> tuple[dict[Located, str], list[str]]:
+    """The sites at which a replacement would miss something, each with the reason; notes for the reader.
+
+    The model is left as it was.
+    """
+    tried: list[tuple[Located, Exchange]] = []
+    for located in chosen:
+        is_call = isinstance(located, CallSite) and bool(located.site.calls)
+        if is_call or "inplace=True" in located.site.activation:
+            try:
+                tried.append((located, prepare(model, located, _out_of_place(located.site.activation))))
+            except SpecError:  # an activation whose parameters only the code knows
+                continue
+    if not tried:
+        return {}, []
+    exchanges = [exchange for _, exchange in tried]
+    before = run(model, example_input)
+    fast_paths: FastPaths = []
+    try:
+        with installed(exchanges) as fast_paths:
+            runs, after = run_counting(model, example_input, [exchange.replacement for exchange in exchanges])
+        uninstall(exchanges, fast_paths)
+    except BaseException:  # also in the midst of the taking back; what is back already stays so
+        uninstall(exchanges, fast_paths)
+        raise
+    failures = {
+        located: f"what calls {located.site.activation} there can't be replaced: it ran {located.site.calls} times, and "
+        f"what was put in its place {runs[exchange.replacement]} times"
+        for located, exchange in tried
+        if isinstance(located, CallSite) and runs[exchange.replacement] != located.site.calls
+    }
+    same = len(before) == len(after) and all(
+        torch.equal(one.nan_to_num(), other.nan_to_num()) for one, other in zip(before, after, strict=True)
+    )
+    return failures, [] if same or failures else [_difference([located for located, _ in tried])]
+
+
+def _out_of_place(activation: str) -> ActivationSpec:
+    spec = ActivationSpec.parse(activation)
+    return ActivationSpec(spec.name, {name: value for name, value in spec.parameters.items() if name != "inplace"})
+
+
+def _difference(tried: Sequence[Located]) -> str:
+    in_place = [located.site.path for located in tried if "inplace=True" in located.site.activation]
+    if not in_place:
+        return "the model's output differs, by a little or more, as soon as its own activations are modules"
+    paths = ", ".join(in_place[:5]) + (", ..." if len(in_place) > 5 else "")
+    return (
+        f"the model relies on activations that work in place ({paths}): what they wrote into their inputs is read "
+        "elsewhere too, so that the swap changes more than the function"
+    )
