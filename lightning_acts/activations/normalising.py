@@ -13,7 +13,7 @@ from lightning_acts.elementary import total
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 
-_NORMALISE = "normalises over dim; without dim torch guesses one, and warns"
+_NORMALISE = "normalises over dim; without dim torch guesses one, and warns, where keras and jax take the last"
 
 register(
     nn.Softmax,
@@ -206,7 +206,7 @@ def poly_norm(
     kind="gated",
     formula="log(sum(exp(x_j), j))",
     source="classic",
-    notes=["removes dim"],
+    notes=["removes dim; jax.nn.logsumexp reduces all dimensions unless it is given one"],
 )
 def logsumexp(x: Tensor, dim: int = -1) -> Tensor:
     return torch.logsumexp(x, dim)
@@ -216,7 +216,7 @@ def logsumexp(x: Tensor, dim: int = -1) -> Tensor:
     kind="gated",
     formula="log(sum(exp(x_j), j) / n)",
     source="jax.nn.logmeanexp",
-    notes=["removes dim, of the size n"],
+    notes=["removes dim, of the size n; jax.nn.logmeanexp reduces all dimensions unless it is given one"],
 )
 def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
     return torch.logsumexp(x, dim) - math.log(x.shape[dim])
