@@ -60,9 +60,13 @@ def _seen(check: Callable[[Factory], Any], factory: Factory) -> str | None:
     return None
 
 
+def points(dtype: torch.dtype = torch.float32) -> Tensor:
+    """Numbers of every size between -1e4 and 1e4, zeros and usual kinks among them, in random order; each time anew."""
+    return _points().to(dtype, copy=True)
+
+
 @functools.cache
-def points() -> Tensor:
-    """Numbers of every size between -1e4 and 1e4, zeros and usual kinks among them, in random order."""
+def _points() -> Tensor:
     kinks = torch.tensor([0.0, -0.0, 0.5, 1, 2, 3, 6, 20, 88, 1e4, 1e-4], dtype=torch.float64)
     sizes = torch.logspace(-4, 4, 576 - len(kinks), dtype=torch.float64)
     positive = torch.cat([kinks, sizes])
@@ -75,15 +79,15 @@ def _make(factory: Factory) -> nn.Module:
 
 
 def _forward(factory: Factory) -> Tensor:
-    y = factory().eval()(points().clone())
+    y = factory().eval()(points())
     assert isinstance(y, Tensor), f"gives a {type(y).__name__}"
     return y
 
 
 def _gradient(dtype: torch.dtype) -> Callable[[Factory], None]:
     def check(factory: Factory) -> None:
-        module, x = factory().eval().to(dtype), points().to(dtype).requires_grad_()
-        y = module(x.clone())
+        module, x = factory().eval().to(dtype), points(dtype).requires_grad_()
+        y = module(x.clone())  # a leaf can't be changed in place
         if not y.requires_grad:
             return
         (slope,) = torch.autograd.grad(y, x, torch.ones_like(y), allow_unused=True)
@@ -95,12 +99,13 @@ def _gradient(dtype: torch.dtype) -> Callable[[Factory], None]:
 
 def _finite(dtype: torch.dtype) -> Callable[[Factory], None]:
     def check(factory: Factory) -> None:
-        x = points().to(dtype)
+        x = points(dtype)
         torch.manual_seed(0)
         module = factory().eval()
         with torch.no_grad():
             true = copy.deepcopy(module).double()(x.double())
-            y = module.to(dtype)(x)
+            torch.manual_seed(0)
+            y = module.to(dtype)(x.clone())
         wrong = true.isfinite() & (true.abs() < torch.finfo(dtype).max) & ~y.isfinite()
         if x.shape == y.shape:
             _none(x, wrong, "not finite")
@@ -116,13 +121,13 @@ def _none(x: Tensor, wrong: Tensor, what: str) -> None:
 
 def _type(factory: Factory) -> None:
     for dtype in (torch.float16, torch.bfloat16, torch.float64):
-        y = factory().eval().to(dtype)(points().to(dtype))
+        y = factory().eval().to(dtype)(points(dtype))
         assert y.dtype == dtype, f"{dtype} becomes {y.dtype}"
 
 
 def _unchanged(factory: Factory) -> None:
     for training in (False, True):
-        x = points().clone()
+        x = points()
         factory().train(training)(x)
         assert torch.equal(x, points()), f"in {'training' if training else 'evaluation'}"
 
@@ -130,17 +135,17 @@ def _unchanged(factory: Factory) -> None:
 def _compile(factory: Factory) -> None:
     torch.compiler.reset()
     module = factory().eval()
-    module(points().clone())  # what sizes itself by its first input does that before
-    torch.compile(module, backend="eager", fullgraph=True)(points().clone())
+    module(points())  # what sizes itself by its first input does that before
+    torch.compile(module, backend="eager", fullgraph=True)(points())
 
 
 def _copies(factory: Factory) -> None:
     module = factory().eval()
     torch.manual_seed(0)
-    expected = module(points().clone())
+    expected = module(points())
     for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         torch.manual_seed(0)
-        y = twin(points().clone())
+        y = twin(points())
         assert torch.equal(y.nan_to_num(), expected.nan_to_num()), "the copy gives other values"
 
 

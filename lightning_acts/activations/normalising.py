@@ -85,6 +85,7 @@ def sparse_softmax(x: Tensor, dim: int = -1) -> Tensor:
     formula="exp(beta * x_i) / sum(exp(beta * x_j), j)",
     source=_SURVEY + "3.5.1",
     notes=["beta is one over the temperature"],
+    related=["softmax"],
 )
 def beta_softmax(x: Tensor, dim: int = -1, beta: float = 1.0) -> Tensor:
     return torch.softmax(beta * x, dim)
@@ -116,7 +117,10 @@ def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
     kind="normalising",
     formula="max(x_i - tau(x), 0)",
     source="Martins & Astudillo 2016, arXiv:1602.02068",
-    notes=["tau makes the sum 1: the projection onto the simplex; gives exact zeros"],
+    notes=[
+        "tau makes the sum 1: the projection onto the simplex; gives exact zeros",
+        "keras 3.15.1 computes another function under this name, whose sum is not 1",
+    ],
     claim="attention that is sparse",
 )
 def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
@@ -132,6 +136,7 @@ def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
     formula="max(x_i / 2 - tau(x), 0)**2",
     source="Peters, Niculae & Martins 2019, arXiv:1905.05702",
     notes=["tau makes the sum 1: between softmax and sparsemax"],
+    related=["entmax"],
 )
 def entmax15(x: Tensor, dim: int = -1) -> Tensor:
     shifted = 0.5 * (x - x.amax(dim, keepdim=True))
