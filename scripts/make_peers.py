@@ -75,7 +75,7 @@ def _compare(name: str, factory: Factory, said: Any) -> Line:
     if said is None:
         if agrees:
             return Line(name, str(acts.resolve(own_name)), "same curve")
-        raise ValueError(_missing(definition and definition.name, theirs))
+        raise ValueError(_missing(definition, theirs))
     if agrees:
         raise ValueError("has our name and our curve: nothing need be said of it")
     spec, reason = _read(said)
@@ -110,8 +110,8 @@ def _of_name(name: str) -> Definition | None:
         return None
 
 
-def _missing(name: str | None, theirs: Tensor | str) -> str:
-    known = f"we have {name!r}, which is another curve" if name else "we have none of this name"
+def _missing(definition: Definition | None, theirs: Tensor | str) -> str:
+    known = f"we have {definition.name!r}, which is another curve" if definition else "we have none of this name"
     found = like(theirs)
     return f"{known}; by curve it is {', '.join(found) or 'none of ours'}; theirs: {_words(theirs)}. Say it in {REASONS.name}"
 

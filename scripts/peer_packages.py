@@ -16,9 +16,11 @@ import pkgutil
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+import numpy
 import torch
 from torch import Tensor, nn
 
@@ -65,18 +67,12 @@ class _Jax(Function):
     """A function of jax, in the type of its input, for values only."""
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        return torch.from_numpy(numpy_copy(self.function(*(entry.detach().numpy() for entry in inputs))))
-
-
-def numpy_copy(array: Any) -> Any:
-    import numpy
-
-    return numpy.array(array)
+        return torch.from_numpy(numpy.array(self.function(*(entry.detach().numpy() for entry in inputs))))
 
 
 def _lightning_acts() -> Iterator[tuple[str, Factory]]:
     for name in acts.names():
-        yield name, lambda name=name: acts.create(name)
+        yield name, partial(acts.create, name)
 
 
 def _torch() -> Iterator[tuple[str, Factory]]:
@@ -91,21 +87,21 @@ def _timm() -> Iterator[tuple[str, Factory]]:
     yield from create_act._ACT_LAYER_DEFAULT.items()
     for name, function in create_act._ACT_FN_DEFAULT.items():
         if name not in create_act._ACT_LAYER_DEFAULT:
-            yield name, lambda function=function: Function(function)
+            yield name, partial(Function, function)
 
 
 def _transformers() -> Iterator[tuple[str, Factory]]:
     from transformers.activations import ACT2FN
 
     for name in ACT2FN:
-        yield name, lambda name=name: ACT2FN[name]
+        yield name, partial(ACT2FN.__getitem__, name)
 
 
 def _keras() -> Iterator[tuple[str, Factory]]:
     os.environ.setdefault("KERAS_BACKEND", "torch")
     activations = importlib.import_module("keras").activations
     for name in sorted(set(_public(activations)) - {"get", "serialize", "deserialize"}):
-        yield name, lambda name=name: Function(getattr(activations, name))
+        yield name, partial(Function, getattr(activations, name))
 
 
 def _jax() -> Iterator[tuple[str, Factory]]:
@@ -113,7 +109,7 @@ def _jax() -> Iterator[tuple[str, Factory]]:
     jax.config.update("jax_enable_x64", True)
     others = {"one_hot", "initializers", "dot_product_attention", "scaled_dot_general", "scaled_matmul"}
     for name in sorted(set(_public(jax.nn)) - others - {"get_scaled_dot_general_config"}):
-        yield name, lambda name=name: _Jax(getattr(jax.nn, name))
+        yield name, partial(_Jax, getattr(jax.nn, name))
 
 
 def _torch_activation() -> Iterator[tuple[str, Factory]]:
@@ -128,13 +124,11 @@ def _torch_activation() -> Iterator[tuple[str, Factory]]:
 
 
 def _echo() -> Iterator[tuple[str, Factory]]:
-    for place, cls in _classes(importlib.import_module("echoAI.Activation.Torch")):
+    for _, cls in _classes(importlib.import_module("echoAI.Activation.Torch")):
         yield cls.__name__, cls
-    autograd = ("brelu.BReLU", "maxout.Maxout")
-    for name in autograd:
-        place, _, cls = name.partition(".")
-        function = getattr(importlib.import_module(f"echoAI.Activation.Torch.{place}"), cls)
-        yield cls, lambda function=function: Function(function.apply)
+    for file, name in (("brelu", "BReLU"), ("maxout", "Maxout")):  # functions of autograd
+        function = getattr(importlib.import_module(f"echoAI.Activation.Torch.{file}"), name)
+        yield name, partial(Function, function.apply)
 
 
 def _activations_plus() -> Iterator[tuple[str, Factory]]:
@@ -146,7 +140,7 @@ def _activations_plus() -> Iterator[tuple[str, Factory]]:
 def _entmax() -> Iterator[tuple[str, Factory]]:
     package = importlib.import_module("entmax")
     for name, cls in vars(package).items():
-        if inspect.isclass(cls) and not name.endswith("Loss"):
+        if inspect.isclass(cls) and issubclass(cls, nn.Module) and not name.endswith("Loss"):
             yield name, cls
 
 

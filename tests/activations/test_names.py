@@ -48,9 +48,7 @@ def test_timm(name: str) -> None:
 @pytest.mark.parametrize("name", ACT2FN)
 def test_transformers(name: str) -> None:
     tolerance = TOLERANCE.get(name, 1e-6)
-    torch.testing.assert_close(
-        values(made(name)), values(ACT2FN[name].double().eval()), rtol=tolerance, atol=tolerance
-    )
+    torch.testing.assert_close(values(made(name)), values(ACT2FN[name].double().eval()), rtol=tolerance, atol=tolerance)
 
 
 # The public functions of keras.activations 3.15.1 and of jax.nn 0.10.2 that are activations. Their curves were compared

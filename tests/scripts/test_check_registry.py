@@ -96,7 +96,9 @@ def test_ours_have_no_faults() -> None:
 
 
 def test_what_is_declared_is_no_defect_of_ours() -> None:
-    assert undeclared({ARGUMENTS: {"threshold": "needs two"}, FORWARD: {"sparse_softmax": "takes sparse tensors"}}) == []
+    assert (
+        undeclared({ARGUMENTS: {"threshold": "needs two"}, FORWARD: {"sparse_softmax": "takes sparse tensors"}}) == []
+    )
     assert undeclared({ARGUMENTS: {"relu": "why?"}, FORWARD: {"threshold": "?"}}) == [
         f"relu: {ARGUMENTS}: why?",
         f"threshold: {FORWARD}: ?",
