@@ -131,6 +131,23 @@ class TestCommandLine:
         assert "planted bad: changes its input" in said.out
         assert "absent is not installed" in said.err and "absent" not in said.out
 
+    def test_what_ours_declare_is_counted_apart(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        def ours() -> Iterator[tuple[str, Factory]]:
+            yield "threshold", lambda: acts.create("threshold")
+            yield "log1mexp", lambda: acts.create("log1mexp")
+
+        package = Package("lightning_acts", "lightning-acts", ours)
+        monkeypatch.setitem(peer_packages.PACKAGES, "lightning_acts", package)
+        assert self.start(monkeypatch, "--package", "lightning_acts") == 0
+        said = capsys.readouterr().out
+        rows = [" ".join(line.split()) for line in said.splitlines()]
+        assert {f"{ARGUMENTS} 0 and 1 declared", f"{NAN32} 0 and 1 declared", f"{COMPILE} 0"} <= set(rows)
+        monkeypatch.setattr(check_registry, "DECLARED", {})
+        assert self.start(monkeypatch, "--package", "lightning_acts") == 1
+        assert "a defect of ours: log1mexp: NaN gradient in float32" in capsys.readouterr().err
+
     def test_json(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.start(monkeypatch, "--package", "planted", "--json") == 0
         result = json.loads(capsys.readouterr().out)["planted"]
