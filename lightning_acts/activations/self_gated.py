@@ -773,7 +773,7 @@ def repsu(
     distance = modulus(x - c) / d
     power = torch.where(distance > 0, distance, 1.0) ** e
     gate = sigmoid(torch.where(x > c, power, torch.where(x < c, -power, 0.0)))
-    return torch.where(x >= b, 2 * (1 - a) * x + (2 * a - 1) * (x - b) * gate, 0.0)
+    return torch.where(x < b, 0.0, 2 * (1 - a) * x + (2 * a - 1) * (x - b) * gate)
 
 
 @register(
