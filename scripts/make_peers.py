@@ -4,9 +4,10 @@
 A peer's activation counts as ours if it has one of our names and the same curve. All others stand in peers.yaml beside
 this script, by package and name, as one of
 
-    Name: spec                       the activation of ours with these parameters: the curves have to agree
-    Name: {ours: spec, but: reason}  ours is another curve, and why
-    Name: {out: reason}              why there is none
+    Name: spec                          the activation of ours with these parameters: the curves have to agree
+    Name: {ours: spec, at_first: what}  they agree as it is made, but what is trained or given is something else
+    Name: {ours: spec, but: reason}     ours is another curve, and why
+    Name: {out: reason}                 why there is none
 
 and the script fails where one is missing there, or where what is said there is no longer so. All packages have to be
 installed: peer_packages.py says how.
@@ -39,8 +40,9 @@ _HEAD = """# What other packages have
 
 Made by `scripts/make_peers.py` from the packages themselves: every activation of each, and which one of ours it is. By
 name and by curve, both evaluated on the same 1152 numbers from -6 to 6 in float64. *Same curve* means that ours gives
-the same values as theirs, made without arguments; where ours has other defaults, the spec that makes it the same. *Not
-the same* says what differs; *left out* says why there is none.
+the same values as theirs, made without arguments; where ours has other defaults, the spec that makes it the same. *At
+first* says that what is trained or given to theirs is something else. *Not the same* says what differs, *left out* why
+there is none.
 """
 
 
@@ -78,29 +80,35 @@ def _compare(name: str, factory: Factory, said: Any) -> Line:
         raise ValueError(_missing(definition, theirs))
     if agrees:
         raise ValueError("has our name and our curve: nothing need be said of it")
-    spec, reason = _read(said)
+    spec, reason, agree = _read(said)
     if spec is None:
         found = like(theirs)
         if found:
             raise ValueError(f"is said to be left out, but has the curve of {', '.join(found)}")
         return Line(name, None, f"left out: {reason}")
     acts.info(spec)
-    if same(theirs, curve(spec)) != (reason is None):
-        state = "differ" if reason is None else "agree"
+    if same(theirs, curve(spec)) != agree:
+        state = "differ" if agree else "agree"
         shown = f"theirs: {_words(theirs)}; ours: {_words(curve(spec))}"
         raise ValueError(f"the curves of theirs and of {spec!r} {state}, other than is said; {shown}")
-    return Line(name, spec, f"not the same: {reason}" if reason else "same curve")
+    remark = f"same curve at first: {reason}" if reason else "same curve"
+    return Line(name, spec, remark if agree else f"not the same: {reason}")
 
 
-def _read(said: Any) -> tuple[str | None, str | None]:
+def _read(said: Any) -> tuple[str | None, str | None, bool]:
+    """The spec of ours, what is to be said, and whether the curves have to agree."""
     match said:
         case str():
-            return said, None
+            return said, None, True
+        case {"ours": str(spec), "at_first": str(what), **rest} if not rest:
+            return spec, what, True
         case {"ours": str(spec), "but": str(reason), **rest} if not rest:
-            return spec, reason
+            return spec, reason, False
         case {"out": str(reason), **rest} if not rest:
-            return None, reason
-    raise ValueError(f"{said!r} in {REASONS.name} is neither a spec, nor {{ours: ..., but: ...}}, nor {{out: ...}}")
+            return None, reason, False
+    raise ValueError(
+        f"{said!r} in {REASONS.name} is neither a spec, nor a mapping with ours and but or at_first, or out"
+    )
 
 
 def _of_name(name: str) -> Definition | None:
@@ -169,7 +177,11 @@ def sections(packages: list[Package]) -> Iterator[tuple[str, list[str]]]:
         lines, faults = compared(package.load(), reasons.get(package.place, {}))
         out = sum(line.ours is None for line in lines)
         differ = sum(line.remark.startswith("not the same") for line in lines)
-        counts = f"{len(lines)} activations: {len(lines) - out - differ} with a curve of ours, {differ} not the same, {out} left out."
+        begin = sum(line.remark.startswith("same curve at first") for line in lines)
+        counts = (
+            f"{len(lines)} activations: {len(lines) - out - differ - begin} with a curve of ours, {begin} at first, "
+            f"{differ} not the same, {out} left out."
+        )
         rows = "\n".join(map(str, sorted(lines, key=lambda line: line.name.lower())))
         yield (
             f"## {package}\n\n{counts}\n\n| theirs | ours | |\n|---|---|---|\n{rows}\n",
@@ -186,8 +198,11 @@ def main() -> int:
     try:
         peers = [package_of(arguments.package)] if arguments.package else list(PACKAGES.values())[1:]
         parts, faults = zip(*sections(peers), strict=True)
-    except (ValueError, ImportError) as error:
-        print(f"{error}", file=sys.stderr)
+    except ImportError as error:
+        print(f"{error}: peer_packages.py says how to get the packages", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(error, file=sys.stderr)
         return 2
     found = [fault for part in faults for fault in part]
     for fault in found:

@@ -17,12 +17,14 @@ THEIRS: dict[str, Factory] = {
     "Swish": lambda: Function(lambda x: x * torch.sigmoid(1.5 * x)),  # our name, another curve
     "Rectifier6": nn.ReLU6,  # our curve, another name
     "Invented": lambda: Function(lambda x: torch.sin(x) * torch.exp(torch.cos(3 * x))),
+    "Trained": lambda: nn.Sequential(nn.Identity(), nn.Tanh()),
     "Sized": lambda: nn.Linear(3),  # type: ignore[call-arg]
 }
 SAID = {
     "Swish": "beta_swish(beta=1.5)",
     "Rectifier6": "relu6",
     "Invented": {"out": "nobody else has it"},
+    "Trained": {"ours": "tanh", "at_first": "in a chain"},
     "Sized": {"ours": "linear_layer", "but": "can't be made without its size"},
 }
 
@@ -35,6 +37,7 @@ def test_every_activation_is_ours_or_said_to_be_left_out() -> None:
         ("Swish", "beta_swish(beta=1.5)", "same curve"),
         ("Rectifier6", "relu6", "same curve"),
         ("Invented", None, "left out: nobody else has it"),
+        ("Trained", "tanh", "same curve at first: in a chain"),
         ("Sized", "linear_layer", "not the same: can't be made without its size"),
     ]
 
@@ -48,6 +51,7 @@ def test_every_activation_is_ours_or_said_to_be_left_out() -> None:
         ("Swish", "silu", "the curves of theirs and of 'silu' differ"),
         ("Swish", "beta_swish", "the curves of theirs and of 'beta_swish' differ"),
         ("Swish", {"ours": "beta_swish(beta=1.5)", "but": "steeper"}, "'beta_swish(beta=1.5)' agree"),
+        ("Trained", {"ours": "erf", "at_first": "in a chain"}, "the curves of theirs and of 'erf' differ"),
         ("Swish", "swissh", "there is no activation 'swissh'; did you mean"),
         ("Rectifier6", {"out": "invented"}, "is said to be left out, but has the curve of relu6"),
         ("SiLU", "silu", "nothing need be said of it"),
