@@ -196,8 +196,9 @@ class Definition:
 
     @property
     def year(self) -> int | None:
-        """When it was first published, by its source."""
-        years = re.findall(r"\b(?:18|19|20)\d\d\b(?!\.)", self.source or "")
+        """When it was first published, by its source; None where that is a survey, or says nothing of it."""
+        publications = [entry for entry in (self.source or "").split(";") if _SURVEY not in entry]
+        years = re.findall(r"\b(?:18|19|20)\d\d\b(?!\.)", ";".join(publications))
         return min(map(int, years)) if years else None
 
     @property
@@ -277,6 +278,8 @@ class Definition:
         return "\n".join([self.name, *(f"  {key + ':':<12}{value}" for key, value in rows.items() if value)])
 
 
+# Where many definitions are taken from, and none was first published.
+_SURVEY = "arXiv:2402.09092"
 # What the derived module uses itself.
 _RESERVED = {"training", "given", "definition", "per", "num_parameters", "input"}
 

@@ -36,7 +36,8 @@ def tanh(x: Tensor) -> Tensor:
 
 def expm1(x: Tensor) -> Tensor:
     """exp(x) - 1."""
-    return torch.where(x.abs() < 0.5, torch.expm1(x), torch.exp(x.clamp(min=-800.0)) - 1)
+    near = x.abs() < 0.5
+    return torch.where(near, torch.expm1(torch.where(near, x, 0.0)), torch.exp(x.clamp(min=-800.0)) - 1)
 
 
 def softplus(x: Tensor) -> Tensor:

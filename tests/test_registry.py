@@ -1,7 +1,10 @@
 import copy
 import itertools
 import pickle
+import pkgutil
+import re
 import warnings
+from datetime import datetime
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -11,8 +14,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lightning_acts as acts
-from lightning_acts import registry
+from lightning_acts import activations, registry
 from lightning_acts.definition import REQUIRED
+from lightning_acts.formula import parse
 
 TORCH_CLASSES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "identity": (nn.Identity, {}),
@@ -79,54 +83,6 @@ def test_every_class_of_torch_is_in_the_table() -> None:
     not_activations = {"MultiheadAttention"}
     for cls in set(nn.modules.activation.__all__) - not_activations:
         assert acts.info(cls).module_class is getattr(nn, cls)
-
-
-# What the libraries call their activations, as of timm 1.0, transformers 5, keras 3.15 and jax 0.10.
-ELSEWHERE = {
-    "timm": "silu swish mish relu relu6 leaky_relu elu prelu celu selu gelu gelu_tanh quick_gelu sigmoid tanh hard_sigmoid "
-    "hardsigmoid hard_swish hardswish hard_mish identity",
-    "transformers": "gelu gelu_10 gelu_fast gelu_new gelu_python gelu_pytorch_tanh gelu_python_tanh gelu_accurate hardswish laplace "
-    "leaky_relu linear mish quick_gelu relu relu2 relu6 sigmoid silu sqrtsoftplus swish tanh prelu xielu",
-    "keras": "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear "
-    "log_sigmoid log_softmax mish relu relu6 selu sigmoid silu swish soft_shrink softmax softplus softsign sparse_plus "
-    "sparse_sigmoid sparsemax squareplus tanh tanh_shrink threshold",
-    "jax": "celu elu gelu glu hard_sigmoid hard_silu hard_swish hard_tanh identity leaky_relu log_sigmoid log_softmax "
-    "logsumexp logmeanexp log1mexp mish relu relu6 selu sigmoid silu swish soft_sign softmax softplus sparse_plus "
-    "sparse_sigmoid squareplus standardize tanh",
-}
-
-
-@pytest.mark.parametrize(
-    ("library", "name"), [(library, name) for library in ELSEWHERE for name in ELSEWHERE[library].split()]
-)
-def test_names_of_other_libraries(library: str, name: str) -> None:
-    assert acts.info(name)
-
-
-def test_names_of_the_installed_libraries() -> None:
-    from timm.layers import create_act
-
-    for names in (create_act._ACT_LAYER_DEFAULT, create_act._ACT_FN_DEFAULT):
-        for name, made in names.items():
-            definition = acts.info(name)
-            if isinstance(made, type) and made.__module__.startswith("torch.nn"):
-                assert definition.module_class is made, name
-    from transformers.activations import ACT2FN
-
-    x = torch.linspace(-5, 5, 101, dtype=torch.float64)
-    for name in ACT2FN:
-        theirs, ours = ACT2FN[name].double().eval(), acts.create(name).double().eval()
-        # Theirs hold constants in float32, xielu its parameters in bfloat16.
-        tolerance = 2e-2 if name == "xielu" else 1e-5
-        torch.testing.assert_close(ours(x.clone()), theirs(x.clone()), rtol=tolerance, atol=tolerance)
-
-
-@pytest.mark.parametrize(
-    ("given", "name"),
-    [("ReLU", "relu"), ("leaky-relu", "leaky_relu"), ("LEAKYRELU", "leaky_relu"), ("swish", "silu"), ("linear", "identity"), ("bilinear", "bilinear_layer"), ("Log_Sigmoid", "logsigmoid")],
-)  # fmt: skip
-def test_names_without_regard_to_case_hyphen_underscore(given: str, name: str) -> None:
-    assert acts.info(given).name == name
 
 
 def test_variant_name_pins_a_parameter() -> None:
@@ -253,11 +209,15 @@ def test_functions_by_which_it_is_recognised_compute_it(name: str) -> None:
 
 
 def test_entries_with_one_curve_are_related() -> None:
-    x = torch.linspace(-29.03, 29.07, 1997, dtype=torch.float64)
+    """Synonyms are one entry with aliases, unless they differ in what is trained: then they name each other."""
+    order = torch.randperm(1152, generator=torch.Generator().manual_seed(0))
+    x = torch.linspace(-29.03, 29.07, 1152, dtype=torch.float64)[order].view(8, 4, 6, 6)
     curves = {}
-    for name in acts.names(kind="elementwise"):
-        if all(parameter.default is not REQUIRED for parameter in acts.info(name).parameters):
-            curves[name] = acts.create(name).double().eval()(x.view(-1, 1, 1)).detach().flatten()
+    for name in set(acts.names()) - {"sparse_softmax"}:
+        definition = acts.info(name)
+        if all(parameter.default is not REQUIRED for parameter in definition.parameters):
+            guesses = any(parameter.name == "dim" and parameter.default is None for parameter in definition.parameters)
+            curves[name] = acts.create(name, **({"dim": -1} if guesses else {})).double().eval()(x).detach()
 
     def groups(pairs: list[tuple[str, str]]) -> set[frozenset[str]]:
         member = {name: {name} for name in curves}
@@ -271,11 +231,33 @@ def test_entries_with_one_curve_are_related() -> None:
     equal = [
         (one, other)
         for one, other in itertools.combinations(curves, 2)
-        if torch.allclose(curves[one], curves[other], rtol=1e-6, atol=1e-6, equal_nan=True)
+        if curves[one].shape == curves[other].shape
+        and torch.allclose(curves[one], curves[other], rtol=1e-6, atol=1e-6, equal_nan=True)
     ]
     related = [(name, other) for name in curves for other in acts.info(name).related]
     assert groups(equal) == groups(related)
     assert len(groups(equal)) + len(set(acts.names()) - set(curves)) > 300  # entries that differ at their defaults
+
+
+@pytest.mark.parametrize("name", [name for name in acts.names() if acts.info(name).family != "user"])
+def test_formula_source_family_and_year(name: str) -> None:
+    definition = acts.info(name)
+    assert definition.formula and definition.source
+    parse(definition.formula)
+    assert definition.family in {module.name for module in pkgutil.iter_modules(activations.__path__)}
+    # A publication with its year, an arXiv id, a library, or the words that say why there is none.
+    assert re.search(
+        r"\b(1[89]|20)\d\d\b|classic|torch\.|jax\.|timm|transformers|Theano|section \d|not known", definition.source
+    )
+    assert definition.year is None or 1800 < definition.year <= datetime.now().year
+    for year, submitted in re.findall(r"(\d{4}), arXiv:(\d{2})\d{2}\.\d{4,5}", definition.source):
+        assert abs(int(year) - 2000 - int(submitted)) <= 1
+
+
+def test_the_year_of_a_survey_is_not_that_of_the_publication() -> None:
+    assert acts.info("abs").year is None and "2024" in (acts.info("abs").source or "")
+    assert acts.info("elliott").year == 1993 and acts.info("silu").year == 2016
+    assert acts.info("rootsig").year == 1999
 
 
 def test_nearest() -> None:

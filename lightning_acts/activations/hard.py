@@ -175,6 +175,25 @@ def sign_ste(x: Tensor) -> Tensor:
 
 
 @register(
+    aliases=["react_sign"],
+    formula="where(x >= a, 1, -1)",
+    source="Liu et al. 2020, arXiv:2003.03488; its derivative: Liu et al. 2018, arXiv:1808.00278",
+    notes=["its derivative is 2 - 2 |x - a| between a - 1 and a + 1, else 0: a parabola's in place of the step's"],
+    used_in=["ReActNet"],
+    claim="binary networks",
+    related=["sign"],
+    limits={
+        "derivative": "that of a parabola, on purpose",
+        "first derivative": "that of a parabola, on purpose",
+    },
+)
+def rsign(x: Tensor, a: float = learnable(0.0, per="channel")) -> Tensor:
+    u = (x - a).clamp(-1, 1)
+    parabola = u * (2 - u.abs())
+    return parabola + (torch.where(x >= a, 1.0, -1.0) - parabola).detach()
+
+
+@register(
     formula="round(x)",
     source="Bengio, Leonard & Courville 2013, arXiv:1308.3432",
     notes=["its derivative is 1: the straight-through estimator"],

@@ -13,7 +13,7 @@ from lightning_acts.elementary import total
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 
-_NORMALISE = "normalises over dim; without dim torch guesses one, and warns"
+_NORMALISE = "normalises over dim; without dim torch guesses one, and warns, where keras and jax take the last"
 
 register(
     nn.Softmax,
@@ -85,6 +85,7 @@ def sparse_softmax(x: Tensor, dim: int = -1) -> Tensor:
     formula="exp(beta * x_i) / sum(exp(beta * x_j), j)",
     source=_SURVEY + "3.5.1",
     notes=["beta is one over the temperature"],
+    related=["softmax"],
 )
 def beta_softmax(x: Tensor, dim: int = -1, beta: float = 1.0) -> Tensor:
     return torch.softmax(beta * x, dim)
@@ -116,7 +117,10 @@ def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
     kind="normalising",
     formula="max(x_i - tau(x), 0)",
     source="Martins & Astudillo 2016, arXiv:1602.02068",
-    notes=["tau makes the sum 1: the projection onto the simplex; gives exact zeros"],
+    notes=[
+        "tau makes the sum 1: the projection onto the simplex; gives exact zeros",
+        "keras 3.15.1 computes another function under this name, whose sum is not 1",
+    ],
     claim="attention that is sparse",
 )
 def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
@@ -132,6 +136,7 @@ def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
     formula="max(x_i / 2 - tau(x), 0)**2",
     source="Peters, Niculae & Martins 2019, arXiv:1905.05702",
     notes=["tau makes the sum 1: between softmax and sparsemax"],
+    related=["entmax"],
 )
 def entmax15(x: Tensor, dim: int = -1) -> Tensor:
     shifted = 0.5 * (x - x.amax(dim, keepdim=True))
@@ -206,7 +211,7 @@ def poly_norm(
     kind="gated",
     formula="log(sum(exp(x_j), j))",
     source="classic",
-    notes=["removes dim"],
+    notes=["removes dim; jax.nn.logsumexp reduces all dimensions unless it is given one"],
 )
 def logsumexp(x: Tensor, dim: int = -1) -> Tensor:
     return torch.logsumexp(x, dim)
@@ -216,7 +221,7 @@ def logsumexp(x: Tensor, dim: int = -1) -> Tensor:
     kind="gated",
     formula="log(sum(exp(x_j), j) / n)",
     source="jax.nn.logmeanexp",
-    notes=["removes dim, of the size n"],
+    notes=["removes dim, of the size n; jax.nn.logmeanexp reduces all dimensions unless it is given one"],
 )
 def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
     return torch.logsumexp(x, dim) - math.log(x.shape[dim])

@@ -167,7 +167,8 @@ def arctid(x: Tensor) -> Tensor:
     notes=["overflows soon; the source gives no value of a"],
 )
 def etanh(x: Tensor, a: float = 1.0) -> Tensor:
-    return a * torch.exp(x) * tanh(x)
+    # The derivative of tanh is 0 long before the exponential overflows, and their product would be no number.
+    return a * torch.where(x > 25, torch.exp(x), torch.exp(x.clamp(max=30.0)) * tanh(x))
 
 
 @register(

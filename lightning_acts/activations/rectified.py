@@ -48,6 +48,7 @@ register(
     source="Maas, Hannun & Ng 2013",
     used_in=["DCGAN's discriminator", "YOLOv3"],
     functions=[F.leaky_relu, F.leaky_relu_],
+    variants={name: {"negative_slope": 1 / 3} for name in ("very_leaky_relu", "vlrelu")},
     notes=["torch and jax: negative_slope=0.01; keras.activations: 0.2; keras.layers.LeakyReLU: 0.3"],
 )
 

@@ -726,6 +726,57 @@ def tanh_sig(x: Tensor, a: float = 1.0, k: float = 0.0) -> Tensor:
 
 
 @register(
+    aliases=["fractional_adaptive_linear_unit"],
+    formula="x * sigmoid(b * x) + a * sigmoid(b * x) * (1 - x * sigmoid(b * x))",
+    source="Zamora-Esquivel et al. 2022; " + _SURVEY + "4.19.4",
+    notes=[
+        "about the fractional derivative of order a of swish: itself for a = 0, its derivative for a = b = 1",
+        "the source goes on to a = 2 by another formula, which as the survey prints it jumps at a = 1: a stays below 1",
+    ],
+)
+def falu(
+    x: Tensor, a: float = learnable(0.5, constraint=(0.0, 1.0)), b: float = learnable(1.0, constraint="positive")
+) -> Tensor:
+    gate = sigmoid(b * x)
+    return gate * (x * (1 - a * gate) + a)
+
+
+@register(
+    aliases=["polynomial_universal"],
+    formula="where(x > c, x**a, where(x < -c, 0, x**a * (c + x)**b / ((c + x)**b + (c - x)**b)))",
+    source="Hwang & Kim; " + _SURVEY + "3.16",
+    requires={
+        "a must not be negative": lambda a: a >= 0,
+        "b must be at least 1": lambda b: b >= 1,
+        "c must be positive": lambda c: c > 0,
+    },
+    notes=["a = 0 makes it a sigmoid, a = 1 a swish that is exactly 0 and x beyond c"],
+)
+def puaf(x: Tensor, a: int = 1, b: float = 5.0, c: float = 10.0) -> Tensor:
+    left, right = ((c + x) / c).clamp(0, 2), ((c - x) / c).clamp(0, 2)
+    return x**a * (left**b / (left**b + right**b))
+
+
+@register(
+    formula="where(x >= b, 2 * (1 - a) * x + (2 * a - 1) * (x - b) * sigmoid(sign(x - c) * (abs(x - c) / d)**e), 0)",
+    source=_SURVEY + "4.2.58",
+    notes=["the source gives no initial values"],
+)
+def repsu(
+    x: Tensor,
+    a: float = learnable(0.8),
+    b: float = learnable(0.0),
+    c: float = learnable(0.0),
+    d: float = learnable(1.0, constraint="positive"),
+    e: float = learnable(1.0, constraint="positive"),
+) -> Tensor:
+    distance = modulus(x - c) / d
+    power = torch.where(distance > 0, distance, 1.0) ** e
+    gate = sigmoid(torch.where(x > c, power, torch.where(x < c, -power, 0.0)))
+    return torch.where(x < b, 0.0, 2 * (1 - a) * x + (2 * a - 1) * (x - b) * gate)
+
+
+@register(
     aliases=["geu"],
     formula="Phi(x / a)",
     source=_SURVEY + "4.12",

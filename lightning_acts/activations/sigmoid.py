@@ -551,6 +551,16 @@ def reltanh(x: Tensor, a: Tensor = learnable(-1.5), b: Tensor = learnable(0.0)) 
 
 
 @register(
+    aliases=["sigmoid_tanh"],
+    formula="where(x >= 0, tanh(x / 2), tanh(x))",
+    source="Guevara et al.; " + _SURVEY + "3.2.26",
+    notes=["one of a family that joins two sigmoids at 0: the bipolar sigmoid on the right, tanh on the left"],
+)
+def saturated_pair_combo(x: Tensor) -> Tensor:
+    return tanh(torch.where(x >= 0, 0.5 * x, x))
+
+
+@register(
     aliases=["silu_derivative"],
     formula="sigmoid(x) * (1 + x * (1 - sigmoid(x)))",
     source="Elfwing, Uchibe & Doya 2018, arXiv:1702.03118",

@@ -261,7 +261,8 @@ def srelu_plus(
     notes=["as it is published it grows like exp(x): no smooth elu; overflows soon"],
 )
 def elu_plus(x: Tensor, a: float = 1.0, eps: float = 0.01) -> Tensor:
-    return _smooth_relu(x, eps) + _smooth_relu(expm1(x) / a, eps)
+    steep = torch.where(x > 42, expm1(x) / a, _smooth_relu(expm1(x.clamp(max=44.0)) / a, eps))
+    return _smooth_relu(x, eps) + steep
 
 
 def _smooth_relu(y: Tensor, eps: float) -> Tensor:
@@ -414,10 +415,10 @@ def asinh(x: Tensor) -> Tensor:
     aliases=["sqrt"],
     formula="sign(x) * sqrt(abs(x))",
     source="Yang et al. 2018; " + _SURVEY + "3.9",
-    notes=["its slope at 0 is infinite"],
+    notes=["its slope at 0 is infinite; 0 is computed there"],
 )
 def signed_sqrt(x: Tensor) -> Tensor:
-    return torch.sign(x) * torch.sqrt(x.abs())
+    return torch.sign(x) * torch.sqrt(torch.where(x == 0, 1.0, x.abs()))
 
 
 @register(

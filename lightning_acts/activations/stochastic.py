@@ -161,6 +161,7 @@ def stochastic_binary(x: Tensor, training: bool = False) -> Tensor:
     notes=["g is Gumbel noise in training and 0 in evaluation; F.gumbel_softmax draws it always"],
     requires={"tau must be positive": lambda tau: tau > 0},
     claim="discrete choices with gradients",
+    related=["softmax"],
 )
 def gumbel_softmax(x: Tensor, tau: float = 1.0, hard: bool = False, dim: int = -1, training: bool = False) -> Tensor:
     if training:
