@@ -165,7 +165,7 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
     function = scope.resolve(node.func)
     bound: Mapping[str, Any] = {}
     if isinstance(function, functools.partial) and not function.args:
-        function, bound = function.func, function.keywords
+        bound, function = function.keywords, function.func
     if is_candidate(function):
         if function in _MAXIMA:
             return _maximum(node, scope)

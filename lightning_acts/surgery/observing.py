@@ -358,7 +358,7 @@ def _contains(code: CodeType, inner: CodeType) -> bool:
 
 def _node_that_runs(frame: FrameType, scope: Scope) -> ast.expr:
     """The expression that a frame is evaluating, in our tree of its function."""
-    running = Source.executing(frame).node
+    running: Any = Source.executing(frame).node
     place = _place(running)
     found = [node for node in scope.source.walk() if type(node) is type(running) and _place(node) == place]
     if running is None or len(found) != 1:

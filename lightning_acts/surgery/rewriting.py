@@ -69,7 +69,7 @@ def obstacle(cls: type[nn.Module], route: Route) -> str | None:
 
 
 @functools.cache
-def rewritten_class(base: type[nn.Module], routes: Routes) -> type[nn.Module]:
+def rewritten_class(base: Any, routes: Routes) -> Any:
     """The class in which the calls at these routes are calls of submodules; ``base`` itself if there are none.
 
     Raises:
@@ -200,7 +200,7 @@ class _Members:
             inner = Scope(inner.function, scope.owner, False)
         name = f"{_PREFIX}helper_{self.count}"
         self.count += 1
-        outer = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
+        outer: Any = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
         twin = self.twin(inner, further, {**around, (expected if guarded else outer): name})
         # Decorators pass on what they are given: also the module, before all else.
         self.namespace[name] = twin if guarded else redecorated(outer, inner.function, twin)
@@ -417,12 +417,12 @@ def _reduce_ex(self: nn.Module, protocol: Any) -> Any:
 
 def _setstate(self: nn.Module, state: Any) -> None:
     """Torch's transformer layers put a function beside the module that a swap has put in its place."""
-    super(type(self), self).__setstate__(state)
+    super(type(self), self).__setstate__(state)  # type: ignore[misc]
     for name in vars(self)["_modules"]:
         vars(self).pop(name, None)
 
 
-def _new(base: type[nn.Module], routes: Routes, *args: Any) -> nn.Module:
+def _new(base: Any, routes: Routes, *args: Any) -> nn.Module:
     try:
         cls = rewritten_class(base, routes)
     except SourceError as error:

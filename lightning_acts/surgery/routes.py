@@ -135,11 +135,12 @@ class Reading:
 
 def read(cls: type[nn.Module]) -> Reading:
     """What the forward of a class, and whatever it reaches, holds in its source."""
-    return _read(cls, registry.count())
+    key: Any = cls  # mypy takes a class of modules for not hashable
+    return _read(key, registry.count())
 
 
 @functools.lru_cache(maxsize=4096)
-def _read(cls: type[nn.Module], count: int) -> Reading:
+def _read(cls: Any, count: int) -> Reading:
     reading = Reading()
     if cls.__module__.startswith("torch.") and not issubclass(cls, torch.fx.GraphModule):
         return reading
@@ -283,7 +284,7 @@ def _consumed(site: Written) -> Iterator[ast.AST]:
 def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
     """An operator of ATen or a TorchScript function: reported, as it is out of reach."""
     if isinstance(value, torch.jit.ScriptFunction):
-        name, spec, why = value.name, UNKNOWN_ACTIVATION, "a TorchScript function is compiled code"
+        name, spec, why = str(value.name), UNKNOWN_ACTIVATION, "a TorchScript function is compiled code"
     elif isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
         name = str(value).partition(".")[2].partition(".")[0].rstrip("_")
         found = applied(getattr(torch, name, None) or getattr(torch.nn.functional, name, None), [UNKNOWN], {})
@@ -322,7 +323,7 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
     """The call that is written at the end of some steps."""
     return Call(
         Route((*prefix, step_to(site.node, scope)), name_of(site.function)),
-        call_name(site.function),
+        site.applied.definition.name if isinstance(site.node, ast.BinOp) else call_name(site.function),
         site.kind,
         site.applied.spec,
         site.applied.doubtful,

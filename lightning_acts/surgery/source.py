@@ -12,6 +12,7 @@ import ast
 import builtins
 import functools
 import linecache
+import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ Function = types.FunctionType
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _FUTURES = functools.reduce(lambda flags, name: flags | getattr(__future__, name).compiler_flag, __future__.all_feature_names, 0)  # fmt: skip
+# Set in the code of a function within another one.
+_NESTED = 0x10
 #: Stands for what can't be told without running the code.
 UNKNOWN: Any = object()
 
@@ -209,13 +212,13 @@ def rewritten(function: Function, replace: Replace, leading: str | None = None) 
         where = "posonlyargs" if arguments.posonlyargs else "args"
         new = with_fields(new, args=with_fields(arguments, **{where: [first, *getattr(arguments, where)]}))
     made = _compiled(source, new, code)
-    replacing = {"co_flags": (made.co_flags & ~0x10) | (code.co_flags & 0x10)}
-    if hasattr(code, "co_qualname"):
-        replacing["co_qualname"] = code.co_qualname
+    made = made.replace(co_flags=(made.co_flags & ~_NESTED) | (code.co_flags & _NESTED))
+    if sys.version_info >= (3, 11):
+        made = made.replace(co_qualname=code.co_qualname)
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     if set(made.co_freevars) - set(cells):
         raise SourceError(f"it uses names that it did not before: {set(made.co_freevars) - set(cells)}")
-    made = made.replace(**replacing)
+    made = made
     _remember(made, code)
     twin = types.FunctionType(
         made,

@@ -44,7 +44,7 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
     except BaseException:  # also in the midst of the taking back; what is back already stays so
         uninstall(exchanges, fast_paths)
         raise
-    failures = {
+    failures: dict[Located, str] = {
         located: f"what calls {located.site.activation} there can't be replaced: it ran {located.site.calls} times, and "
         f"what was put in its place {runs[exchange.replacement]} times"
         for located, exchange in tried

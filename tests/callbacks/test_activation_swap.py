@@ -13,7 +13,7 @@ import lightning as L
 import pytest
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, StochasticWeightAveraging
-from models import Net, loader
+from models import Calls, CallsByName, Net, loader
 from torch import Tensor, nn
 
 import lightning_acts as acts
@@ -92,13 +92,19 @@ class TestFunctionsInForwards:
     def test_the_first_batch_shows_them_once(self, trainer: MakeTrainer, stage: str) -> None:
         running = trainer(max_epochs=2, callbacks=[acts.ActivationSwap({"relu": "mish"})])
         with pytest.warns(UserWarning, match="did not swap") as caught:
-            getattr(running, stage)(Net(functional=True), loader())
+            getattr(running, stage)(CallsByName(), loader())
         messages = [str(warning.message) for warning in caught if "did not swap" in str(warning.message)]
         assert len(messages) == 1
-        assert "1 call of functions" in messages[0] and "relu/0 (" in messages[0] and "models.py:" in messages[0]
+        assert "1 call that only a batch has shown" in messages[0]
+        assert "relu/0 (" in messages[0] and "models.py:" in messages[0]
+
+    def test_those_that_the_source_shows_are_swapped(self, trainer: MakeTrainer) -> None:
+        model = Calls()
+        trainer(callbacks=[acts.ActivationSwap({"relu": "mish"})]).fit(model, loader())
+        assert type(model.net[1]) is type(model.relu_0) is nn.Mish
 
     def test_the_models_own_example_shows_them_before(self, trainer: MakeTrainer) -> None:
-        model = Net(functional=True)
+        model = CallsByName()
         model.example_input_array = torch.randn(2, 8)
         callback = acts.ActivationSwap({"relu": "mish"})
         with warnings.catch_warnings():
@@ -108,16 +114,16 @@ class TestFunctionsInForwards:
             )
             trainer(callbacks=[callback]).predict(model, loader())
         assert callback.report is not None
-        assert [left.site.path for left in callback.report.left] == ["relu/0"]
+        assert [entry.path for entry in callback.report.swapped] == ["net.1", "relu_0"] and not callback.report.left
 
-    def test_a_model_of_functions_alone_stops_before_training(self, trainer: MakeTrainer) -> None:
-        model = Net(functional=True)
+    def test_a_model_of_hidden_functions_alone_stops_before_training(self, trainer: MakeTrainer) -> None:
+        model = CallsByName()
         model.net[1] = nn.Identity()
         with pytest.raises(acts.SwapError, match="no site matches relu.*example_input"):
             trainer(callbacks=[acts.ActivationSwap({"relu": "mish"})]).fit(model, loader())
 
     def test_a_compiled_model_is_not_watched(self, trainer: MakeTrainer) -> None:
-        model = Net(functional=True)
+        model = CallsByName()
         acts.swap(model, {"relu": "silu"})
         model.net = torch.compile(model.net, backend="eager", fullgraph=True)  # type: ignore[assignment]
         trainer(callbacks=[acts.ActivationSwap({"silu": "mish"})]).predict(model, loader())

@@ -45,7 +45,8 @@ def test_calls_in_forwards_of_real_models(make: Callable[[], nn.Module], calls: 
     functions = [site for site in acts.find(make().eval(), torch.randn(2, 3, 96, 96)) if site.kind == "function"]
     in_eval = [site for site in functions if "aux" not in site.path and "Aux" not in site.path]
     assert len(in_eval) == calls
-    assert all(site.activation == "relu(inplace=True)" and site.calls for site in functions)
+    assert all(site.calls for site in in_eval)
+    assert {site.activation for site in functions} == {"relu(inplace=True)"}
 
 
 def test_a_shared_module_is_one_site_with_all_its_paths() -> None:
@@ -82,27 +83,29 @@ class Functional(nn.Module):
 def test_calls_of_functions_with_owner_place_and_number() -> None:
     model = Functional().eval()
     sites = {site.path: site for site in acts.find(model, torch.randn(2, 4))}
-    functions = {path: site for path, site in sites.items() if site.kind == "function"}
+    functions = {path: site for path, site in sites.items() if site.kind in ("function", "method")}
     assert {path: (site.activation, site.calls, site.role) for path, site in functions.items()} == {
-        "relu/0": ("relu", 2, "hidden"),
-        "relu/1": ("relu", 2, "hidden"),
-        "relu_/0": ("relu", 6, "hidden"),
-        "leaky_relu/0": ("leaky_relu(negative_slope=0.2)", 2, "hidden"),
-        "tanh/0": ("tanh", 2, "hidden"),
+        "relu/0": ("relu", 1, "hidden"),
+        "relu/1": ("relu", 1, "hidden"),
+        "relu/2": ("relu", 3, "hidden"),
+        "leaky_relu/0": ("leaky_relu(negative_slope=0.2)", 1, "hidden"),
+        "tanh/0": ("tanh", 1, "hidden"),
         "elu/0": ("elu(alpha=0.5)", 1, "hidden"),
-        "sigmoid/0": ("sigmoid", 2, "gate"),
-        "softmax/0": ("softmax(dim=-1)", 2, "attention"),
+        "silu/0": ("silu", 1, "hidden"),
+        "softmax/0": ("softmax(dim=-1)", 1, "output"),
     }
+    assert functions["relu/2"].kind == "method"
     line = Functional.forward.__code__.co_firstlineno
     assert functions["relu/0"].location == f"{__file__}:{line + 1}"
     assert functions["tanh/0"].location == f"{__file__}:{Functional.helper.__code__.co_firstlineno + 1}"
     assert sites["act"].calls == 3 and sites["dead"].calls == 0
-    assert sites["nonlinearity"].kind == "attribute" and sites["nonlinearity"].calls == 2
+    assert sites["nonlinearity"].kind == "attribute" and sites["nonlinearity"].calls == 1
 
 
-def test_without_an_example_modules_and_attributes_alone_are_known() -> None:
+def test_without_an_example_the_source_shows_them() -> None:
     sites = acts.find(Functional())
-    assert {site.path for site in sites} == {"act", "nonlinearity", "dead"}
+    example = acts.find(Functional(), torch.randn(2, 4))
+    assert {site.path for site in sites} == {site.path for site in example}
     assert all(site.calls is None for site in sites)
 
 
@@ -170,11 +173,10 @@ def test_a_function_within_an_activation_module_is_no_second_site() -> None:
     )
     model = transformers.BertModel(config)
     found = acts.find(model, {"input_ids": torch.randint(0, 50, (2, 7))})
-    assert [(site.activation, site.role) for site in found] == [
-        ("gelu", "hidden"),
-        ("gelu", "hidden"),
-        ("tanh", "output"),
-    ]
+    ran = [(site.activation, site.role) for site in found if site.calls]
+    assert ran == [("gelu", "hidden"), ("gelu", "hidden"), ("tanh", "output")]
+    # The attention that this configuration does not take.
+    assert {(site.activation, site.role) for site in found if not site.calls} == {("softmax(dim=-1)", "attention")}
 
 
 def test_an_example_that_does_not_run() -> None:

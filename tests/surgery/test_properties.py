@@ -288,7 +288,9 @@ def test_ctrl_c_in_what_the_user_gave(mapping: dict[Any, Any], monkeypatch: pyte
     assert state(model) == before
 
 
-@pytest.mark.parametrize("step", ["_prepare", "_size_lazy_modules", "_plan", "history.keep", "describe"])
+@pytest.mark.parametrize(
+    "step", ["prepare", "installed", "try_out", "_size_lazy_modules", "_plan", "history.keep", "describe"]
+)
 def test_a_step_that_fails(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
 

@@ -53,7 +53,7 @@ def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) ->
         (lambda x: torch.where(x > 0, x, 0.01 * x), "leaky_relu"),
         (lambda x: x * torch.sigmoid(1.702 * x), "quick_gelu"),
         (lambda x: torch.where(x > 0, x, 0.2 * x), "leaky_relu(negative_slope=0.2)"),
-        (lambda x: torch.maximum(x, x / 3), "leaky_relu(negative_slope=0.33333333)"),
+        (lambda x: torch.maximum(x, x / 3.5), "leaky_relu(negative_slope=0.28571429)"),
         (lambda x: torch.where(x > 0, x, 0.3 * torch.expm1(x)), "elu(alpha=0.3)"),
         (lambda x: torch.where(x > 0, x, 0.5 * torch.expm1(x / 0.5)), "celu(alpha=0.5)"),
         (lambda x: torch.where(x > 0, x, 4 * torch.expm1(x / 4)), "celu(alpha=4.0)"),

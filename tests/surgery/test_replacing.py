@@ -446,14 +446,13 @@ def test_the_report_is_plain_data_and_a_table() -> None:
 
     report = acts.swap(Net(), {"relu": "mish"}, example_input=torch.randn(2, 4))
     data = json.loads(report.to_json())
-    assert [entry["path"] for entry in data["swapped"]] == ["net.1"]
-    assert data["swapped"][0]["calls"] == 1
+    assert [(entry["path"], entry["now"]) for entry in data["swapped"]] == [("net.1", "net.1"), ("relu/0", "relu_0")]
+    assert data["swapped"][0]["calls"] == data["swapped"][1]["calls"] == 1
     assert {entry["path"]: entry["why"] for entry in data["left"]} == {
         "net.3": "not in the mapping",
         "net.5": "not in the mapping",
-        "relu/0": "not swapped: a function called in a forward, not a module",
     }
     shown = str(report)
     for text in ("net.1", "relu/0", f"{__file__}:", "mish", "not swapped"):
         assert text in shown
-    assert report.summary.startswith("swapped relu -> mish at 1 site; left: ")
+    assert report.summary.startswith("swapped relu -> mish at 2 sites; left: ")
