@@ -162,6 +162,9 @@ def ls(
     smooth: Annotated[bool | None, typer.Option(help="continuously differentiable")] = None,
     zero_centred: Annotated[bool | None, typer.Option(help="mean 0 for a normal input")] = None,
     needs_exp: Annotated[bool | None, typer.Option(help="made of exponentials")] = None,
+    stability: Annotated[
+        str | None, typer.Option(help="of the variance in depth: stable, marginal or unstable")
+    ] = None,
     config_dir: Folders = None,
     as_json: Json = False,
 ) -> None:
@@ -179,6 +182,7 @@ def ls(
         "smooth": smooth,
         "zero_centred": zero_centred,
         "needs_exp": needs_exp,
+        "stability": stability,
     }
     given = {name: value for name, value in filters.items() if value is not None}
     if given and what != "activations":

@@ -56,7 +56,9 @@ def test_a_formula_that_can_not_be_evaluated_is_a_defect() -> None:
 
 
 def test_declared_limits_are_no_defects() -> None:
-    definition = define(detached, formula="x * sigmoid(x)", limits={"derivative": "as wished", "first derivative": "as wished"})
+    definition = define(
+        detached, formula="x * sigmoid(x)", limits={"derivative": "as wished", "first derivative": "as wished"}
+    )
     assert check(definition) == []
 
 
