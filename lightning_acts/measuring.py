@@ -205,7 +205,7 @@ class Measured:
             "monotone": "yes" if self.monotone else "no, decreasing" if self.decreasing else "no",
             "smoothness": "; ".join([self.smoothness, *places]),
             "f(0)": f"{self.at_zero:.6g}",
-            "f(-inf), f(inf)": ", ".join(f"{end:.6g}" for end in self.at_infinity),
+            "f(±inf)": ", ".join(f"{end:.6g}" for end in self.at_infinity),
             "normal": f"mean {self.mean:.6g}{', zero-centred' if self.zero_centred else ''}, variance {self.variance:.6g} "
             "for a standard normal input",
             "gain": ", ".join(gains) or "none keeps the variance",

@@ -51,6 +51,7 @@ def activation_facts(name: str) -> Facts:
         "notes": list(definition.notes),
         "limits": dict(definition.limits),
         "measured": definition.measured and _plain(definition.measured),
+        "nearest": [each for each, _ in registry.nearest(name, 4)] if definition.measured else [],
     }
     return Facts(str(definition), data)
 
