@@ -266,10 +266,13 @@ def _moments(module: nn.Module, breaks: Sequence[float]) -> tuple[float, float, 
 
 
 def normal_quadrature(breaks: Sequence[float] = (), density: int = 20) -> tuple[Tensor, Tensor]:
-    """Points and weights for means under the standard normal distribution: Gauss-Legendre between the breaks."""
-    ends = [-12.0, *sorted(at for at in breaks if abs(at) < 12), 12.0]
+    """Points and weights for means under the standard normal distribution: Gauss-Legendre between the breaks.
+
+    Round numbers are always among the ends of its intervals: there formulas change most often.
+    """
+    ends = sorted({-12.0, 0.0, *(at for at in breaks if abs(at) < 12), 12.0})
     edges = [
-        torch.linspace(low, high, max(2, math.ceil((high - low) * density)), dtype=torch.float64)
+        torch.linspace(low, high, 1 + math.ceil((high - low) * density), dtype=torch.float64)
         for low, high in itertools.pairwise(ends)
     ]
     low, high = torch.cat([edge[:-1] for edge in edges]), torch.cat([edge[1:] for edge in edges])
@@ -353,7 +356,8 @@ def _breaks(module: nn.Module, order: int) -> list[float]:
         points = torch.lerp(low.unsqueeze(1), high.unsqueeze(1), parts)
         heights = _derivative(module, points.flatten(), order).view_as(points)
         sizes = heights[:, 1:].abs() + heights[:, :-1].abs()
-        score = torch.where(upwards[:, None], sizes, heights.diff().abs()).nan_to_num(nan=-1.0)
+        steepness = heights.diff().abs().nan_to_num(nan=-1.0)
+        score = torch.where(upwards[:, None], sizes.nan_to_num(nan=torch.inf), steepness)
         best = score.argmax(1)
         low, high = points[rows, best], points[rows, best + 1]
     away = torch.maximum(low.abs(), high.abs()).clamp(min=1.0)[:, None]

@@ -92,7 +92,7 @@ def test_a_layer_keeps_signal_and_gradient(name: str, distribution: str) -> None
     assert acts.init_(layer, "gelu", distribution=distribution) is layer  # type: ignore[arg-type]
     assert layer.bias.abs().max() == 0 and layer.weight.requires_grad
     y = layer(module(x))
-    inner = y if name == "linear" else y[..., 6:-6, 6:-6]  # away from the edges
+    inner = y if name == "linear" else y[..., 3:-3, 3:-3]  # away from the edges
     assert inner.square().mean().item() == pytest.approx(1, abs=0.1)
 
     acts.init_(layer, "gelu", mode="backward", distribution=distribution)  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ def test_a_layer_keeps_signal_and_gradient(name: str, distribution: str) -> None
     y = layer(module(x))
     y.backward(torch.randn_like(y))
     assert x.grad is not None
-    inner = x.grad if name == "linear" else x.grad[..., 6:-6, 6:-6]
+    inner = x.grad if name == "linear" else x.grad[..., 5:-5, 5:-5]
     assert inner.square().mean().item() == pytest.approx(1, abs=0.1)
 
 
@@ -129,14 +129,14 @@ KEPT = (
     "hexpo isrlu isru lecun_tanh linq lpselu lselu mexican_hat minsin modified_cloglog morlet new_sigmoid plu rehsec "
     "reltanh root2sigmoid rootsig selu serlu sign signed_sqrt sin_plus_x sine soft_root_sign softsign sqlu sqnl "
     "srelu_plus stac_tanh symlog talu tanh"
-).split()
+)
 
 
-@pytest.mark.parametrize("spec", KEPT)
+@pytest.mark.parametrize("spec", KEPT.split())
 def test_fifty_layers_without_normalisation_keep_the_variance(spec: str) -> None:
     z = through(spec, seed=0)
     over_neurons, over_inputs = z.square().mean(1), z.var(0).mean()
-    assert 0.5 < over_neurons.min() and over_neurons.max() < 2  # of each input
+    assert over_neurons.min() > 0.5 and over_neurons.max() < 2  # of each input
     assert 0.5 < over_inputs < 2
 
 
@@ -144,7 +144,7 @@ def test_fifty_layers_without_normalisation_keep_the_variance(spec: str) -> None
 def test_where_the_mean_is_not_0_inputs_become_alike(spec: str) -> None:
     z = through(spec, seed=0)
     over_neurons = z.square().mean(1)
-    assert 0.5 < over_neurons.min() and over_neurons.max() < 2
+    assert over_neurons.min() > 0.5 and over_neurons.max() < 2
     assert z.var(0).mean() < 0.01
     assert acts.info(spec).measured.stability == "stable"  # type: ignore[union-attr]
 
@@ -178,13 +178,13 @@ def test_where_no_gain_can_keep_the_variance_it_is_named(spec: str) -> None:
     assert acts.info(spec).measured.growth == pytest.approx(growth, rel=1e-4)  # type: ignore[union-attr]
     assert growth > 1.05
     over_neurons = through(spec, seed=0).square().mean(1)
-    assert not (0.5 < over_neurons.min() and over_neurons.max() < 2)
+    assert not (over_neurons.min() > 0.5 and over_neurons.max() < 2)
 
 
 def test_relu_is_marginal() -> None:
     assert {"relu", "leaky_relu", "abs", "identity"} <= set(acts.names(stability="marginal"))
     assert acts.info("relu").measured.growth == pytest.approx(1, abs=1e-9)  # type: ignore[union-attr]
     # Wide layers keep its variance; the deviations of narrow ones add up, to a factor of exp(+-0.7) at width 512.
-    assert 0.5 < through("relu", seed=0, layers=10, width=2048).square().mean(1).min()
+    assert through("relu", seed=0, layers=10, width=2048).square().mean(1).min() > 0.5
     spread = [through("relu", seed=seed, layers=50, width=64).square().mean().log().item() for seed in range(20)]
     assert torch.tensor(spread).std() > 1
