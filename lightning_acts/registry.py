@@ -422,7 +422,7 @@ def _read_plugins() -> None:
     """Read the activations of other installed packages."""
     for entry_point in entry_points(group=_ENTRY_POINTS):
         try:
-            entry_point.load()
+            importlib.import_module(entry_point.module)  # to be imported is all that it has to do
         except Exception as error:  # another package's fault must not take ours down
             warnings.warn(
                 f"activations of {entry_point.value!r} (entry point {entry_point.name!r}) are missing: "
