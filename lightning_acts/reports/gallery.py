@@ -107,7 +107,7 @@ def write_index(path: str | os.PathLike[str]) -> Path:
         f"{_GENERATED} `{_INDEX_COMMAND}` writes it anew.",
         "",
         "All facts are measured at the default parameters. The gain is what weights are scaled by to keep the second moment",
-        "of a standard normal signal; *unstable*: no gain keeps it over many layers, see [the guide](choosing.md).",
+        "of a standard normal signal; learnable parameters take `per=layer` or `per=channel` too. *unstable*: no gain keeps it over many layers, see [the guide](choosing.md).",
     ]
     for family, members in groupby(shipped, key=lambda each: each.family):
         lines += [
@@ -408,7 +408,7 @@ def _table_row(definition: Definition) -> str:
         _code(definition.name),
         ", ".join(map(_code, names)),
         _code(definition.formula) if definition.formula else "",
-        _plain(", ".join(map(str, definition.parameters))),
+        _plain(", ".join(str(each) for each in definition.parameters if each.name not in ("num_parameters", "per"))),
         _plain(facts.get("range", "")),
         _plain(facts.get("monotone", "")),
         _plain(definition.measured.smoothness if definition.measured else ""),
