@@ -76,11 +76,20 @@ class Measured:
         return tuple(map(_tidy, _breaks(self._module, order=0)))
 
     @functools.cached_property
-    def kinks(self) -> tuple[tuple[float, float], ...]:
-        """Where its derivative is, if it is continuous itself; with the derivative that is computed there."""
+    def _bent(self) -> tuple[tuple[float, float], ...]:
         places = [at for at in map(_tidy, _breaks(self._module, order=1)) if at not in self.jumps]
         slopes = _curve(self._module, torch.tensor(places, dtype=torch.float64))[1].tolist() if places else []
         return tuple(zip(places, map(_tidy, slopes), strict=True))
+
+    @property
+    def kinks(self) -> tuple[tuple[float, float], ...]:
+        """Where its derivative is, if it is continuous itself; with the derivative that is computed there."""
+        return tuple((at, slope) for at, slope in self._bent if math.isfinite(slope))
+
+    @property
+    def cusps(self) -> tuple[float, ...]:
+        """Where its derivative is infinite, if it is continuous itself."""
+        return tuple(at for at, slope in self._bent if not math.isfinite(slope))
 
     @functools.cached_property
     def bends(self) -> tuple[float, ...] | None:
@@ -94,7 +103,7 @@ class Measured:
 
     @functools.cached_property
     def _moments(self) -> tuple[float, float, float, float]:
-        return _moments(self._module, [*self.jumps, *(at for at, _ in self.kinks)])
+        return _moments(self._module, [*self.jumps, *(at for at, _ in self._bent)])
 
     @property
     def mean(self) -> float:
@@ -153,7 +162,7 @@ class Measured:
     @property
     def smooth(self) -> bool:
         """Whether it is continuously differentiable."""
-        return not self.jumps and not self.kinks
+        return not self.jumps and not self._bent
 
     @property
     def smoothness(self) -> str:
@@ -193,6 +202,7 @@ class Measured:
         low, high = self.range
         places = [f"jumps at {_numbers(self.jumps)}"] if self.jumps else []
         places += [f"derivative {slope:.6g} at the kink {at:.6g}" for at, slope in self.kinks[:4]]
+        places += [f"infinite derivative at {_numbers(self.cusps)}"] if self.cusps else []
         places += [f"{len(self.kinks)} kinks in all"] if len(self.kinks) > 4 else []
         places += [f"second derivative jumps at {_numbers(self.bends)}"] if self.bends else []
         gains = [

@@ -89,7 +89,7 @@ def test_smoothness(spec: str, smoothness: str, places: list[float]) -> None:
     measured = facts(spec)
     assert measured.smoothness == smoothness
     assert measured.smooth == ("differentiable" in smoothness)
-    found = [*measured.jumps, *(at for at, _ in measured.kinks), *(measured.bends or ())]
+    found = [*measured.jumps, *(at for at, _ in measured.kinks), *measured.cusps, *(measured.bends or ())]
     assert sorted(found) == pytest.approx(places, abs=1e-9)
 
 

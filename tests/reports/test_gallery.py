@@ -150,7 +150,7 @@ def test_without_javascript_all_cards_are_shown(page: Page) -> None:
 def test_the_filters_know_the_facts(page: Page) -> None:
     relu, tanh, softmax = (page.card(name).attributes for name in ("relu", "tanh", "softmax"))
     assert (relu["data-monotone"], relu["data-is"], relu["data-cost"]) == ("increasing", "no-exponential", "0")
-    assert (tanh["data-is"], tanh["data-learnable"]) == ("bounded smooth zero-centred", "no")
+    assert (tanh["data-is"], tanh["data-learnable"]) == ("bounded smooth zero-centred stable", "no")
     assert (softmax["data-kind"], softmax["data-monotone"], softmax["data-is"]) == ("normalising", "", "")
     assert page.card("prelu").attributes["data-learnable"] == "yes"
     assert page.card("mish").attributes["data-year"] == "2019"
