@@ -52,7 +52,7 @@ def test_the_guide_to_activations(tmp_path: Path, capsys: pytest.CaptureFixture[
     names: dict[str, Any] = {"__name__": "guide"}
     for snippet in (choosing, initialising, own):
         exec(snippet, names)
-    assert "growth" in CHOOSING and "1.17 times as large" in str(acts.info("silu"))  # as the guide says
+    assert "1.17 for SiLU" in CHOOSING and "1.17 times as large" in str(acts.info("silu"))  # as the guide says
     assert "largest difference in value" in capsys.readouterr().out
     for stability, kin in (("stable", {"tanh", "erf", "asinh", "selu", "sine", "sigmoid", "softplus"}),
                            ("marginal", {"relu", "leaky_relu"}),
