@@ -268,6 +268,7 @@ class Definition:
             "stochastic": "random in training" if self.stochastic else None,
             "module": f"torch.nn.{self.target.__name__}" if self.target.__module__.startswith("torch.nn") else None,
             "source": self.source,
+            "year": self.year,
             "claim": self.claim,
             "used in": ", ".join(self.used_in),
             "related": ", ".join(self.related),
@@ -283,8 +284,27 @@ _SURVEY = "arXiv:2402.09092"
 # What the derived module uses itself.
 _RESERVED = {"training", "given", "definition", "per", "num_parameters", "input"}
 
+
+class Definitions(dict[str, Definition]):
+    """Definitions by name; the version tells what is derived from them when they have changed."""
+
+    version = 0
+
+    def update(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102 - as a dictionary's
+        self.version += 1
+        super().update(*args, **kwargs)
+
+    def pop(self, *args: Any) -> Any:  # noqa: D102
+        self.version += 1
+        return super().pop(*args)
+
+    def clear(self) -> None:  # noqa: D102
+        self.version += 1
+        super().clear()
+
+
 #: Every registered definition under the canonical form of its name and of each alias.
-DEFINITIONS: dict[str, Definition] = {}
+DEFINITIONS = Definitions()
 
 
 class Facts(TypedDict, total=False):
@@ -340,10 +360,10 @@ def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the fa
         stochastic: Whether a class is random in training; a function is if it has an argument ``training``.
         per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
         variants: Names for it with particular parameters.
-        override: Replace a definition of the same name.
+        override: Replace a definition of the same name, and take aliases away from others.
 
     Raises:
-        ValueError: The name is taken, or the signature can't be one of an activation.
+        ValueError: The name or an alias is taken, or the signature can't be one of an activation.
 
     Example:
         >>> import torch, lightning_acts as acts
@@ -359,16 +379,19 @@ def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the fa
     """
     if target is None:
         return lambda decorated: register(decorated, **facts)
+    # Imported late: the registry builds on this module.
+    from lightning_acts.registry import load_shipped
+
+    load_shipped()
     override = facts.pop("override", False)
     definition = define(target, **facts)
+    owners = {name: DEFINITIONS[canonical(name)] for name in definition.all_names if canonical(name) in DEFINITIONS}
+    if owners and not override:
+        taken = ", ".join(f"{name!r} is already registered (as {owner.name})" for name, owner in owners.items())
+        raise ValueError(f"{definition.name}: {taken}; override=True takes it away")
     keys = [canonical(name) for name in definition.all_names]
-    taken = sorted({DEFINITIONS[key].name for key in keys if key in DEFINITIONS})
-    if taken and not override:
-        raise ValueError(
-            f"{definition.name!r} is already registered (as {', '.join(taken)}); override=True replaces it"
-        )
-    for key in [key for key, existing in DEFINITIONS.items() if existing.name in taken]:
-        del DEFINITIONS[key]
+    for owner in set(owners.values()):
+        _take_names(owner, keys)
     DEFINITIONS.update(dict.fromkeys(keys, definition))
     if definition.module_class is None and not target.__doc__:
         target.__doc__ = f"{definition.formula or definition.name}\n\nSource: {definition.source or 'unknown'}"
@@ -376,6 +399,20 @@ def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the fa
         target.__learnable__ = {entry.name: entry.learnable for entry in definition.parameters if entry.learnable}
         _replace_learnable_defaults(target)
     return target
+
+
+def _take_names(owner: Definition, keys: Sequence[str]) -> None:
+    """Take these names from a definition; one whose own name is among them is gone."""
+    gone = canonical(owner.name) in keys
+    for name in owner.all_names:
+        if gone or canonical(name) in keys:
+            DEFINITIONS.pop(canonical(name), None)
+    if gone:
+        return
+    # The very same object stays, for the modules that were made of it.
+    object.__setattr__(owner, "aliases", tuple(name for name in owner.aliases if canonical(name) not in keys))
+    kept = {name: pinned for name, pinned in owner.variants.items() if canonical(name) not in keys}
+    object.__setattr__(owner, "variants", kept)
 
 
 def define(
@@ -456,8 +493,8 @@ def _parameters(target: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
         signature = inspect.signature(function)
     except ValueError:  # a builtin without a signature takes its input alone
         return ()
-    hints = _type_hints(function)
     arguments = list(signature.parameters.values())
+    hints = _type_hints(function, [argument.name for argument in arguments[1:]])
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     if not arguments or arguments[0].kind not in positional:
         raise ValueError(f"{name}: the first argument of an activation is its input; {signature} has none")
@@ -484,7 +521,13 @@ def _parameters(target: Callable[..., Any], name: str) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-def _type_hints(function: Callable[..., Any]) -> dict[str, Any]:
+_PLAIN = {"float": float, "int": int, "bool": bool}
+
+
+def _type_hints(function: Callable[..., Any], names: Sequence[str]) -> dict[str, Any]:
+    written = {name: hint for name, hint in getattr(function, "__annotations__", {}).items() if name in names}
+    if all(hint in _PLAIN for hint in written.values()):  # of hundreds of functions, which typing reads slowly
+        return {name: _PLAIN[hint] for name, hint in written.items()}
     try:
         return typing.get_type_hints(function)
     except (NameError, TypeError):  # names that exist only while types are checked

@@ -6,10 +6,11 @@ import copy
 import functools
 import importlib
 import pkgutil
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
-from typing import Any, TypeAlias, Union
+from typing import Any, TypeAlias, Union, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from lightning_acts import activations
 from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition, Kind, define
 from lightning_acts.hints import canonical, did_you_mean
-from lightning_acts.measuring import normal_quadrature
+from lightning_acts.measuring import Stability, normal_quadrature
 from lightning_acts.module import FunctionActivation, build
 from lightning_acts.spec import ActivationSpec, Literal, SpecError
 
@@ -127,10 +128,11 @@ def names(
     smooth: bool | None = None,
     zero_centred: bool | None = None,
     needs_exp: bool | None = None,
+    stability: Stability | None = None,
 ) -> list[str]:
     """The names of the registered activations, sorted; each filter that is given must hold.
 
-    The last five are measured on the curve at the defaults: activations without one have none of these facts.
+    The last six are measured on the curve at the defaults: activations without one have none of these facts.
 
     Args:
         family: Their family, such as ``"rectified"``.
@@ -142,9 +144,11 @@ def names(
         smooth: Whether they are continuously differentiable.
         zero_centred: Whether their mean is 0 for a standard normal input.
         needs_exp: Whether they are made of exponentials.
+        stability: What a deep network makes of a deviation of the variance: ``"stable"``, ``"marginal"`` or
+            ``"unstable"``, for which no gain keeps the variance. See :func:`lightning_acts.gain`.
 
     Raises:
-        SpecError: No activation is of this family or kind.
+        SpecError: No activation is of this family or kind, or the stability is none of the three.
 
     Example:
         >>> import lightning_acts as acts
@@ -152,7 +156,11 @@ def names(
         ['bilinear_layer', 'linear_layer']
         >>> "relu6" in acts.names(bounded=True, needs_exp=False)
         True
+        >>> "gelu" in acts.names(stability="unstable")
+        True
     """
+    if stability is not None and stability not in get_args(Stability):
+        raise SpecError(f"names(stability={stability!r}): one of {', '.join(get_args(Stability))}")
     _load()
     definitions = sorted(set(DEFINITIONS.values()), key=lambda definition: definition.name)
     for what, value in (("family", family), ("kind", kind)):
@@ -168,6 +176,7 @@ def names(
         "smooth": smooth,
         "zero_centred": zero_centred,
         "needs_exp": needs_exp,
+        "stability": stability,
     }
     return [
         definition.name
@@ -367,10 +376,16 @@ def _unregistered(function: Callable[..., Any]) -> Definition:
 
 
 def _by_target(target: Any) -> Definition | None:
-    _load()
-    return next(
-        (d for d in DEFINITIONS.values() if target is d.target or (d.per_channel and target is d.per_channel)), None
-    )
+    return _targets(version()).get(id(target))
+
+
+@functools.lru_cache(maxsize=1)
+def _targets(version: int) -> dict[int, Definition]:
+    found: dict[int, Definition] = {}
+    for definition in definitions():
+        for target in (definition.target, definition.per_channel):
+            found.setdefault(id(target), definition)
+    return found
 
 
 def definitions() -> list[Definition]:
@@ -379,23 +394,56 @@ def definitions() -> list[Definition]:
     return list(dict.fromkeys(DEFINITIONS.values()))
 
 
-def count() -> int:
-    """How many names are registered: what was derived from the registry is out of date when this has changed."""
+def version() -> int:
+    """A number that changes with the registry: what was derived from it before is out of date."""
     _load()
-    return len(DEFINITIONS)
+    return DEFINITIONS.version
 
 
-@functools.cache
+class _Reading(threading.local):
+    def __init__(self) -> None:
+        self.now: set[Callable[[], None]] = set()
+
+
+_READING = _Reading()
+_READ: set[Callable[[], None]] = set()
+
+
 def _load() -> None:
-    """Read the definitions that ship, one file a family, then those of other installed packages."""
+    load_shipped()
+    _once(_read_plugins)
+
+
+def load_shipped() -> None:
+    """Read the definitions that ship, unless it is done, so that no other can take their names before."""
+    _once(_read_shipped)
+
+
+def _once(read: Callable[[], None]) -> None:
+    # What is being read in this thread registers, and may look up what was read before it.
+    if read in _READ or read in _READING.now:
+        return
+    _READING.now.add(read)
+    try:
+        read()
+        _READ.add(read)
+    finally:
+        _READING.now.discard(read)
+
+
+def _read_shipped() -> None:
     for module in pkgutil.iter_modules(activations.__path__, activations.__name__ + "."):
         importlib.import_module(module.name)
+
+
+def _read_plugins() -> None:
+    """Read the activations of other installed packages."""
     for entry_point in entry_points(group=_ENTRY_POINTS):
         try:
-            entry_point.load()
+            importlib.import_module(entry_point.module)  # to be imported is all that it has to do
         except Exception as error:  # another package's fault must not take ours down
             warnings.warn(
-                f"the activations of {entry_point.value!r} (entry point {entry_point.name!r}) are missing: "
+                f"activations of {entry_point.value!r} (entry point {entry_point.name!r}) are missing: "
                 f"{type(error).__name__}: {error}",
-                stacklevel=2,
+                stacklevel=5,
             )

@@ -16,10 +16,11 @@ import lightning_acts as acts
 
 PROJECT = Path(acts.__file__).parents[1]
 README = (PROJECT / "README.md").read_text()
+CHOOSING = (PROJECT / "docs" / "choosing.md").read_text()
 
 
-def snippets(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def snippets(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.slow
@@ -45,6 +46,26 @@ def test_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.
     assert "x * tanh(softplus(x))" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("clean_registry")
+def test_the_guide_to_activations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    choosing, initialising, own = snippets("python", CHOOSING)
+    names: dict[str, Any] = {"__name__": "guide"}
+    for snippet in (choosing, initialising, own):
+        exec(snippet, names)
+    assert "1.17 for SiLU" in CHOOSING and "1.17 times as large" in str(acts.info("silu"))  # as the guide says
+    assert "largest difference in value" in capsys.readouterr().out
+    for stability, kin in (("stable", {"tanh", "erf", "asinh", "selu", "sine", "sigmoid", "softplus"}),
+                           ("marginal", {"relu", "leaky_relu"}),
+                           ("unstable", {"tanhshrink", "softshrink", "gelu", "silu", "mish", "square"})):  # fmt: skip
+        assert kin <= set(acts.names(stability=stability))  # type: ignore[arg-type]
+    (tmp_path / "my_acts.py").write_text(own)
+    for line in snippets("sh", CHOOSING)[0].splitlines()[:2]:
+        command = [sys.executable, "-m", "lightning_acts", *line.partition("  #")[0].split()[1:]]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, (line, done.stderr)
+        assert "my_wave" in done.stdout
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jsonargparse's own names
 def test_yaml() -> None:
     (config,) = map(yaml.safe_load, snippets("yaml"))
@@ -59,6 +80,11 @@ def test_yaml() -> None:
 @pytest.mark.parametrize("path", re.findall(r"\]\(([^)]+)\)", README))
 def test_links(path: str) -> None:
     assert (PROJECT / path).exists()
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\(([^)]+)\)", CHOOSING))
+def test_links_of_the_guide(path: str) -> None:
+    assert (PROJECT / "docs" / path).exists()
 
 
 def test_the_commands_explain_themselves() -> None:

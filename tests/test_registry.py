@@ -287,14 +287,14 @@ class TestEntryPoints:
             registry, "entry_points", lambda group: [point] if group == "lightning_acts.activations" else []
         )
         acts.register(scaled, name="from_plugin")
-        registry._load.__wrapped__()
+        registry._read_plugins()
         assert type(acts.create("from_plugin")).__name__ == "FromPlugin"
 
     def test_a_broken_package_is_named_and_takes_nothing_down(self, monkeypatch: pytest.MonkeyPatch) -> None:
         point = EntryPoint("broken", "no_such_module_anywhere", "lightning_acts.activations")
         monkeypatch.setattr(registry, "entry_points", lambda group: [point])
         with pytest.warns(UserWarning, match="no_such_module_anywhere.*'broken'"):
-            registry._load.__wrapped__()
+            registry._read_plugins()
         assert acts.create("relu")
 
 

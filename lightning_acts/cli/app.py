@@ -59,11 +59,21 @@ Run = Annotated[str, typer.Argument(metavar="RUN", help="the folder of a run")]
 @app.callback()
 def _common(
     debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import", metavar="MODULE", help="a module, or a file, that registers activations; may be repeated"
+        ),
+    ] = None,
 ) -> None:
     _DEBUG.append(debug)
+    for module in modules or []:
+        _import(module)
+        _IMPORTED.append(module)
 
 
 _DEBUG: list[bool] = []
+_IMPORTED: list[str] = []
 
 
 @app.command()
@@ -176,6 +186,9 @@ def ls(
     smooth: Annotated[bool | None, typer.Option(help="continuously differentiable")] = None,
     zero_centred: Annotated[bool | None, typer.Option(help="mean 0 for a normal input")] = None,
     needs_exp: Annotated[bool | None, typer.Option(help="made of exponentials")] = None,
+    stability: Annotated[
+        str | None, typer.Option(help="of the variance in depth: stable, marginal or unstable")
+    ] = None,
     config_dir: Folders = None,
     as_json: Json = False,
 ) -> None:
@@ -193,6 +206,7 @@ def ls(
         "smooth": smooth,
         "zero_centred": zero_centred,
         "needs_exp": needs_exp,
+        "stability": stability,
     }
     given = {name: value for name, value in filters.items() if value is not None}
     if given and what != "activations":
@@ -363,6 +377,8 @@ def show(
         typer.echo(json.dumps(facts.data, indent=2))
     else:
         typer.echo(facts.text)
+        if facts.data["nearest"]:
+            typer.echo(f"  {'nearest:':<12}{', '.join(facts.data['nearest'])}")
         draw_in_terminal(activation)
     if picture is not None:
         plot_activations([activation], picture)
@@ -374,7 +390,7 @@ def compare(
     names: Annotated[list[str], typer.Argument(metavar="A B...", help="activations")],
     out: Annotated[Path, typer.Option(help="the picture to write")] = Path("compare.png"),
 ) -> None:
-    """One picture of the curves and derivatives of several activations; of two, their largest differences too.
+    """How far activations are from the first one, in value and derivatives, and a picture of all of them.
 
     `lightning-acts compare silu hardswish mish --out swishes.png`
     """
@@ -382,12 +398,12 @@ def compare(
     from lightning_acts.reports.comparison import compare as compared
     from lightning_acts.reports.pictures import plot_activations
 
-    specs = [resolve(_activation(name)) for name in names]
-    if len(specs) < 2:
+    first, *others = (resolve(_activation(name)) for name in names)
+    if not others:
         raise ConfigError(Problem(None, "compare needs two activations at least: lightning-acts compare silu mish"))
-    if len(specs) == 2:
-        typer.echo(str(compared(specs[0], against=specs[1])))
-    typer.echo(f"picture: {plot_activations(specs, out)}")
+    for comparison in [compared(other, against=first) for other in others]:
+        typer.echo(str(comparison))
+    typer.echo(f"picture: {plot_activations([first, *others], out)}")
 
 
 @app.command()
@@ -422,14 +438,17 @@ def check(
 @app.command()
 def gallery(
     out: Annotated[Path, typer.Option(help="the folder of the page")] = Path("gallery"),
+    index: Annotated[
+        Path | None, typer.Option(help="a Markdown file: write the table of the docs there instead", metavar="FILE.md")
+    ] = None,
 ) -> None:
     """One page of all activations, to search and to filter: curves, formulas, facts. It needs no network.
 
-    `lightning-acts gallery --out gallery`
+    `lightning-acts gallery --out gallery` · `lightning-acts gallery --index docs/activations.md`
     """
-    from lightning_acts.reports.gallery import write_gallery
+    from lightning_acts.reports.gallery import write_gallery, write_index
 
-    typer.echo(f"page: {write_gallery(out)}")
+    typer.echo(f"page: {write_gallery(out) if index is None else write_index(index)}")
 
 
 def main() -> None:
@@ -554,6 +573,25 @@ def _activation(name: str) -> str:
     return str(resolve(imported(path, attribute)))
 
 
+def _import(module: str) -> None:
+    """Import a module of the user's by its name or its file."""
+    import importlib
+
+    path = Path(module)
+    name = path.stem if path.suffix == ".py" else module
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise ConfigError(Problem(None, f"--import {module}: there is no such file"))
+        sys.path.insert(0, str(path.parent.resolve()))
+    _import_from_here()
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError(Problem(None, f"--import {module}: there is no module {error.name!r}")) from None
+
+
 def _import_from_here() -> None:
     """Import paths are looked up in the current folder too, as python -m does."""
     here = str(Path.cwd())
@@ -594,7 +632,8 @@ def _train_seeds(arguments: list[str], seeds: str, out: Path, folders: list[Path
     from lightning_acts.runs.seeds import run_seeds
 
     options = [part for folder in folders for part in ("--config-dir", str(folder))]
-    table, failed = run_seeds(checked, [int(number) for number in numbers], arguments, options, out)
+    imports = [part for module in _IMPORTED for part in ("--import", module)]
+    table, failed = run_seeds(checked, [int(number) for number in numbers], arguments, options, out, imports)
     if as_json:
         typer.echo(json.dumps(table.to_dict(), indent=2))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import math
 from collections.abc import Mapping, Sequence
@@ -52,15 +51,15 @@ def activation_facts(name: str) -> Facts:
         "notes": list(definition.notes),
         "limits": dict(definition.limits),
         "measured": definition.measured and _plain(definition.measured),
+        "nearest": [each for each, _ in registry.nearest(name, 4)] if definition.measured else [],
     }
     return Facts(str(definition), data)
 
 
 def _plain(measured: Measured) -> dict[str, Any]:
     """The measured facts for JSON, which knows no infinite numbers."""
-    derived = {"bounded": measured.bounded, "smoothness": measured.smoothness}
-    gains = {"forward_gain": measured.forward_gain, "backward_gain": measured.backward_gain}
-    facts: dict[str, Any] = _finite({**dataclasses.asdict(measured), **derived, **gains})
+    public = [name for name in dir(measured) if not name.startswith("_") and name != "rows"]
+    facts: dict[str, Any] = _finite({name: getattr(measured, name) for name in public})
     return facts
 
 

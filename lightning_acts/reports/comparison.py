@@ -36,6 +36,7 @@ class Comparison:
         ulps: The largest difference of the values in units in the last place of the second one; infinite where only
             one of them is finite.
         derivative: The largest difference of the derivatives; None where one of the two has none.
+        second: The same of the second derivatives.
         note: Why there is no derivative.
     """
 
@@ -43,6 +44,7 @@ class Comparison:
     value: Difference
     ulps: Difference
     derivative: Difference | None
+    second: Difference | None
     note: str | None
     _curves: tuple[Curve, Curve] = field(repr=False)
 
@@ -53,7 +55,8 @@ class Comparison:
             f"{self.names[0]} against {self.names[1]} on [{low:g}, {high:g}]\n"
             f"  largest difference in value:      {self.value}\n"
             f"  the same in ulp:                  {self.ulps}\n"
-            f"  largest difference in derivative: {derivative}"
+            f"  largest difference in derivative: {derivative}\n"
+            f"  the same in second derivative:    {self.second or 'not compared'}"
         )
 
     def plot(self, path: str | os.PathLike[str]) -> Path:
@@ -107,12 +110,17 @@ def compare(
     x = torch.tensor(sorted({*grid, 0.0} if low < 0 < high else grid), dtype=dtype)
     one, other = (curve_of(given, x) for given in (activation, against))
     missing = [curve.name for curve in (one, other) if curve.derivative is None]
-    derivative = None
-    if one.derivative is not None and other.derivative is not None:
-        derivative = _largest_difference(one.derivative, other.derivative, x)
+    derivative = _of_both(one.derivative, other.derivative, x)
+    second = _of_both(one.second, other.second, x)
     note = f"{' and '.join(missing)} can't be differentiated" if missing else None
     value = _largest_difference(one.y, other.y, x)
-    return Comparison((one.name, other.name), value, _in_ulps(one.y, other.y, x), derivative, note, (one, other))
+    return Comparison(
+        (one.name, other.name), value, _in_ulps(one.y, other.y, x), derivative, second, note, (one, other)
+    )
+
+
+def _of_both(one: Tensor | None, other: Tensor | None, x: Tensor) -> Difference | None:
+    return None if one is None or other is None else _largest_difference(one, other, x)
 
 
 def _in_ulps(one: Tensor, other: Tensor, x: Tensor) -> Difference:

@@ -31,9 +31,8 @@ class GalleryError(FileExistsError):
 
 
 _OURS = '<meta name="generator" content="lightning-acts">'
-_INDEX_COMMAND = (
-    """python -c "from lightning_acts.reports.gallery import write_index; write_index('docs/activations.md')\""""
-)
+_GENERATED = "Generated from the registry; not to be edited."
+_INDEX_COMMAND = "lightning-acts gallery --index docs/activations.md"
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[A-Z]{2})?/\d{7})")
 _COSTS = ("arithmetic", "one transcendental", "several transcendentals")
 _TAKES = {
@@ -86,31 +85,39 @@ def write_index(path: str | os.PathLike[str]) -> Path:
     """Write the docs' page of the activations that ship: a table in Markdown for each family.
 
     Args:
-        path: The file; replaced if it exists.
+        path: The file. A page that was written before is replaced.
 
     Returns:
         Its path.
 
+    Raises:
+        GalleryError: There is another file of this name.
+
     Example:
         ``write_index("docs/activations.md")``
     """
+    target = Path(path)
+    if target.exists() and not (target.is_file() and _GENERATED in target.read_text(encoding="utf-8")):
+        raise GalleryError(f"{target} is no such table, and is not overwritten: choose another file")
     definitions = [registry.info(name) for name in registry.names()]
     shipped = sorted((each for each in definitions if each.family != "user"), key=lambda each: (each.family, each.name))
     lines = [
         "# Activations",
         "",
-        f"Generated from the registry; not to be edited. `{_INDEX_COMMAND}` writes it anew.",
+        f"{_GENERATED} `{_INDEX_COMMAND}` writes it anew.",
+        "",
+        "All facts are measured at the default parameters. The gain is what weights are scaled by to keep the second moment",
+        "of a standard normal signal; learnable parameters take `per=layer` or `per=channel` too. *unstable*: no gain keeps it over many layers, see [the guide](choosing.md).",
     ]
     for family, members in groupby(shipped, key=lambda each: each.family):
         lines += [
             "",
             f"## {_plain(family.replace('_', ' ')).capitalize()}",
             "",
-            "| name | aliases | formula | parameters | range | monotone | smoothness | source |",
-            "|---|---|---|---|---|---|---|---|",
+            "| name | aliases | formula | parameters | range | monotone | smoothness | gain | source |",
+            "|---|---|---|---|---|---|---|---|---|",
             *map(_table_row, members),
         ]
-    target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, "\n".join(lines) + "\n")
     return target
@@ -156,9 +163,10 @@ def _data(definition: Definition) -> str:
     measured = definition.measured
     holds = {
         "bounded": measured and measured.bounded,
-        "smooth": measured and measured.smoothness == "differentiable",
+        "smooth": measured and measured.smooth,
         "zero-centred": measured and measured.zero_centred,
         "no-exponential": measured and not measured.needs_exp,
+        "stable": measured and measured.stability == "stable",
     }
     data = {
         "family": definition.family,
@@ -185,7 +193,7 @@ def _properties(definition: Definition) -> list[str]:
         found += [
             "not monotone" if monotone == "no" else monotone,
             *(["bounded"] if measured.bounded else []),
-            {"differentiable": "smooth", "continuous": "kinked", "discontinuous": "jumps"}[measured.smoothness],
+            "smooth" if measured.smooth else "jumps" if measured.jumps else "kinked",
             *(["zero-centred"] if measured.zero_centred else []),
             measured.cost,
         ]
@@ -197,10 +205,10 @@ def _properties(definition: Definition) -> list[str]:
 def _facts(definition: Definition) -> dict[str, str]:
     """The facts as HTML."""
     module = definition.module_class
-    variants = (
-        f"{name} ({', '.join(f'{key}={value!r}' for key, value in pinned.items())})"
-        for name, pinned in definition.variants.items()
-    )
+    pinned: dict[str, list[str]] = {}
+    for name, values in definition.variants.items():
+        pinned.setdefault(", ".join(f"{key}={value!r}" for key, value in values.items()), []).append(name)
+    variants = (f"{', '.join(names)} ({values})" for values, names in pinned.items())
     facts = {
         "in code": f"<code>{escape(definition.formula)}</code>" if definition.formula else "",
         "aliases": escape(", ".join(definition.aliases)),
@@ -400,13 +408,18 @@ def _table_row(definition: Definition) -> str:
         _code(definition.name),
         ", ".join(map(_code, names)),
         _code(definition.formula) if definition.formula else "",
-        _plain(", ".join(map(str, definition.parameters))),
+        _plain(", ".join(str(each) for each in definition.parameters if each.name not in ("num_parameters", "per"))),
         _plain(facts.get("range", "")),
         _plain(facts.get("monotone", "")),
         _plain(definition.measured.smoothness if definition.measured else ""),
+        _gain(definition.measured) if definition.measured else "",
         _ARXIV.sub(r"[arXiv:\1](https://arxiv.org/abs/\1)", _plain(definition.source or "")),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _gain(measured: Measured) -> str:
+    return "none" if measured.forward_gain is None else f"{measured.forward_gain:.4g}, {measured.stability}"
 
 
 def _plain(text: str) -> str:

@@ -57,7 +57,12 @@ class SeedTable:
 
 
 def run_seeds(
-    checked: Checked, seeds: Sequence[int], arguments: Sequence[str], options: Sequence[str], out: Path
+    checked: Checked,
+    seeds: Sequence[int],
+    arguments: Sequence[str],
+    options: Sequence[str],
+    out: Path,
+    imports: Sequence[str] = (),
 ) -> tuple[SeedTable, list[int]]:
     """Run a config once for each seed; what is finished is not run again, what was interrupted goes on.
 
@@ -77,7 +82,7 @@ def run_seeds(
                 if earlier
                 else ["train", *arguments, f"seed={seed}", *options, "--out", str(out)]
             )
-            status = _run(verb)
+            status = _run([*imports, *verb])
             if status == 130:
                 raise Interrupted("interrupted; the same command goes on where it stopped")
             earlier = _earlier(checked, seed, out)

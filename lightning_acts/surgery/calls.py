@@ -47,7 +47,7 @@ class Applied:
 
 
 @functools.lru_cache(maxsize=8)
-def _vocabulary(count: int) -> tuple[dict[Any, Definition], dict[str, Any], frozenset[str]]:
+def _vocabulary(version: int) -> tuple[dict[Any, Definition], dict[str, Any], frozenset[str]]:
     functions = {
         function: definition
         for definition in registry.definitions()
@@ -62,14 +62,14 @@ def _vocabulary(count: int) -> tuple[dict[Any, Definition], dict[str, Any], froz
 def is_candidate(function: Any) -> bool:
     """Whether a function may be an activation, or is for some arguments."""
     try:
-        return function in _vocabulary(registry.count())[0] or function in _CLAMPS or function in _MAXIMA
+        return function in _vocabulary(registry.version())[0] or function in _CLAMPS or function in _MAXIMA
     except TypeError:  # not hashable
         return False
 
 
 def is_method(name: str) -> bool:
     """Whether tensors have a method of this name that may be an activation."""
-    return name in _vocabulary(registry.count())[2]
+    return name in _vocabulary(registry.version())[2]
 
 
 def name_of(function: Any) -> str:
@@ -79,7 +79,7 @@ def name_of(function: Any) -> str:
 
 def named(name: str) -> Any:
     """The function or class of this name, as :func:`name_of` gives it; ``UNKNOWN`` if nothing imported is called so."""
-    known = _vocabulary(registry.count())[1].get(name)
+    known = _vocabulary(registry.version())[1].get(name)
     if known is not None:
         return known
     module, _, attribute = name.rpartition(".")
@@ -97,7 +97,7 @@ def applied(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ap
         return _clamp(function, args, kwargs)
     if function in _MAXIMA:
         return None  # its second argument has to be seen in the source: see `composed`
-    definition = _vocabulary(registry.count())[0].get(function)
+    definition = _vocabulary(registry.version())[0].get(function)
     if definition is None:
         return None
     given = _bound(function, args, kwargs)
@@ -113,7 +113,7 @@ def _bound(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Map
     try:
         return inspect.signature(function).bind(*args, **kwargs).arguments
     except (ValueError, TypeError):  # torch's builtins have no signature; some are the module's parameters in order
-        definition = _vocabulary(registry.count())[0].get(function)
+        definition = _vocabulary(registry.version())[0].get(function)
         names = [parameter.name for parameter in definition.parameters] if definition else []
         return {**dict(zip(names, args[1:], strict=False)), **kwargs}
 
@@ -284,7 +284,7 @@ def _gated_input(gate: ast.Call, scope: Scope) -> ast.expr | None:
         called = gate.func
         is_sigmoid = isinstance(called, ast.Attribute) and called.attr == "sigmoid" and not gate.args
         return called.value if is_sigmoid and isinstance(called, ast.Attribute) else None
-    definition = _vocabulary(registry.count())[0].get(function) if is_candidate(function) else None
+    definition = _vocabulary(registry.version())[0].get(function) if is_candidate(function) else None
     return _first_argument(gate) if definition is not None and definition.name == "sigmoid" else None
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from lightning_acts import registry
-from lightning_acts.definition import DEFINITIONS, Definition
+from lightning_acts.definition import Definition
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.roles import is_bounded, is_gate_like
 from lightning_acts.surgery.site import UNKNOWN, Role
@@ -134,7 +134,7 @@ class Flow:
         self._runs: dict[Hashable, list[_Run]] = {}
         self._unary = _UNARY | {
             _name(function)
-            for definition in DEFINITIONS.values()
+            for definition in registry.definitions()
             if definition.kind == "elementwise"
             for function in definition.functions
         }

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_acts import registry
-from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition
+from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.module import FunctionActivation
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.site import UNKNOWN
@@ -72,7 +72,7 @@ def _by_curve(module: nn.Module) -> str | None:
         return None  # an identity, a scale, a shift
     if next(module.parameters(), None) is not None:
         return UNKNOWN  # a learnable activation and a fixed one are different, whatever the curve
-    specs, known = _known_curves(len(DEFINITIONS))
+    specs, known = _known_curves(registry.version())
     (matching,) = _close(known, curve).all(1).nonzero(as_tuple=True)
     if len(matching):
         return str(specs[int(matching[0])])
@@ -156,11 +156,11 @@ def _is_affine(curve: Tensor) -> bool:
 
 
 @functools.lru_cache(maxsize=1)
-def _known_curves(count: int) -> tuple[list[ActivationSpec], Tensor]:
-    """The curves of the registered activations; ``count`` of definitions is the key under which they are kept."""
+def _known_curves(version: int) -> tuple[list[ActivationSpec], Tensor]:
+    """The curves of the registered activations; ``version`` is the key under which they are kept."""
     specs, curves = [], []
     # Of several activations with one curve, the one that is torch's own.
-    for definition in sorted(dict.fromkeys(DEFINITIONS.values()), key=lambda entry: entry.module_class is None):
+    for definition in sorted(registry.definitions(), key=lambda entry: entry.module_class is None):
         for spec in _fixed_specs(definition):
             curve = _curve(registry.create(spec).double().eval())
             if curve is not None:

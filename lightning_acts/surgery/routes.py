@@ -136,11 +136,11 @@ class Reading:
 def read(cls: type[nn.Module]) -> Reading:
     """What the forward of a class, and whatever it reaches, holds in its source."""
     key: Any = cls  # mypy takes a class of modules for not hashable
-    return _read(key, registry.count())
+    return _read(key, registry.version())
 
 
 @functools.lru_cache(maxsize=4096)
-def _read(cls: Any, count: int) -> Reading:
+def _read(cls: Any, version: int) -> Reading:
     reading = Reading()
     if cls.__module__.startswith("torch.") and not issubclass(cls, torch.fx.GraphModule):
         return reading

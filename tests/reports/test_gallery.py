@@ -150,7 +150,7 @@ def test_without_javascript_all_cards_are_shown(page: Page) -> None:
 def test_the_filters_know_the_facts(page: Page) -> None:
     relu, tanh, softmax = (page.card(name).attributes for name in ("relu", "tanh", "softmax"))
     assert (relu["data-monotone"], relu["data-is"], relu["data-cost"]) == ("increasing", "no-exponential", "0")
-    assert (tanh["data-is"], tanh["data-learnable"]) == ("bounded smooth zero-centred", "no")
+    assert (tanh["data-is"], tanh["data-learnable"]) == ("bounded smooth zero-centred stable", "no")
     assert (softmax["data-kind"], softmax["data-monotone"], softmax["data-is"]) == ("normalising", "", "")
     assert page.card("prelu").attributes["data-learnable"] == "yes"
     assert page.card("mish").attributes["data-year"] == "2019"
@@ -303,14 +303,14 @@ def test_it_is_replaced_but_never_replaces_anothers(only: Callable[..., Page], t
 def test_the_index(clean_registry: None) -> None:
     text = write_index("docs/activations.md").read_text(encoding="utf-8")
     lines = text.splitlines()
-    assert "write_index('docs/activations.md')" in lines[2]
+    assert "`lightning-acts gallery --index docs/activations.md`" in lines[2]
     rows = [line for line in lines if line.startswith("| `")]
     shipped = [name for name in registry.names() if registry.info(name).family != "user"]
     assert sorted(row.split("`")[1] for row in rows) == sorted(shipped)
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {9}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {10}
     (mish,) = (row for row in rows if row.startswith("| `mish`"))
     assert "`x * tanh(softplus(x))`" in mish and "[arXiv:1908.08681](https://arxiv.org/abs/1908.08681)" in mish
-    assert "differentiable" in mish
+    assert "| twice differentiable | 1.487, unstable |" in mish
     families = [line for line in lines if line.startswith("## ")]
     assert families == sorted(families) and "## Self gated" in families
 
@@ -318,7 +318,15 @@ def test_the_index(clean_registry: None) -> None:
     def own_of_a_test(x: Tensor) -> Tensor:
         return x
 
-    assert write_index("again.md").read_text(encoding="utf-8") == text
+    assert write_index("again.md").read_text(encoding="utf-8") == text == write_index("again.md").read_text("utf-8")
+    Path("mine.md").write_text("# Mine")
+    with pytest.raises(GalleryError, match="mine.md is no such table"):
+        write_index("mine.md")
+
+
+def test_the_page_in_the_docs_is_that_of_the_registry() -> None:
+    committed = Path(acts.__file__).parents[1] / "docs" / "activations.md"
+    assert write_index("index.md").read_text("utf-8") == committed.read_text("utf-8"), "write it anew: see its head"
 
 
 def test_the_index_escapes(clean_registry: None) -> None:

@@ -2061,7 +2061,18 @@ def encoder() -> nn.Module:
     return _encoder(_encoder_layer())
 
 
-@case("TransformerDecoderLayer", lambda act: nn.TransformerDecoderLayer(4, 2, 8, 0.0, act(), batch_first=True), kinds="attribute", inputs=lambda: _sequences() + _sequences())  # fmt: skip
+class DecoderTwin(nn.TransformerDecoderLayer):
+    """Torch's own, as soon as it is unpickled, runs F.relu past the module that it was given."""
+
+    def __init__(self, act: Make) -> None:
+        super().__init__(4, 2, 8, 0.0, act(), batch_first=True)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        vars(self).pop("activation", None)
+
+
+@case("TransformerDecoderLayer", DecoderTwin, kinds="attribute", inputs=lambda: _sequences() + _sequences())
 def decoder_layer() -> nn.Module:
     return nn.TransformerDecoderLayer(4, 2, 8, 0.0, batch_first=True)
 

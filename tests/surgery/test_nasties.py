@@ -96,6 +96,17 @@ def works(action: Any) -> bool:
     return True
 
 
+def saved_whole(model: nn.Module) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(model, buffer)
+    return buffer.getvalue()
+
+
+def loaded_whole(data: bytes) -> nn.Module:
+    model: nn.Module = torch.load(io.BytesIO(data), weights_only=False)
+    return model
+
+
 def own_frames(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[tuple[str, int | None, str, str | None]]:
     """The frames of the models' files in the traceback of a failing forward."""
     with pytest.raises((RuntimeError, AssertionError)) as caught:
@@ -277,13 +288,10 @@ class TestCopies:
     @every_case
     def test_saved_and_loaded_whole(self, case: Case) -> None:
         model, inputs = make(case)
-        if not works(lambda: torch.save(model, io.BytesIO())):
+        if not works(lambda: loaded_whole(saved_whole(model))):
             pytest.skip("the original can't be pickled")
         report = swap(case, model, inputs)
-        buffer = io.BytesIO()
-        torch.save(model, buffer)
-        buffer.seek(0)
-        loaded = torch.load(buffer, weights_only=False)
+        loaded = loaded_whole(saved_whole(model))
         assert_alike(loaded, expected_twin(case, report, model), inputs)
         acts.restore(loaded)
         assert_alike(loaded, make(case)[0], inputs)
@@ -295,25 +303,26 @@ class TestCopies:
         if got is None:
             pytest.skip("the original can't be pickled")
         assert not isinstance(got, str), got
-        model, inputs = make(case)
-        original = [results(model, inputs, training) for training in (False, True)]
-        twin = expected_twin(case, swap(case, model, inputs), model)
-        swapped = [results(twin, inputs, training) for training in (False, True)]
-        for loaded, expected in zip(got, swapped + original, strict=True):
-            assert_equal(loaded, expected)
+        swapped, restored, twin, original = got
+        for one, other in ((swapped, twin), (restored, original)):
+            for training in (False, True):
+                assert_equal(one[training], other[training])
 
 
+# All four there: two processes need not round alike.
 _FRESH_PROCESS = """
 import io, sys, torch
 import lightning_acts as acts
 from nasties import results
 given, got = torch.load(sys.argv[1], weights_only=False), {}
-for name, (pickled, inputs) in given.items():
+def of(model):
+    return [results(model, inputs, training) for training in (False, True)]
+for name, (*pickled, inputs) in given.items():
     try:
-        model = torch.load(io.BytesIO(pickled), weights_only=False)
-        got[name] = [results(model, inputs, training) for training in (False, True)]
-        acts.restore(model)
-        got[name] += [results(model, inputs, training) for training in (False, True)]
+        swapped, twin, original = (torch.load(io.BytesIO(one), weights_only=False) for one in pickled)
+        got[name] = [of(swapped)]
+        acts.restore(swapped)
+        got[name] += [of(swapped), of(twin), of(original)]
     except Exception as error:
         got[name] = f"{type(error).__name__}: {error}"
 torch.save(got, sys.argv[2])
@@ -322,19 +331,19 @@ torch.save(got, sys.argv[2])
 
 @pytest.fixture(scope="module")
 def from_a_fresh_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What each swapped model computes in another process, there restored, too; the error; None if unpicklable."""
+    """What each swapped model, restored too, its twin and its original compute there; the error; None if unpicklable."""
     folder = tmp_path_factory.mktemp("fresh")
     given, got = {}, {}
     for case in CASES.values():
         model, inputs = make(case)
-        if not works(lambda model=model: torch.save(model, io.BytesIO())):
+        if not works(lambda model=model: loaded_whole(saved_whole(model))):
             got[case.name] = None
             continue
         try:
-            swap(case, model, inputs)
-            buffer = io.BytesIO()
-            torch.save(model, buffer)
-            given[case.name] = (buffer.getvalue(), inputs)
+            original = saved_whole(model)
+            report = swap(case, model, inputs)
+            twin = expected_twin(case, report, model)
+            given[case.name] = (saved_whole(model), saved_whole(twin), original, inputs)
         except Exception as error:
             got[case.name] = f"before: {type(error).__name__}: {error}"
     torch.save(given, folder / "given.pt")
