@@ -12,6 +12,7 @@ registry: whether a name exists and which parameters it takes is decided in :mod
 from __future__ import annotations
 
 import ast
+import functools
 import keyword
 import math
 import re
@@ -84,6 +85,7 @@ class ActivationSpec:
         return _parse(text)
 
 
+@functools.lru_cache(maxsize=4096)
 def _parse(text: str) -> ActivationSpec:
     if len(text) > _MAX_LENGTH:
         raise SpecError(f"a spec has at most {_MAX_LENGTH} characters; {text[:40]!r}... has {len(text)}")
