@@ -52,12 +52,12 @@ def modulus(x: Tensor) -> Tensor:
 
 def positive(x: Tensor) -> Tensor:
     """X where it is positive, else 0: what a branch for positive numbers may safely see."""
-    return torch.where(x >= 0, x, 0.0)  # clamp's derivative at 0 differs between versions of torch
+    return torch.where(x < 0, 0.0, x)  # clamp's derivative at 0 differs between versions of torch
 
 
 def negative(x: Tensor) -> Tensor:
     """X where it is negative, else 0: what a branch for negative numbers may safely see."""
-    return torch.where(x <= 0, x, 0.0)
+    return torch.where(x > 0, 0.0, x)
 
 
 def hypot(x: Tensor, c: float | Tensor) -> Tensor:
@@ -73,12 +73,12 @@ def sech(x: Tensor) -> Tensor:
 
 def sin(x: Tensor) -> Tensor:
     """The sine; that of 0 where the argument has overflowed, where neighbouring numbers lie many periods apart."""
-    return torch.sin(torch.where(x.isfinite(), x, 0.0))
+    return torch.sin(torch.where(x.isinf(), 0.0, x))
 
 
 def cos(x: Tensor) -> Tensor:
     """The cosine; as :func:`sin`."""
-    return torch.cos(torch.where(x.isfinite(), x, 0.0))
+    return torch.cos(torch.where(x.isinf(), 0.0, x))
 
 
 def sinc(x: Tensor) -> Tensor:

@@ -165,6 +165,7 @@ def hard_mish(x: Tensor) -> Tensor:
     claim="binary networks",
     related=["sign"],
     limits={
+        "kink": "the straight-through estimator, on purpose",
         "derivative": "the straight-through estimator, on purpose",
         "first derivative": "the straight-through estimator, on purpose",
     },

@@ -154,7 +154,7 @@ def relu_n(x: Tensor, a: float = 1.0) -> Tensor:
     claim="autoencoders without biases",
 )
 def thresholded_relu(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.where(x > a, x, 0.0)
+    return torch.where(x <= a, 0.0, x)
 
 
 @register(
@@ -566,7 +566,7 @@ def nlrelu(x: Tensor, a: float = 1.0) -> Tensor:
 )
 def prenu(x: Tensor, a: float = 0.25) -> Tensor:
     right = positive(x)
-    return torch.where(x >= 0, right - a * torch.log1p(right), 0.0)
+    return torch.where(x < 0, 0.0, right - a * torch.log1p(right))
 
 
 @register(
