@@ -61,8 +61,10 @@ def negative(x: Tensor) -> Tensor:
 
 
 def hypot(x: Tensor, c: float | Tensor) -> Tensor:
-    """sqrt(x^2 + c^2), without overflow."""
-    return torch.hypot(x, torch.as_tensor(c, dtype=x.dtype, device=x.device))
+    """sqrt(x^2 + c^2), without overflow; ONNX has no operation for torch's own."""
+    far = x.abs() > 1e9 * (1 + (c.abs() if isinstance(c, Tensor) else abs(c)))
+    near = torch.where(far, 0.0, x)
+    return torch.where(far, x.abs(), torch.sqrt(near * near + c * c))
 
 
 def sech(x: Tensor) -> Tensor:

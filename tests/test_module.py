@@ -70,13 +70,17 @@ class TestChannels:
     def test_in_the_dimension_that_is_declared(self) -> None:
         module = acts.create("last", num_parameters=4)
         assert module(torch.ones(2, 3, 4)).shape == (2, 3, 4) and module(torch.ones(4)).shape == (4,)
-        with pytest.raises(ValueError, match="has 4 values of a, one a channel; its input has 3 channels in dimension -1"):
+        with pytest.raises(
+            ValueError, match="has 4 values of a, one a channel; its input has 3 channels in dimension -1"
+        ):
             module(torch.ones(2, 4, 3))
 
     @pytest.mark.parametrize("shape", [(2, 32, 3), (8, 32), (1, 32, 4, 4)])
     def test_a_wrong_number_of_channels_is_refused(self, shape: tuple[int, ...]) -> None:
         module = acts.create("srelu", num_parameters=64)
-        with pytest.raises(ValueError, match=r"srelu\(num_parameters=64\) has 64 values of tr.*has 32 channels in dimension 1"):
+        with pytest.raises(
+            ValueError, match=r"srelu\(num_parameters=64\) has 64 values of tr.*has 32 channels in dimension 1"
+        ):
             module(torch.ones(shape))
 
     @pytest.mark.parametrize("shape", [(), (64,)])

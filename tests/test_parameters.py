@@ -48,7 +48,9 @@ def test_those_of_classes_but_not_the_weights_of_layers_within() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.alpha * self.mixing(x)
 
-    model = nn.Sequential(Scaled(), acts.create("meta_acon(channels=4)"), acts.create("linear_layer", in_features=2, out_features=2))
+    model = nn.Sequential(
+        Scaled(), acts.create("meta_acon(channels=4)"), acts.create("linear_layer", in_features=2, out_features=2)
+    )
     assert names(model, acts.activation_parameters(model)) == ["0.alpha", "1.p1", "1.p2"]
 
 

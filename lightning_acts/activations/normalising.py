@@ -66,10 +66,9 @@ register(
     formula="exp(x_i) / sum(exp(x_j), j)",
     source="torch.sparse.softmax",
     notes=["takes sparse COO tensors; unspecified values count as minus infinity, so they stay unspecified"],
-    limits={
-        what: "torch has none for sparse tensors"
-        for what in ("meta", "vmap", "jvp and jacrev", "compile", "export", "inductor", "onnx")
-    },
+    limits=dict.fromkeys(
+        ("meta", "vmap", "jvp and jacrev", "compile", "export", "inductor", "onnx"), "torch has none for sparse tensors"
+    ),
 )
 def sparse_softmax(x: Tensor, dim: int = -1) -> Tensor:
     """Softmax over the specified values of a sparse COO tensor."""

@@ -251,6 +251,7 @@ def rational_a(
     formula="where(x > 0, x**(1 - a) / gamma_function(2 - a), 0)",
     source="Zamora-Esquivel et al. 2019; " + _SURVEY + "4.19.1",
     notes=["its slope at 0 is infinite from the right; the source gives no initial value"],
+    limits={"onnx": "it has no gamma function"},
 )
 def frac_relu(x: Tensor, a: Tensor = learnable(0.5, constraint=(0.0, 1.0))) -> Tensor:
     a = torch.as_tensor(a, dtype=x.dtype, device=x.device)

@@ -26,7 +26,8 @@ def _onnx(subject: Subject) -> None:
     more = tuple(torch.cat([x, 3 * x, 30 * x]) for x in inputs)
     names = [entry.name for entry in session.get_inputs()]
     (y,) = session.run(None, {name: x.numpy() for name, x in zip(names, more, strict=True)})
-    assert_same(torch.from_numpy(y), subject.module(*more), "ONNX Runtime")
+    # Its kernels are approximations: its sigmoid is off by 1e-7, which a large input multiplies.
+    assert_same(torch.from_numpy(y), subject.module(*more), "ONNX Runtime", rtol=1e-4, atol=1e-4)
 
 
 #: The checks by name, which take seconds each; like those of behaviour, but they need other software.
