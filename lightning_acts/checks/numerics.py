@@ -244,8 +244,9 @@ def _check_kinks(definition: Definition) -> Iterator[Defect]:
     for at, slope in definition.measured.kinks:
         step = 1e-9 * max(1.0, abs(at))
         sides = [_plain(evaluate(formula, at + distance, parameters).first) for distance in (-step, step)]
-        if not all(map(math.isfinite, (*sides, _plain(evaluate(formula, at, parameters).value)))):
-            continue  # a pole, or the end of its domain
+        there = evaluate(formula, at, parameters)
+        if not all(map(math.isfinite, (*sides, _plain(there.value), _plain(there.first)))):
+            continue  # a pole, a cusp, or the end of its domain
         low, high = sorted(sides)
         slack = 1e-6 * max(1.0, abs(low), abs(high))
         if high - low <= slack:
