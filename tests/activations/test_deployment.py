@@ -15,9 +15,9 @@ FAMILIES.pop("user", None)
 
 
 def one_a_family_first() -> list[Any]:
-    """All names, those beyond the first of their family marked as slow."""
+    """All names, those beyond the first of their family marked as a sweep."""
     return [
-        pytest.param(name, marks=pytest.mark.slow if place else ())
+        pytest.param(name, marks=pytest.mark.sweep if place else ())
         for family in FAMILIES.values()
         for place, name in enumerate(family)
     ]
