@@ -44,6 +44,13 @@ class Learnable:
     dim: int
     constraint: Constraint
 
+    def __str__(self) -> str:
+        size = "one a layer" if self.per == "layer" else f"one a channel, in dimension {self.dim}"
+        if self.constraint is None:
+            return f"learnable, {size}"
+        kept = "positive" if self.constraint == "positive" else f"between {self.constraint[0]} and {self.constraint[1]}"
+        return f"learnable, {size}, kept {kept}"
+
 
 def learnable(init: float | Sequence[float], *, per: Per = "layer", dim: int = 1, constraint: Constraint = None) -> Any:
     r"""Declare a parameter of an activation as trained, in place of its default value.
@@ -53,9 +60,9 @@ def learnable(init: float | Sequence[float], *, per: Per = "layer", dim: int = 1
             polynomial.
         per: ``"layer"`` for one value, ``"channel"`` for one a channel of the input.
         dim: The dimension of the input that holds the channels.
-        constraint: ``"positive"``, or the open interval ``(low, high)`` that the value never leaves. The stored
-            parameter :math:`\rho` is unconstrained: the value is :math:`\operatorname{softplus}(\rho)`, or
-            :math:`low + (high - low)\,\sigma(\rho)`.
+        constraint: ``"positive"``, or the open interval ``(low, high)`` that the value never leaves, but for
+            rounding. The stored parameter :math:`\rho` is unconstrained: the value is
+            :math:`\operatorname{softplus}(\rho)`, or :math:`low + (high - low)\,\sigma(\rho)`.
 
     Returns:
         A marker which :func:`register` understands (typed ``Any``, so that it can stand where a float is declared).
@@ -109,7 +116,7 @@ class Parameter:
     def __str__(self) -> str:
         if self.default is REQUIRED:
             return self.name
-        return f"{self.name}={self.default}" + (" (learnable)" if self.learnable else "")
+        return f"{self.name}={self.default}" + (f" ({self.learnable})" if self.learnable else "")
 
     def check(self, value: object, activation: str) -> Any:
         """``value`` if it has the declared type (an int is taken where a float is declared).

@@ -52,17 +52,19 @@ def modulus(x: Tensor) -> Tensor:
 
 def positive(x: Tensor) -> Tensor:
     """X where it is positive, else 0: what a branch for positive numbers may safely see."""
-    return torch.where(x >= 0, x, 0.0)  # clamp's derivative at 0 differs between versions of torch
+    return torch.where(x < 0, 0.0, x)  # clamp's derivative at 0 differs between versions of torch
 
 
 def negative(x: Tensor) -> Tensor:
     """X where it is negative, else 0: what a branch for negative numbers may safely see."""
-    return torch.where(x <= 0, x, 0.0)
+    return torch.where(x > 0, 0.0, x)
 
 
 def hypot(x: Tensor, c: float | Tensor) -> Tensor:
-    """sqrt(x^2 + c^2), without overflow."""
-    return torch.hypot(x, torch.as_tensor(c, dtype=x.dtype, device=x.device))
+    """sqrt(x^2 + c^2), without overflow; ONNX has no operation for torch's own."""
+    far = x.abs() > 1e9 * (1 + (c.abs() if isinstance(c, Tensor) else abs(c)))
+    near = torch.where(far, 0.0, x)
+    return torch.where(far, x.abs(), torch.sqrt(near * near + c * c))
 
 
 def sech(x: Tensor) -> Tensor:
@@ -73,12 +75,12 @@ def sech(x: Tensor) -> Tensor:
 
 def sin(x: Tensor) -> Tensor:
     """The sine; that of 0 where the argument has overflowed, where neighbouring numbers lie many periods apart."""
-    return torch.sin(torch.where(x.isfinite(), x, 0.0))
+    return torch.sin(torch.where(x.isinf(), 0.0, x))
 
 
 def cos(x: Tensor) -> Tensor:
     """The cosine; as :func:`sin`."""
-    return torch.cos(torch.where(x.isfinite(), x, 0.0))
+    return torch.cos(torch.where(x.isinf(), 0.0, x))
 
 
 def sinc(x: Tensor) -> Tensor:

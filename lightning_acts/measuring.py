@@ -71,6 +71,11 @@ class Measured:
         return low, high
 
     @functools.cached_property
+    def at_nan(self) -> float:
+        """The value at NaN, as it is computed: NaN, unless it is lost."""
+        return float(_values(self._module, torch.tensor([math.nan], dtype=torch.float64)))
+
+    @functools.cached_property
     def jumps(self) -> tuple[float, ...]:
         """Where it is discontinuous."""
         return tuple(map(_tidy, _breaks(self._module, order=0)))
@@ -215,7 +220,8 @@ class Measured:
             "monotone": "yes" if self.monotone else "no, decreasing" if self.decreasing else "no",
             "smoothness": "; ".join([self.smoothness, *places]),
             "f(0)": f"{self.at_zero:.6g}",
-            "f(±inf)": ", ".join(f"{end:.6g}" for end in self.at_infinity),
+            "f(±inf)": ", ".join(f"{end:.6g}" for end in self.at_infinity)
+            + ("" if math.isnan(self.at_nan) else f"; f(nan) = {self.at_nan:.6g}"),
             "normal": f"mean {self.mean:.6g}{', zero-centred' if self.zero_centred else ''}, variance {self.variance:.6g} "
             "for a standard normal input",
             "gain": ", ".join(gains) or "none keeps the variance",

@@ -17,6 +17,8 @@ from lightning_acts.definition import DEFINITIONS, Definition, Learnable, Per, t
 from lightning_acts.hints import canonical
 from lightning_acts.spec import ActivationSpec
 
+_HALF_TYPES = (torch.float16, torch.bfloat16)
+
 
 def in_opmath(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
     """``function`` computed as torch computes its own activations: half types in float32, integers as floats.
@@ -31,12 +33,19 @@ def in_opmath(function: Callable[..., Tensor], name: str) -> Callable[..., Tenso
             if input.is_complex():
                 raise TypeError(f"{name} takes real numbers, not {input.dtype}")
             return function(input.to(torch.get_default_dtype()), **parameters)
-        if input.dtype not in (torch.float16, torch.bfloat16):
+        if input.dtype not in _HALF_TYPES:
             return function(input, **parameters)
-        widened = {key: value.float() if isinstance(value, Tensor) else value for key, value in parameters.items()}
+        widened = {key: _widened(value) for key, value in parameters.items()}
         return function(input.float(), **widened).to(input.dtype)
 
     return computed
+
+
+def _widened(value: Any) -> Any:
+    """A parameter in at least float32; one value or several."""
+    if isinstance(value, tuple):
+        return tuple(map(_widened, value))
+    return value.float() if isinstance(value, Tensor) and value.dtype in _HALF_TYPES else value
 
 
 class FunctionActivation(nn.Module):
@@ -232,7 +241,7 @@ def _fixed_value(name: str, module: FunctionActivation) -> Any:
 
 
 def _constrained_value(name: str, marker: Learnable, module: FunctionActivation) -> Tensor:
-    raw: Tensor = getattr(module, f"raw_{name}")
+    raw: Tensor = _widened(getattr(module, f"raw_{name}"))
     if marker.constraint == "positive":
         return nn.functional.softplus(raw)
     assert isinstance(marker.constraint, tuple)

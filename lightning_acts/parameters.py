@@ -11,7 +11,7 @@ from lightning_acts.registry import definition_for
 
 
 def activation_parameters(model: nn.Module) -> list[Parameter]:
-    """The trained parameters of a model's elementwise activations, each once: slopes, thresholds, coefficients.
+    """The trained parameters of a model's activations, each once: slopes, thresholds, coefficients.
 
     Those of layers within an activation, such as the convolution of ``funnel_relu``, are weights and not among them.
 
@@ -27,7 +27,7 @@ def activation_parameters(model: nn.Module) -> list[Parameter]:
     found: dict[Parameter, None] = {}
     for module in model.modules():
         definition = definition_for(module)
-        if definition is not None and definition.learnable:
+        if definition is not None and definition.kind != "transfer":
             found.update(dict.fromkeys(module.parameters(recurse=False)))
     return list(found)
 

@@ -165,6 +165,7 @@ def hard_mish(x: Tensor) -> Tensor:
     claim="binary networks",
     related=["sign"],
     limits={
+        "kink": "the straight-through estimator, on purpose",
         "derivative": "the straight-through estimator, on purpose",
         "first derivative": "the straight-through estimator, on purpose",
     },
@@ -183,6 +184,7 @@ def sign_ste(x: Tensor) -> Tensor:
     claim="binary networks",
     related=["sign"],
     limits={
+        "parameter gradients": "the straight-through estimator, on purpose",
         "derivative": "that of a parabola, on purpose",
         "first derivative": "that of a parabola, on purpose",
     },

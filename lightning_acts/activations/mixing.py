@@ -198,7 +198,8 @@ class DynamicReLU(nn.Module):
         pooled = input.flatten(2).mean(2) if input.dim() > 2 else input
         residual = 2 * torch.sigmoid(self.hyper(pooled)) - 1
         ones = [1] * (input.dim() - 2)
-        slopes, offsets = residual.view(len(input), 2, self.pieces, -1, *ones).unbind(1)
+        lines: Tensor = residual.unflatten(1, (2, self.pieces, -1, *ones))  # type: ignore[no-untyped-call]
+        slopes, offsets = lines.unbind(1)
         first = torch.zeros(self.pieces, 1, *ones, dtype=input.dtype, device=input.device)
         first[0] = 1.0
         return ((first + slopes) * input.unsqueeze(1) + 0.5 * offsets).amax(1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_acts.definition import learnable, register
@@ -143,7 +142,7 @@ def dual_parametric_tanh(
 
 
 @register(
-    formula="where(x >= 0, a * relu(x), b * tanh(x))",
+    formula="where(x >= 0, a * x, b * tanh(x))",
     aliases=["fpaf"],
     source=_SURVEY + "4.2.24",
     notes=["relu and tanh; the source applies it to any two activations"],
@@ -152,7 +151,7 @@ def dual_parametric_tanh(
 def fully_parametrised(
     x: Tensor, a: float = learnable(1.0, per="channel"), b: float = learnable(1.0, per="channel")
 ) -> Tensor:
-    return torch.where(x >= 0, a * F.relu(x), b * tanh(x))
+    return torch.where(x >= 0, a * x, b * tanh(x))
 
 
 @register(

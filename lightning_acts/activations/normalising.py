@@ -66,6 +66,9 @@ register(
     formula="exp(x_i) / sum(exp(x_j), j)",
     source="torch.sparse.softmax",
     notes=["takes sparse COO tensors; unspecified values count as minus infinity, so they stay unspecified"],
+    limits=dict.fromkeys(
+        ("meta", "vmap", "jvp and jacrev", "compile", "export", "inductor", "onnx"), "torch has none for sparse tensors"
+    ),
 )
 def sparse_softmax(x: Tensor, dim: int = -1) -> Tensor:
     """Softmax over the specified values of a sparse COO tensor."""
@@ -236,7 +239,8 @@ def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
     requires={"alpha must be above 1": lambda alpha: alpha > 1},
 )
 def entmax(x: Tensor, dim: int = -1, alpha: float = 1.5) -> Tensor:
-    y = (alpha - 1) * (x - x.amax(dim, keepdim=True))
+    moving = (alpha - 1) * (x - x.amax(dim, keepdim=True))
+    y = moving.detach()  # in forward mode too, where no_grad() stops nothing
     power = 1 / (alpha - 1)
     with torch.no_grad():
         low = torch.full_like(y.narrow(dim, 0, 1), -1.0)
@@ -250,7 +254,7 @@ def entmax(x: Tensor, dim: int = -1, alpha: float = 1.5) -> Tensor:
         weights = torch.where(support, (y - low).clamp(min=0) ** (power - 1), 0.0)
         weights = weights / weights.sum(dim, keepdim=True)
         middle = (weights * y).sum(dim, keepdim=True)
-    tau = low + (weights * y).sum(dim, keepdim=True) - middle  # moves with y as the root does
-    gap = torch.where(support, y - tau, 1.0)
+    tau = low + (weights * moving).sum(dim, keepdim=True) - middle  # moves as the root does
+    gap = torch.where(support, moving - tau, 1.0)
     p = torch.where(support, gap**power, 0.0)
     return p / p.sum(dim, keepdim=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable, register
-from lightning_acts.elementary import modulus, total
+from lightning_acts.elementary import cos, modulus, sin, total
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 # Least squares on [-3, 3], with a denominator that is positive in all three versions.
@@ -96,7 +96,9 @@ def scaled_gamma_tanh(
     c: float = 1.0,
 ) -> Tensor:
     u = modulus(x)
-    power = torch.where(u > 0, torch.where(u > 0, u, 1.0) ** torch.where(x >= 0, b, d), u)
+    exponent = torch.where(x >= 0, b, d)
+    at_zero = torch.where(exponent > 1, 0.0, u)  # its derivative is 0, or 1 where that of the power is infinite
+    power = torch.where(u == 0, at_zero, torch.where(u == 0, 1.0, u) ** exponent)
     return torch.where(x >= 0, a * power, -c * power)
 
 
@@ -171,8 +173,7 @@ def fourier_series_af(
     waves = []
     for j, (even, odd) in enumerate(zip(b, c, strict=False), 1):
         angle = j * d * x
-        safe = torch.where(angle.isfinite(), angle, 0.0)
-        waves.append(even * torch.cos(safe) + odd * torch.sin(safe))
+        waves.append(even * cos(angle) + odd * sin(angle))
     return a + total(waves)
 
 
@@ -250,8 +251,9 @@ def rational_a(
     formula="where(x > 0, x**(1 - a) / gamma_function(2 - a), 0)",
     source="Zamora-Esquivel et al. 2019; " + _SURVEY + "4.19.1",
     notes=["its slope at 0 is infinite from the right; the source gives no initial value"],
+    limits={"onnx": "it has no gamma function"},
 )
 def frac_relu(x: Tensor, a: Tensor = learnable(0.5, constraint=(0.0, 1.0))) -> Tensor:
     a = torch.as_tensor(a, dtype=x.dtype, device=x.device)
-    safe = torch.where(x > 0, x, 1.0)
-    return torch.where(x > 0, safe ** (1 - a) / torch.exp(torch.lgamma(2 - a)), 0.0)
+    safe = torch.where(x <= 0, 1.0, x)
+    return torch.where(x <= 0, 0.0, safe ** (1 - a) / torch.exp(torch.lgamma(2 - a)))

@@ -99,7 +99,11 @@ register(
     functions=[F.rrelu, F.rrelu_, torch.rrelu, torch.rrelu_],
     requires={"lower must not be above upper": lambda lower, upper: lower <= upper},
     stochastic=True,
-    limits={"memory formats": "torch's does not keep channels_last", "vmap": "torch has none for it"},
+    limits={
+        "memory formats": "torch's does not keep channels_last",
+        "vmap": "torch has none for it",
+        "onnx": "torch's exporter has none for it",
+    },
     notes=[
         "in training the slope of each negative element is drawn from U(lower, upper)",
         "the paper divides by U(3, 8), whose mean is another slope",
@@ -144,7 +148,7 @@ def positive_prelu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     requires={"a must be positive": lambda a: a > 0},
 )
 def relu_n(x: Tensor, a: float = 1.0) -> Tensor:
-    return x.clamp(0, a)
+    return x.clamp(0.0, a)
 
 
 @register(
@@ -154,7 +158,7 @@ def relu_n(x: Tensor, a: float = 1.0) -> Tensor:
     claim="autoencoders without biases",
 )
 def thresholded_relu(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.where(x > a, x, 0.0)
+    return torch.where(x <= a, 0.0, x)
 
 
 @register(
@@ -566,7 +570,7 @@ def nlrelu(x: Tensor, a: float = 1.0) -> Tensor:
 )
 def prenu(x: Tensor, a: float = 0.25) -> Tensor:
     right = positive(x)
-    return torch.where(x >= 0, right - a * torch.log1p(right), 0.0)
+    return torch.where(x < 0, 0.0, right - a * torch.log1p(right))
 
 
 @register(

@@ -71,7 +71,7 @@ register(
     notes=["its derivative is 0 everywhere: nothing before it learns"],
 )
 def binary_step(x: Tensor) -> Tensor:
-    return (x >= 0).to(x.dtype)
+    return torch.where(x < 0, 0.0, torch.where(x >= 0, 1.0, x))
 
 
 @register(
@@ -79,6 +79,7 @@ def binary_step(x: Tensor) -> Tensor:
     formula="sign(x)",
     source="classic",
     notes=["sign(0) = 0; its derivative is 0 everywhere: see sign_ste for one that lets gradients through"],
+    limits={"nan": "torch.sign gives 0"},
 )
 def sign(x: Tensor) -> Tensor:
     return torch.sign(x)
@@ -591,7 +592,7 @@ def laplace(x: Tensor, mu: float = 0.707107, sigma: float = 0.282095) -> Tensor:
 )
 def dyt(
     x: Tensor,
-    alpha: float = learnable(0.5),
+    alpha: float = learnable(0.5, dim=-1),
     gamma: float = learnable(1.0, per="channel", dim=-1),
     beta: float = learnable(0.0, per="channel", dim=-1),
 ) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import io
 import pickle
 import warnings
@@ -54,7 +55,7 @@ class Subject:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             module = build(self.definition, self.given).eval()
-            module(self.x, *self.others)
+            module(self.x.clone(), *self.others)  # it may change its input, which a check finds
         return module
 
     @property
@@ -67,19 +68,24 @@ class Subject:
         return result
 
 
-def check_behaviour(definition: Definition, parameters: Mapping[str, Any] | None = None) -> list[Defect]:
-    """Every check of this module on one activation; what fails, in words.
+def check_behaviour(
+    definition: Definition,
+    parameters: Mapping[str, Any] | None = None,
+    checks: Mapping[str, Callable[[Subject], None]] | None = None,
+) -> list[Defect]:
+    """Run checks on one activation; what fails, in words.
 
     Args:
         definition: The activation.
         parameters: Values for its parameters: those without a default need one.
+        checks: The checks; those of this module by default.
 
     Raises:
         SpecError: A parameter is missing or wrong.
     """
     subject = Subject(definition, parameters or {})
     defects = []
-    for name, check in CHECKS.items():
+    for name, check in (CHECKS if checks is None else checks).items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -90,25 +96,32 @@ def check_behaviour(definition: Definition, parameters: Mapping[str, Any] | None
     return defects
 
 
-def _same(one: Tensor, other: Tensor, what: str) -> None:
+def assert_same(one: Tensor, other: Tensor, what: str, *, rtol: float = 1e-5, atol: float = 1e-6) -> None:
+    """Compare two results, shape and type too.
+
+    Raises:
+        AssertionError: They differ.
+    """
     if one.shape != other.shape or one.dtype != other.dtype:
         raise AssertionError(f"{what}: {tuple(one.shape)} {one.dtype} against {tuple(other.shape)} {other.dtype}")
-    if not torch.allclose(one.to_dense(), other.to_dense(), rtol=1e-5, atol=1e-6, equal_nan=True):
-        worst = (one.to_dense() - other.to_dense()).abs().max().item()
-        raise AssertionError(f"{what}: off by {worst:.3g}")
+    if not torch.allclose(one.to_dense(), other.to_dense(), rtol=rtol, atol=atol, equal_nan=True):
+        raise AssertionError(f"{what}: {_worst(one.to_dense(), other.to_dense())}")
+
+
+def _worst(one: Tensor, other: Tensor) -> str:
+    return f"off by {(one.double() - other.double()).abs().max().item():.3g}"
 
 
 def _shapes(subject: Subject) -> None:
     if not subject.elementwise:
         return
-    per_channel = any(parameter.dim() for parameter in subject.module.parameters())
-    if not per_channel:
+    if not any(parameter.dim() for parameter in subject.module.parameters()):
         for shape in ((), (1,), (0,), (3, 0, 2)):
             x = torch.full(shape, 0.3)
             y = subject(x)
             if y.shape != x.shape:
                 raise AssertionError(f"the shape {shape} becomes {tuple(y.shape)}")
-            _same(y, torch.full_like(y, float(subject(torch.tensor(0.3)))), f"the shape {shape}")
+            assert_same(y, torch.full_like(y, float(subject(torch.tensor(0.3)))), f"the shape {shape}")
     empty = subject(subject.x[:0])
     if empty.shape != subject.x[:0].shape:
         raise AssertionError(f"an empty batch becomes {tuple(empty.shape)}")
@@ -116,32 +129,41 @@ def _shapes(subject: Subject) -> None:
 
 def _memory(subject: Subject) -> None:
     if subject.x.is_sparse:
-        return
+        return  # it has one layout only
     expected = subject(subject.x)
     strided = torch.stack([subject.x, subject.x], -1)[..., 0]
-    _same(subject(strided), expected, "non-contiguous input")
+    assert_same(subject(strided), expected, "non-contiguous input")
     last = subject.x.to(memory_format=torch.channels_last)
     y = subject(last)
-    _same(y, expected, "channels_last input")
+    assert_same(y, expected, "channels_last input")
     if subject.elementwise and not y.is_contiguous(memory_format=torch.channels_last):
         raise AssertionError("channels_last input is not channels_last after it")
 
 
 def _integers(subject: Subject) -> None:
-    if not subject.elementwise or subject.definition.module_class is not None:
+    if subject.definition.module_class is not None or subject.x.is_sparse:
         return
     x = torch.arange(288).view(2, 4, 6, 6) % 7 - 3
-    _same(subject(x), subject(x.to(torch.get_default_dtype())), "integer input")
+    assert_same(subject(x), subject(x.to(torch.get_default_dtype())), "integer input")
 
 
 def _complex(subject: Subject) -> None:
-    if subject.definition.module_class is not None:
+    if _is_torchs(subject.definition):
         return
+    x = subject.x.to(torch.complex64) if not subject.x.is_sparse else torch.ones(2, 2, dtype=torch.complex64)
     try:
-        subject(subject.x.to(torch.complex64) if not subject.x.is_sparse else torch.ones(2, 2, dtype=torch.complex64))
+        subject(x)
     except (TypeError, ValueError):
         return
+    except RuntimeError:
+        if subject.definition.module_class is not None:  # torch's own words: its weights are real
+            return
+        raise
     raise AssertionError("complex input is taken without a word")
+
+
+def _is_torchs(definition: Definition) -> bool:
+    return definition.module_class is not None and definition.target.__module__.startswith("torch.")
 
 
 def _input_stays(subject: Subject) -> None:
@@ -152,28 +174,48 @@ def _input_stays(subject: Subject) -> None:
         raise AssertionError("changes its input")
 
 
-def _half_types(subject: Subject) -> None:
-    if subject.x.is_sparse:
+def _in_place(subject: Subject) -> None:
+    if not any(entry.name == "inplace" for entry in subject.definition.parameters):
         return
+    module = build(subject.definition, {**subject.given, "inplace": True}).eval()
+    results = []
+    for candidate in (subject.module, module):
+        leaf = subject.x.clone().requires_grad_()
+        inner = 1.0 * leaf
+        y = candidate(inner)
+        if (y.data_ptr() == inner.data_ptr()) != (candidate is module):
+            raise AssertionError("only with inplace=True is the input changed")
+        (slope,) = torch.autograd.grad((y * y.detach()).sum(), leaf)
+        results.append((y.detach(), slope))
+    assert_same(results[1][0], results[0][0], "inplace=True")
+    assert_same(results[1][1], results[0][1], "the derivative with inplace=True")
+
+
+def _half_types(subject: Subject) -> None:
     for dtype in (torch.bfloat16, torch.float16, torch.float64):
         module = subject.fresh().to(dtype)
-        y = module(subject.x.to(dtype), *(other.to(dtype) for other in subject.others))
+        x = subject.x.to(dtype)
+        y = module(x, *(other.to(dtype) for other in subject.others))
         if y.dtype != dtype:
             raise AssertionError(f"{dtype} becomes {y.dtype}")
+        if dtype != torch.float64 and isinstance(module, FunctionActivation):
+            y, expected = y.to_dense(), module.float()(x.float()).to(dtype).to_dense()
+            if not torch.equal(y.nan_to_num(nan=0.5), expected.nan_to_num(nan=0.5)):
+                raise AssertionError(f"{dtype} is not computed in float32, as torch does: {_worst(y, expected)}")
 
 
 def _autocast(subject: Subject) -> None:
-    if subject.x.is_sparse:
-        return
     with torch.autocast("cpu", torch.bfloat16):
         y = subject(subject.x)
-    if not y.isfinite().all() and subject(subject.x).isfinite().all():
-        raise AssertionError("not finite under autocast")
+    expected = subject(subject.x)
+    if y.dtype not in (torch.float32, torch.bfloat16):
+        raise AssertionError(f"{y.dtype} under autocast")
+    y, expected = y.float().to_dense(), expected.to_dense()
+    if not torch.allclose(y, expected, rtol=0.02, atol=0.02, equal_nan=True):
+        raise AssertionError(f"under autocast {_worst(y, expected)}")
 
 
 def _meta(subject: Subject) -> None:
-    if subject.x.is_sparse:
-        return
     y = copy.deepcopy(subject.module).to("meta")(subject.x.to("meta"), *(other.to("meta") for other in subject.others))
     if y.shape != subject(subject.x).shape or not y.is_meta:
         raise AssertionError(f"on the meta device the result is {tuple(y.shape)} on {y.device}")
@@ -181,13 +223,23 @@ def _meta(subject: Subject) -> None:
 
 def _copies(subject: Subject) -> None:
     expected = subject(subject.x)
-    for what, twin in (
-        ("deepcopy", copy.deepcopy(subject.module)),
-        ("pickle", pickle.loads(pickle.dumps(subject.module))),
-        ("a deep copy before its first input", copy.deepcopy(build(subject.definition, subject.given)).eval()),
-    ):
-        if what != "a deep copy before its first input":
-            _same(twin(subject.x, *subject.others), expected, what)
+    # Before its first input, too.
+    for module in (subject.module, build(subject.definition, subject.given).eval()):
+        twins = {"deepcopy": copy.deepcopy(module)}
+        if _can_be_found(subject):
+            twins["pickle"] = pickle.loads(pickle.dumps(module))
+        for what, twin in twins.items():
+            with torch.no_grad():
+                twin(subject.x, *subject.others)
+            twin.load_state_dict(subject.module.state_dict())
+            assert_same(twin(subject.x, *subject.others), expected, what)
+
+
+def _can_be_found(subject: Subject) -> bool:
+    """Whether another process finds it: by its name in the registry, or by where its function or class stands."""
+    target = subject.definition.target
+    importable = inspect.getmodule(target) is not None and "<" not in getattr(target, "__qualname__", "<")
+    return importable or registry.spec_of(subject.module) is not None
 
 
 def _state_dict(subject: Subject) -> None:
@@ -203,85 +255,138 @@ def _state_dict(subject: Subject) -> None:
         buffer.seek(0)
         target.load_state_dict(torch.load(buffer, weights_only=True))
         expected = source(subject.x, *subject.others)
-        _same(target(subject.x, *subject.others), expected, "after load_state_dict")
+        assert_same(target(subject.x, *subject.others), expected, "after load_state_dict")
 
 
 def _repr(subject: Subject) -> None:
-    if not isinstance(subject.module, FunctionActivation):
-        return
-    again = registry.create(repr(subject.module)).eval()
-    _same(again(subject.x, *subject.others), subject(subject.x), f"the activation of its repr {subject.module!r}")
+    spec = registry.spec_of(subject.module)
+    if spec is None:
+        return  # it is not registered, or a class that does not keep its parameters under their names
+    if isinstance(subject.module, FunctionActivation) and repr(subject.module) != str(spec):
+        raise AssertionError(f"its repr is {subject.module!r}, its spec {spec}")
+    again = registry.create(str(spec)).eval()
+    again.load_state_dict(subject.module.state_dict())
+    assert_same(again(subject.x, *subject.others), subject(subject.x), f"the activation of its repr {spec}")
 
 
 def _parameter_gradients(subject: Subject) -> None:
-    module = subject.fresh()
-    parameters = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    module = subject.fresh().double()
+    parameters = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
     if not parameters:
         return
-    module(subject.x, *subject.others).square().sum().backward()
-    missing = [name for name, parameter in parameters if parameter.grad is None]
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():  # away from initial values, which are often round
+        for parameter in parameters.values():
+            parameter.add_(0.05 * torch.rand(parameter.shape, generator=generator, dtype=torch.float64))
+    inputs = tuple(x.double() for x in (subject.x, *subject.others))
+    module(*inputs).square().sum().backward()
+    missing = [name for name, parameter in parameters.items() if parameter.grad is None]
     if missing:
         raise AssertionError(f"no gradient reaches {', '.join(missing)}")
-    for name, parameter in parameters:
-        if parameter.grad is not None and not parameter.grad.isfinite().all():
-            raise AssertionError(f"the gradient of {name} is not finite")
+
+    def of_parameters(*values: Tensor) -> Tensor:
+        named = dict(zip(parameters, values, strict=True))
+        result: Tensor = torch.func.functional_call(module, named, inputs)
+        return result
+
+    torch.autograd.gradcheck(of_parameters, tuple(parameters.values()), fast_mode=True)
+
+
+def _channels(subject: Subject) -> None:
+    """A layer with parameters per channel does to each channel what one with a single set of them does."""
+    markers = {entry.name: entry.learnable for entry in subject.definition.parameters if entry.learnable}
+    if not markers or subject.definition.kind != "elementwise":
+        return
+    dim = next((marker.dim for marker in markers.values() if marker.per == "channel"), 1)
+    size = subject.x.shape[dim]
+    given = {key: value for key, value in subject.given.items() if key not in ("per", "num_parameters")}
+    every = build(subject.definition, {**given, "per": "channel", "num_parameters": size}).eval()
+    one = build(subject.definition, {**given, "per": "layer"}).eval()
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for parameter in every.parameters():
+            parameter.add_(0.1 * torch.rand(parameter.shape, generator=generator))
+        y = every(subject.x)
+        for channel in range(size):
+            one.load_state_dict({name: value[..., channel] for name, value in every.state_dict().items()})
+            assert_same(y.select(dim, channel), one(subject.x.select(dim, channel)), f"channel {channel}")
+        with_more = torch.cat([subject.x, subject.x], dim)
+        for wrong in (with_more, torch.tensor(0.5)):
+            try:
+                every(wrong)
+            except ValueError:
+                continue
+            raise AssertionError(f"{size} channels take an input of the shape {tuple(wrong.shape)} without a word")
 
 
 def _compile(subject: Subject) -> None:
-    if subject.x.is_sparse:
-        return
+    check_compiled(subject, "aot_eager")
+
+
+def check_compiled(subject: Subject, backend: str) -> None:
+    """Compile it as one graph, for batches of any size, and compare its values and derivatives.
+
+    Raises:
+        AssertionError: They differ.
+    """
     torch.compiler.reset()
-    compiled = torch.compile(subject.module, backend="aot_eager", fullgraph=True, dynamic=True)
-    for batch in (2, 3):
-        x = subject.x.repeat(batch, 1, 1, 1)[:batch].clone().requires_grad_()
-        others = tuple(other.repeat(batch, 1, 1, 1)[:batch] for other in subject.others)
-        expected = subject.module(x, *others)
-        y = compiled(x, *others)
-        _same(y.detach(), expected.detach(), "torch.compile")
-        if expected.requires_grad and expected.grad_fn is not None:
-            (slope,) = torch.autograd.grad(y.sum(), x)
-            _same(slope, torch.autograd.grad(expected.sum(), x)[0], "torch.compile's gradient")
+    compiled = torch.compile(subject.module, backend=backend, fullgraph=True, dynamic=True)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for batch in (2, 3):
+            x, *others = (torch.cat([x, x])[:batch].clone() for x in (subject.x, *subject.others))
+            x.requires_grad_()
+            expected = subject.module(x, *others)
+            y = compiled(x, *others)
+            assert_same(y.detach(), expected.detach(), "torch.compile")
+            if expected.requires_grad and expected.grad_fn is not None:
+                (slope,) = torch.autograd.grad(y.sum(), x)
+                assert_same(slope, torch.autograd.grad(expected.sum(), x)[0], "torch.compile's gradient")
+    if subject.definition.stochastic and backend == "aot_eager":
+        module = subject.fresh().train()
+        torch.compile(module, backend=backend, fullgraph=True, dynamic=True)(subject.x)
 
 
 def _export(subject: Subject) -> None:
-    if subject.x.is_sparse:
-        return
-    program = torch.export.export(subject.module, (subject.x, *subject.others), strict=False)
-    _same(program.module()(subject.x, *subject.others), subject(subject.x), "torch.export")
+    inputs = (subject.x, *subject.others)
+    program = torch.export.export(subject.module, inputs, dynamic_shapes=any_batch(subject), strict=False)
+    more = tuple(torch.cat([x, x, x]) for x in inputs)
+    assert_same(program.module()(*more), subject.module(*more), "torch.export")
+
+
+def any_batch(subject: Subject) -> tuple[dict[int, Any], ...]:
+    """The dynamic shapes under which torch exports a module for batches of any size."""
+    return tuple({0: torch.export.Dim("batch")} for _ in (subject.x, *subject.others))
 
 
 def _vmap(subject: Subject) -> None:
-    if not subject.elementwise:
-        return
-    x = torch.stack([subject.x, subject.x + 0.1])
+    x = torch.stack([subject.x, 1.1 * subject.x])
     expected = torch.stack([subject(x[0]), subject(x[1])])
-    _same(torch.func.vmap(subject.module)(x), expected, "vmap")
+    assert_same(torch.func.vmap(subject)(x), expected, "vmap")
 
 
 def _derivatives(subject: Subject) -> None:
-    if not subject.elementwise:
-        return
-    x = torch.linspace(-1.3, 1.7, 24).view(1, 4, 1, 6)
-    points = x.clone().requires_grad_()
-    y = subject(points)
-    if not y.requires_grad or y.grad_fn is None:
-        return
-    (slope,) = torch.autograd.grad(y.sum(), points, allow_unused=True)
-    slope = torch.zeros_like(x) if slope is None else slope
-    module = subject.module
-    tangent = torch.func.jvp(module, (x,), (torch.ones_like(x),))[1]
-    _same(tangent.detach(), slope, "jvp")
-    jacobian = torch.func.jacrev(lambda values: module(values).flatten())(x).view(24, 24)
-    _same(jacobian.detach(), torch.diag(slope.flatten()), "jacrev")
+    # A few elements, where any shape will do: rows of the Jacobian are computed one by one.
+    x = torch.linspace(-1.3, 1.7, 24).view(1, 4, 1, 6) if subject.elementwise else subject.x[:1]
+    others = tuple(other[:1] for other in subject.others)
+
+    def function(values: Tensor) -> Tensor:
+        result: Tensor = subject.module(values, *others)
+        return result
+
+    expected: Tensor = torch.autograd.functional.jacobian(function, x)  # type: ignore[no-untyped-call]
+    assert_same(torch.func.jacrev(function)(x), expected, "jacrev")
+    tangent = torch.func.jvp(function, (x,), (x.cos(),))[1].detach()
+    assert_same(tangent, (expected.flatten(tangent.dim()) @ x.cos().flatten()).view(tangent.shape), "jvp")
 
 
 #: The checks by name; a definition that can't pass one states it in ``limits`` under this name.
 CHECKS: dict[str, Callable[[Subject], None]] = {
+    "input unchanged": _input_stays,  # the first: the others would see it changed
     "shapes": _shapes,
     "memory formats": _memory,
     "integers": _integers,
     "complex": _complex,
-    "input unchanged": _input_stays,
+    "inplace": _in_place,
     "types": _half_types,
     "autocast": _autocast,
     "meta": _meta,
@@ -289,6 +394,7 @@ CHECKS: dict[str, Callable[[Subject], None]] = {
     "state_dict": _state_dict,
     "repr": _repr,
     "parameter gradients": _parameter_gradients,
+    "channels": _channels,
     "vmap": _vmap,
     "jvp and jacrev": _derivatives,
     "compile": _compile,

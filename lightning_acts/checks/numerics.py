@@ -56,7 +56,7 @@ def grid(dtype: torch.dtype, breaks: tuple[float, ...] = ()) -> Tensor:
 
 
 def check_numerics(definition: Definition) -> list[Defect]:
-    """Check an elementwise activation against its formula and its derivatives against differences.
+    """Check an elementwise activation against its formula, ends and kinks included, and its derivatives by differences.
 
     Raises:
         FormulaError: The formula can't be evaluated.
@@ -71,7 +71,7 @@ def check_numerics(definition: Definition) -> list[Defect]:
             if error > ULPS:
                 seen = "is not finite" if error == math.inf else f"is off by {error:.3g} ulp times its condition number"
                 defects.append(Defect(what, f"the {what} at {at!r} in {str(dtype)[6:]} {seen}"))
-    return [*defects, *_check_derivatives(definition)]
+    return [*defects, *_check_ends(definition), *_check_kinks(definition), *_check_derivatives(definition)]
 
 
 def measure_errors(definition: Definition, dtype: torch.dtype) -> Errors:
@@ -198,11 +198,73 @@ def _is_per_channel(definition: Definition, name: str) -> bool:
     return entry is None or (entry.learnable is not None and entry.learnable.per == "channel")
 
 
+def _check_ends(definition: Definition) -> Iterator[Defect]:
+    """NaN stays NaN; an infinity gives the limit of the formula, or NaN where ``info`` says so."""
+    formula, measured = _formula_of(definition), definition.measured
+    parameters = _parameters_of(definition, _sized(definition))
+    limits = [_limit(formula, end, parameters) for end in (-math.inf, math.inf)]
+    for dtype in DTYPES:
+        module = build(definition, {}).to(dtype).eval()
+        ends = torch.tensor([-math.inf, math.inf, math.nan], dtype=dtype).view(-1, 1, 1)
+        with torch.no_grad():
+            *infinite, nan = module(ends).flatten().tolist()
+        if not math.isnan(nan):
+            yield Defect("nan", f"NaN becomes {nan!r} in {str(dtype)[6:]}")
+        for index, (seen, limit) in enumerate(zip(infinite, limits, strict=True)):
+            where = f"at {('-inf', 'inf')[index]} in {str(dtype)[6:]}"
+            if measured is None or math.isnan(measured.at_infinity[index]) != math.isnan(seen):
+                yield Defect("infinity", f"the value {where} is {seen!r}, which info does not say")
+            if limit is None or math.isnan(seen) or seen == limit:
+                continue
+            if not abs(seen - limit) <= 0.01 * max(1.0, abs(limit)):
+                yield Defect("infinity", f"the value {where} is {seen!r}, the limit of its formula {limit:.6g}")
+
+
+def _limit(formula: str, end: float, parameters: Mapping[str, Any]) -> float | None:
+    """The limit of a formula at an infinity, roughly; None where there is none to be seen, as that of a sine."""
+    near, far, *later = (
+        _plain(evaluate(formula, math.copysign(x, end), parameters).value) for x in (1e3, 1e4, 1e4 + 1, 1e4 + 2.5)
+    )
+    if math.isinf(far):
+        return far
+    steady = all(abs(value - far) <= 1e-3 * max(1.0, abs(far)) for value in later)
+    if not steady or math.isnan(near):
+        return None
+    if abs(far - near) <= 1e-3 * max(1.0, abs(far)):
+        return far
+    return math.copysign(math.inf, far) if abs(far) > abs(near) + 1 else None
+
+
+def _check_kinks(definition: Definition) -> Iterator[Defect]:
+    """The derivative that ``info`` states for a kink lies between those on its sides, by the formula."""
+    if definition.measured is None:
+        return
+    formula = _formula_of(definition)
+    parameters = _parameters_of(definition, _sized(definition))
+    for at, slope in definition.measured.kinks:
+        step = 1e-9 * max(1.0, abs(at))
+        sides = [_plain(evaluate(formula, at + distance, parameters).first) for distance in (-step, step)]
+        there = evaluate(formula, at, parameters)
+        if not all(map(math.isfinite, (*sides, _plain(there.value), _plain(there.first)))):
+            continue  # a pole, a cusp, or the end of its domain
+        low, high = sorted(sides)
+        slack = 1e-6 * max(1.0, abs(low), abs(high))
+        if high - low <= slack:
+            yield Defect("kink", f"its derivative jumps at {at!r}, that of its formula does not")
+        elif not low - slack <= slope <= high + slack:
+            yield Defect("kink", f"its derivative at {at!r} is {slope!r}, beside it {sides[0]:.6g} and {sides[1]:.6g}")
+
+
+def _sized(definition: Definition) -> nn.Module:
+    """The module in float64, with parameters for one channel."""
+    module = build(definition, {}).double().eval()
+    module(torch.ones(1, 1, 1, dtype=torch.float64))
+    return module
+
+
 def _check_derivatives(definition: Definition) -> Iterator[Defect]:
     """First and second derivatives against finite differences, away from kinks."""
-    module = build(definition, {}).double().eval()
-    module(torch.ones(1, 1, 1, dtype=torch.float64))  # sizes the lazy ones
-    module.requires_grad_(False)
+    module = _sized(definition).requires_grad_(False)
     points = torch.linspace(-3.937, 4.113, 24, dtype=torch.float64)
     for place in _breaks(definition):
         points = points[(points - place).abs() > 0.01]

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from lightning_acts.checks import deployment
 from lightning_acts.checks.behaviour import check_behaviour
 from lightning_acts.checks.numerics import Defect, check_numerics, defaults_exist
 from lightning_acts.definition import Definition
 from lightning_acts.formula import FormulaError
 
 
-def check(definition: Definition, parameters: Mapping[str, Any] | None = None) -> list[Defect]:
+def check(
+    definition: Definition, parameters: Mapping[str, Any] | None = None, *, deployed: bool = False
+) -> list[Defect]:
     """What an activation falls short of; none for one without defects.
 
     Args:
         definition: The activation.
         parameters: Values for its parameters, in the checks of its behaviour: those without a default need one.
+        deployed: Check it as compiled by Inductor and as run by ONNX Runtime too, where these are installed.
 
     Raises:
         SpecError: A parameter is missing or wrong.
@@ -26,7 +30,11 @@ def check(definition: Definition, parameters: Mapping[str, Any] | None = None) -
         >>> check(acts.info("penalized_tanh"))
         []
     """
-    return without_limits(definition, [*numeric_defects(definition), *check_behaviour(definition, parameters)])
+    defects = [*numeric_defects(definition), *check_behaviour(definition, parameters)]
+    if deployed:
+        present = {name: run for name, run in deployment.CHECKS.items() if deployment.missing(name) is None}
+        defects += check_behaviour(definition, parameters, present)
+    return without_limits(definition, defects)
 
 
 def numeric_defects(definition: Definition) -> list[Defect]:

@@ -409,19 +409,24 @@ def compare(
 @app.command()
 def check(
     name: Annotated[str, typer.Argument(help="an activation, or package.module:function")],
+    deployed: Annotated[bool, typer.Option("--deployed", help="with Inductor and ONNX Runtime too")] = False,
     as_json: Json = False,
 ) -> None:
     """The tests that our own activations pass, on any: accuracy in every type, and behaviour in all of torch's uses.
 
-    `lightning-acts check mish` · `lightning-acts check my_package.my_module:my_activation`
+    `lightning-acts check mish` · `lightning-acts check my_package.my_module:my_activation --deployed`
     """
+    from lightning_acts.checks import deployment
     from lightning_acts.checks.running import check as run_checks
     from lightning_acts.registry import info, resolve_pattern
 
     spec = resolve_pattern(_activation(name))
     definition = info(spec)
     typer.echo(f"checking {definition.name}, which takes some seconds", err=True)
-    defects = run_checks(definition, spec.parameters)
+    for what in deployment.CHECKS if deployed else ():
+        if (needed := deployment.missing(what)) is not None:
+            typer.echo(f"{what} is not checked: it needs {needed}", err=True)
+    defects = run_checks(definition, spec.parameters, deployed=deployed)
     if as_json:
         found = [{"check": defect.check, "what": defect.what} for defect in defects]
         typer.echo(json.dumps({"name": definition.name, "defects": found, "limits": dict(definition.limits)}, indent=2))

@@ -1,0 +1,93 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+import lightning_acts as acts
+
+pytestmark = pytest.mark.usefixtures("clean_registry")
+
+
+@pytest.fixture
+def model() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(4, 6),
+        acts.create("srelu", num_parameters=6),
+        nn.Linear(6, 6),
+        nn.PReLU(),
+        nn.Linear(6, 2),
+        acts.create("relu"),
+    )
+
+
+def names(model: nn.Module, parameters: list[nn.Parameter]) -> list[str]:
+    by_id = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [by_id[id(parameter)] for parameter in parameters]
+
+
+def test_activation_parameters(model: nn.Sequential) -> None:
+    assert names(model, acts.activation_parameters(model)) == ["1.tr", "1.ar", "1.tl", "1.al", "3.weight"]
+    assert acts.activation_parameters(nn.Linear(2, 2)) == []
+
+
+def test_a_shared_one_counts_once() -> None:
+    shared = nn.PReLU()
+    model = nn.Sequential(shared, nn.Linear(2, 2), shared)
+    assert names(model, acts.activation_parameters(model)) == ["0.weight"]
+    groups = acts.parameter_groups(model)
+    assert [len(group["params"]) for group in groups] == [2, 1]
+
+
+def test_those_of_classes_but_not_the_weights_of_layers_within() -> None:
+    @acts.register
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.alpha = nn.Parameter(torch.ones(()))
+            self.mixing = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.alpha * self.mixing(x)
+
+    model = nn.Sequential(
+        Scaled(), acts.create("meta_acon(channels=4)"), acts.create("linear_layer", in_features=2, out_features=2)
+    )
+    assert names(model, acts.activation_parameters(model)) == ["0.alpha", "1.p1", "1.p2"]
+
+
+def test_what_a_swap_puts_in_is_found() -> None:
+    model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU())
+    acts.swap(model, {"relu": "beta_swish"})
+    assert names(model, acts.activation_parameters(model)) == ["1.beta", "3.beta"]
+
+
+def test_groups_hold_every_trained_parameter_once(model: nn.Sequential) -> None:
+    model[2].weight.requires_grad_(False)
+    others, own = acts.parameter_groups(model, lr=0.1, weight_decay=0.5)
+    assert names(model, others["params"]) == ["0.weight", "0.bias", "2.bias", "4.weight", "4.bias"]
+    assert names(model, own["params"]) == ["1.tr", "1.ar", "1.tl", "1.al", "3.weight"]
+    assert (others["lr"], others["weight_decay"]) == (0.1, 0.5)
+    assert (own["lr"], own["weight_decay"]) == (0.1, 0.0)
+
+
+def test_only_the_others_decay(model: nn.Sequential) -> None:
+    optimizer = torch.optim.AdamW(acts.parameter_groups(model, lr=0.1, weight_decay=0.5))
+    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    changed = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
+    assert changed == {"0.weight", "0.bias", "2.weight", "2.bias", "4.weight", "4.bias"}
+
+
+def test_a_model_without_any_has_one_group() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    (group,) = acts.parameter_groups(model, lr=0.1)
+    assert len(group["params"]) == 2 and group["lr"] == 0.1
+
+
+def test_parameters_without_a_size_are_named() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), acts.create("prelu(per=channel)"))
+    with pytest.raises(ValueError, match="1.weight has no size before its first input"):
+        acts.parameter_groups(model)
+    model(torch.ones(1, 2))
+    assert [len(group["params"]) for group in acts.parameter_groups(model)] == [2, 1]
