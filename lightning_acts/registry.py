@@ -297,7 +297,14 @@ def _plain(value: Any, annotation: Any) -> Any:
 
 def definition_of(activation: Any) -> Definition:
     """The definition behind anything that names an activation, whatever its parameters."""
+    if isinstance(activation, str):
+        return _definition_of_text(activation, version())
     return _resolve(activation, {}, check=False)[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def _definition_of_text(text: str, version: int) -> Definition:
+    return _resolve(text, {}, check=False)[0]
 
 
 def registered(target: Callable[..., Any]) -> Definition | None:

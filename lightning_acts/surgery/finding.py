@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from lightning_acts import registry
 from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe, plain_path
@@ -259,12 +258,7 @@ def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, 
 def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str]) -> Iterator[AttributeSite]:
     """Activation functions that modules keep in attributes, as ``TransformerEncoderLayer.activation`` does."""
     for name, module in model.named_modules():
-        if (
-            isinstance(module, torch.jit.ScriptModule)
-            or is_metric(module)
-            or module in activations
-            or registry.spec_of(module) is not None
-        ):
+        if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
         for attribute, value in vars(module).items():
             if attribute.startswith("_") or isinstance(value, (nn.Module, type)) or not callable(value):

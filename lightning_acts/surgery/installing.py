@@ -48,7 +48,7 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike) -> 
 
 
 def _refuse_shape_change(replacement: nn.Module) -> None:
-    if registry.spec_of(replacement) is not None:
+    if registry.definition_for(replacement) is not None:
         return
     probe = torch.zeros(2, 4, 4, 4)
     try:

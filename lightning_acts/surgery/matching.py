@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -235,7 +236,7 @@ def refuse_as_replacement(replacement: Any) -> None:
     spec = None if replacement is None else spec_or_none(replacement)
     if spec is None:
         return
-    definition = registry.info(ActivationSpec.parse(spec).name)
+    definition = registry.definition_of(spec)
     if definition.kind == "gated":
         raise SwapError(
             f"{spec} changes the shape of its input ({definition.formula}): it can't stand in for another activation"
@@ -253,10 +254,17 @@ def spec_or_none(activation: Any) -> str | None:
     if isinstance(activation, nn.Module):
         spec = registry.spec_of(activation)
         return None if spec is None else str(spec)
-    if isinstance(activation, (str, Mapping, ActivationSpec)):
+    if isinstance(activation, str):
+        return _spec_of_text(activation, registry.version())
+    if isinstance(activation, (Mapping, ActivationSpec)):
         return str(registry.resolve(activation))
     definition = registry.registered(activation)
     return None if definition is None else str(registry.resolve(activation))
+
+
+@functools.lru_cache(maxsize=4096)
+def _spec_of_text(text: str, version: int) -> str:
+    return str(registry.resolve(text))
 
 
 def describe(activation: Any) -> str | None:

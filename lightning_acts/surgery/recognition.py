@@ -30,7 +30,7 @@ def recognise(module: nn.Module) -> str | None:
     """
     spec = registry.spec_of(module)
     if spec is not None:
-        definition = registry.info(spec.name)
+        definition = registry.definition_of(spec.name)
         return None if definition.kind == "transfer" or definition.name == "identity" else str(spec)
     if isinstance(module, FunctionActivation):
         return UNKNOWN

@@ -13,7 +13,6 @@ from torch import nn
 
 from lightning_acts import registry
 from lightning_acts.definition import Definition
-from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.site import UNKNOWN, Role
 
 # Attribute names by which authors call the activation between two layers.
@@ -46,7 +45,7 @@ def role_of(
 def _by_structure(activation: str, chain: Sequence[tuple[nn.Module, str]]) -> tuple[Role, str]:
     if activation == UNKNOWN:
         return "hidden", "no other role is known"
-    definition = registry.info(ActivationSpec.parse(activation).name)
+    definition = registry.definition_of(activation)
     last = _ends(chain) if chain else None
     if definition.kind == "gated":
         return "gate", "one half of its input gates the other"
