@@ -263,19 +263,18 @@ def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
     scope = _method_with(type(way.owner), frame.f_code)
     if scope is None:
         raise SourceError(f"{frame.f_code.co_name} is no method of its class")
-    node = _node_that_runs(frame, scope)
     path: list[tuple[Scope, tuple[Step, ...]]] = [(scope, ())]
     inner = way.frames[-2::-1]
-    while inner:
+    while True:
+        scope = path[-1][0]
         within = [
             index for index, other in enumerate(inner) if _contains(scope.function.__code__, original(other.f_code))
         ]
         if within:  # a function or a lambda that is defined there, however it came to be called
             frame, inner = inner[within[-1]], inner[within[-1] + 1 :]
-            node = _node_that_runs(frame, scope)
-            continue
-        if _handed_on_in(node, way.function, scope) is not None:
-            break
+        node = _node_that_runs(frame, scope, None if inner else way.function)
+        if not inner or _handed_on_in(node, way.function, scope) is not None:
+            return scope, path[-1][1], node
         hop = _hop(node, scope, frame, inner, way.owner)
         steps = () if hop.reference is None else (*path[-1][1], step_to(hop.reference, scope))
         again = [index for index, (earlier, _) in enumerate(path) if earlier.function is hop.scope.function]
@@ -285,11 +284,7 @@ def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
             path = [(hop.scope, steps)]
         else:
             path.append((hop.scope, steps))
-        scope = path[-1][0]
-        frame = inner[hop.length - 1]
-        inner = inner[hop.length :]
-        node = _node_that_runs(frame, scope)
-    return scope, path[-1][1], node
+        frame, inner = inner[hop.length - 1], inner[hop.length :]
 
 
 @dataclass(frozen=True)
@@ -356,12 +351,16 @@ def _contains(code: CodeType, inner: CodeType) -> bool:
     )
 
 
-def _node_that_runs(frame: FrameType, scope: Scope) -> ast.expr:
-    """The expression that a frame is evaluating, in our tree of its function."""
+def _node_that_runs(frame: FrameType, scope: Scope, function: Any = None) -> ast.expr:
+    """The expression that a frame is evaluating, in our tree of its function; ``function`` is what it calls, if known."""
     running: Any = Source.executing(frame).node
-    place = _place(running)
-    found = [node for node in scope.source.walk() if type(node) is type(running) and _place(node) == place]
-    if running is None or len(found) != 1:
+    if running is None and function is not None:  # before Python 3.11 it may be told by the callee alone
+        called = [node for node in scope.source.walk() if (site := written(node, scope)) and site.function is function]
+        found = [node for node in called if node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno)]
+    else:
+        place = _place(running)
+        found = [node for node in scope.source.walk() if type(node) is type(running) and _place(node) == place]
+    if len(found) != 1:
         raise SourceError(f"which of the calls in {frame.f_code.co_filename}:{frame.f_lineno} runs can't be told")
     return found[0]
 
