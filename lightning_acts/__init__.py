@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.saving import save_swaps as save_swaps
     from lightning_acts.surgery.site import Site as Site
     from lightning_acts.surgery.site import SwapError as SwapError
+    from lightning_acts.surgery.site import VerificationError as VerificationError
+    from lightning_acts.surgery.verifying import Verification as Verification
+    from lightning_acts.surgery.verifying import verify as verify
 
 #: Where each public name is defined.
 _EXPORTS = {
@@ -59,6 +62,8 @@ _EXPORTS = {
     "SpecError": "spec",
     "SwapError": "surgery.site",
     "SwapReport": "surgery.report",
+    "Verification": "surgery.verifying",
+    "VerificationError": "surgery.site",
     "activation_parameters": "parameters",
     "compare": "reports.comparison",
     "create": "registry",
@@ -80,6 +85,7 @@ _EXPORTS = {
     "spec_of": "registry",
     "swap": "surgery.replacing",
     "swapped": "surgery.replacing",
+    "verify": "surgery.verifying",
 }
 
 

@@ -16,7 +16,7 @@ import torch
 from executing import Source
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from lightning_acts.surgery.calls import Applied, Written, applied, is_candidate, name_of, written
 from lightning_acts.surgery.flow import Flow
@@ -36,13 +36,11 @@ from lightning_acts.surgery.routes import (
     read,
     step_to,
 )
+from lightning_acts.surgery.running import as_it_was, run_example
 from lightning_acts.surgery.site import Kind, SwapError
 from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError, layers, original
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
-
-# Names by which torch.compile, FSDP and activation checkpointing hold what they wrap.
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
 @dataclass
@@ -399,7 +397,7 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
     observer = FunctionObserver(model, activation_modules, flow)
     passes: list[Counter[nn.Module]] = []
     notes: list[str] = []
-    with _as_it_was(model):
+    with as_it_was(model):
         for training in (False, True):
             model.train(training)
             observer.number = int(training)
@@ -407,7 +405,7 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
                 try:
                     # A compiled model runs as it was written: what is compiled can't be watched.
                     with torch.no_grad(), torch.compiler.set_stance("force_eager"), observer:
-                        flow.returned(_call(model, example_input))
+                        flow.returned(run_example(model, example_input))
                 except Exception as error:
                     problem = f"{type(error).__name__}: {error}"
                     if not training:
@@ -431,54 +429,17 @@ def run_counting(
 ) -> tuple[Counter[nn.Module], list[torch.Tensor]]:
     """How often some modules run in eval mode, or, those that don't, in train mode; and what eval mode returns."""
     watched = set(modules)
-    with _as_it_was(model), torch.no_grad(), torch.compiler.set_stance("force_eager"):
+    with as_it_was(model), torch.no_grad(), torch.compiler.set_stance("force_eager"):
         torch.manual_seed(0)
         with _counting(dict.fromkeys(watched, "identity"), None) as runs:
-            result = _call(model.eval(), example_input)
+            result = run_example(model.eval(), example_input)
         idle = watched - set(runs)
         if idle:
             # What fails in train mode has been said before.
             with _counting(dict.fromkeys(idle, "identity"), None) as later, contextlib.suppress(Exception):
-                _call(model.train(), example_input)
+                run_example(model.train(), example_input)
             runs.update(later)
     return runs, [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-
-
-def plain_path(path: str) -> str:
-    """A module's name without the prefixes of wrappers."""
-    return ".".join(part for part in path.split(".") if part not in _WRAPPERS)
-
-
-def _call(model: nn.Module, example_input: Any) -> Any:
-    # Copies: a model may work in place on its input.
-    example_input = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, example_input)
-    if isinstance(example_input, Mapping):
-        return model(**example_input)
-    if isinstance(example_input, (tuple, list)):
-        return model(*example_input)
-    return model(example_input)
-
-
-@contextlib.contextmanager
-def _as_it_was(model: nn.Module) -> Iterator[None]:
-    modes = [(module, module.training) for module in model.modules()]
-    buffers = [
-        (module, name, buffer, buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None and not isinstance(buffer, nn.parameter.UninitializedBuffer)
-    ]
-    devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
-    with torch.random.fork_rng(devices=[index for index in devices if index is not None]):
-        try:
-            yield
-        finally:
-            for module, training in modes:
-                module.training = training
-            with torch.no_grad():
-                for owner, name, buffer, value in buffers:
-                    buffer.copy_(value)
-                    owner._buffers[name] = buffer  # a forward may have put another one there
 
 
 @contextlib.contextmanager

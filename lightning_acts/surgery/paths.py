@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lightning_acts.hints import did_you_mean
-from lightning_acts.surgery.observing import plain_path
+from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Site, SwapError
 
 _REGEX = "re:"

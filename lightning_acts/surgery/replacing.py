@@ -17,7 +17,7 @@ from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite,
 from lightning_acts.surgery.history import CallExchange, Exchange, ModuleExchange, has_hooks
 from lightning_acts.surgery.installing import installed, prepare
 from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
-from lightning_acts.surgery.observing import plain_path
+from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport

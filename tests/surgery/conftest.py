@@ -1,5 +1,6 @@
 import sys
 from pathlib import Path
 
-# Pickles name the module of a model's class: ``nasties`` must be importable under that name, here and elsewhere.
-sys.path.insert(0, str(Path(__file__).parent))
+# Pickles name the module of a model's class: ``nasties`` must be importable under that name, here and elsewhere. So must
+# the collection of models and the scripts that share it.
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2] / "scripts")]

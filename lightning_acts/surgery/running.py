@@ -1,0 +1,53 @@
+"""Running a model on an example, and leaving it as it was."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils._pytree import tree_map
+
+# Names by which torch.compile, FSDP and activation checkpointing hold what they wrap.
+_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+
+
+def plain_path(path: str) -> str:
+    """A module's name without the prefixes of wrappers."""
+    return ".".join(part for part in path.split(".") if part not in _WRAPPERS)
+
+
+def run_example(model: nn.Module, example_input: Any) -> Any:
+    """One forward: a tuple is spread over the positional arguments, a mapping over the keyword arguments."""
+    # Copies: a model may work in place on its input.
+    example_input = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, example_input)
+    if isinstance(example_input, Mapping):
+        return model(**example_input)
+    if isinstance(example_input, (tuple, list)):
+        return model(*example_input)
+    return model(example_input)
+
+
+@contextlib.contextmanager
+def as_it_was(model: nn.Module) -> Iterator[None]:
+    """Whatever runs in the block leaves buffers, random generators and modes as they were."""
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [
+        (module, name, buffer, buffer.detach().clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None and not isinstance(buffer, nn.parameter.UninitializedBuffer)
+    ]
+    devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=[index for index in devices if index is not None]):
+        try:
+            yield
+        finally:
+            for module, training in modes:
+                module.training = training
+            with torch.no_grad():
+                for owner, name, buffer, value in buffers:
+                    buffer.copy_(value)
+                    owner._buffers[name] = buffer  # a forward may have put another one there

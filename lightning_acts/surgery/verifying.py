@@ -1,0 +1,461 @@
+"""What a swapped model executes, against what its swaps promised.
+
+Takes nothing from the finding of sites: it counts the ATen operations that the dispatcher sees, module by module, in the
+model and in a copy in which the swaps are taken back. Between the two exactly this may differ: for each call of a
+replacement, its owner executes one activation less. Whatever else differs is a disagreement.
+"""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import os
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any
+
+import torch
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+from torch import nn
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from lightning_acts import registry
+from lightning_acts.surgery import history
+from lightning_acts.surgery.history import Exchange
+from lightning_acts.surgery.matching import describe
+from lightning_acts.surgery.running import as_it_was, plain_path, run_example
+from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+#: ATen operations, without the ``_`` of their in-place forms, that are activations under other names.
+_NAMES = {
+    "_prelu_kernel": "prelu",
+    "rrelu_with_noise": "rrelu",
+    "log_sigmoid_forward": "logsigmoid",
+    "_softmax": "softmax",
+    "_log_softmax": "log_softmax",
+}
+_CLAMPS: dict[Any, str] = {(0, None): "relu", (0, 6): "relu6", (-1, 1): "hardtanh"}
+_ACTIVATIONS = frozenset(
+    ("celu", "elu", "erf", "gelu", "gelu(tanh)", "gelu in a fused layer", "glu", "hardshrink", "hardsigmoid", "hardswish",
+     "hardtanh", "leaky_relu", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu in a fused layer", "relu6",
+     "rrelu", "selu", "sigmoid", "silu", "softmax", "softplus", "softshrink", "tanh", "threshold")
+)  # fmt: skip
+#: What carries the weight of a network: where it runs equally often, the same branches were taken.
+_PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "_grouped_mm")
+
+
+def verify(model: nn.Module, example_input: Any) -> Verification:
+    """Prove a swap by what runs: executed ATen operations against what the swaps of ``model`` promised.
+
+    The example runs in eval mode (without gradients, so that fused paths are taken where the model has them) and in
+    train mode (with), in the model and in a copy with the swaps taken back. The model is left as it was. Compiled
+    models run uncompiled meanwhile. In each mode must hold:
+
+    - what stands at each site is what was promised, and it ran wherever the original does;
+    - each call of a replacement is one activation less in the module that owns the site, and no module executes an
+      activation more than before.
+
+    Args:
+        model: A model with swaps behind it; wrapped and compiled models too.
+        example_input: A batch for it: a tensor, a tuple of positional or a mapping of keyword arguments.
+
+    Returns:
+        The sites with what they executed; ``print`` shows a table.
+
+    Raises:
+        VerificationError: Something ran that was promised to be gone, or the other way round; it lists every site.
+        SwapError: The model has no swaps, or does not run on ``example_input``.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> import torch
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> _ = acts.swap(model, {"relu": "mish"})
+        >>> print(acts.verify(model, torch.randn(3, 4)).summary)
+        1 site executes what was promised: mish
+    """
+    promises = _promises(model)
+    if not promises:
+        raise SwapError("the model has no swaps: there is nothing to verify")
+    _raise_if(_misplaced(model, promises))
+    restored, originals = _restored(model)
+    replacements = {promise.replacement: promise.path for promise in promises}
+    passes: list[tuple[Census, Census]] = []
+    notes: list[str] = []
+    for training in (False, True):
+        try:
+            before = _observe(restored, originals, example_input, training)
+            after = _observe(model, replacements, example_input, training)
+        except Exception as error:
+            problem = f"{type(error).__name__}: {error}"
+            if not training:
+                raise SwapError(f"the model does not run on example_input: {problem}") from error
+            notes.append(f"in train mode the model does not run on example_input ({problem}): seen in eval mode only")
+        else:
+            passes.append((before, after))
+    _raise_if(
+        [
+            replace(entry, executed=f"in {mode} mode, {entry.executed}")
+            for mode, (before, after) in zip(("eval", "train"), passes, strict=False)
+            for entry in _compare(promises, before, after)
+        ]
+    )
+    _raise_if(list(_bypassed(promises, passes)))
+    varying = [
+        path
+        for path in dict.fromkeys(owner for promise in promises for owner in promise.owners)
+        if any(before.flow(path) != after.flow(path) for before, after in passes)
+    ]
+    if varying:
+        shown = ", ".join(path or "the model" for path in varying[:3]) + (" and others" if varying[3:] else "")
+        notes.append(f"{shown}: which branches run depends on values, so that numbers of calls can't be compared")
+    return Verification(
+        tuple(
+            VerifiedSite(
+                ", ".join(promise.paths),
+                promise.original,
+                promise.promised,
+                tuple(after.calls[promise.path] for _, after in passes),
+                tuple(sorted({name for _, after in passes for name in after.activations(promise.path)})),
+            )
+            for promise in promises
+        ),
+        tuple(notes),
+    )
+
+
+@dataclass(frozen=True)
+class VerifiedSite:
+    """A site that executes what was promised.
+
+    Attributes:
+        path: The module's path.
+        original: The activation that stood there.
+        replacement: The activation that was promised.
+        calls: How often it ran: in the pass in eval mode, in the pass in train mode.
+        operations: The activations among the ATen operations that it executed.
+    """
+
+    path: str
+    original: str
+    replacement: str
+    calls: tuple[int, ...]
+    operations: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What :func:`verify` has seen; ``print`` shows a table, :meth:`to_dict` gives plain data."""
+
+    sites: tuple[VerifiedSite, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def never_called(self) -> tuple[str, ...]:
+        """The paths of replacements that the example does not reach, nor did it reach what stood there before."""
+        return tuple(site.path for site in self.sites if not any(site.calls))
+
+    @property
+    def summary(self) -> str:
+        """One line."""
+        ran = [site for site in self.sites if any(site.calls)]
+        verb = "site executes" if len(ran) == 1 else "sites execute"
+        names = ", ".join(dict.fromkeys(site.replacement for site in ran))
+        idle = f"; {len(self.never_called)} never called, as before the swap" if self.never_called else ""
+        return f"{len(ran)} {verb} what was promised{': ' if names else ''}{names}{idle}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The verification as plain data for JSON."""
+        return {
+            "sites": [
+                {**vars(site), "calls": list(site.calls), "operations": list(site.operations)} for site in self.sites
+            ],
+            "notes": list(self.notes),
+        }
+
+    def __rich__(self) -> Group:
+        table = Table("site", "was", "is", "calls in eval, train", "ATen")
+        for site in self.sites:
+            calls = ", ".join(map(str, site.calls)) if any(site.calls) else "never called"
+            # Text, not markup: a path may hold square brackets.
+            cells = (site.path, site.original, site.replacement, calls, ", ".join(site.operations))
+            table.add_row(*map(Text, cells))
+        return Group(table, Text(self.summary), *(Text(f"note: {note}") for note in self.notes))
+
+    def __str__(self) -> str:
+        console = Console(file=io.StringIO(), width=10_000, color_system=None)
+        with console.capture() as capture:
+            console.print(self)
+        return capture.get().rstrip()
+
+
+@dataclass(frozen=True, eq=False)
+class _Promise:
+    """What one or several swaps together said of a replacement.
+
+    Attributes:
+        paths: Where it stands; several where sites share it.
+        original: The activation that stood there.
+        promised: The activation that stands there now.
+        exchanges: The last swap of each site.
+        modules: The modules that stood there; calls have none.
+        owners: The paths of the modules that hold it.
+    """
+
+    paths: tuple[str, ...]
+    original: str
+    promised: str
+    exchanges: tuple[Exchange, ...]
+    modules: tuple[nn.Module, ...]
+    owners: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return self.paths[0]
+
+    @property
+    def replacement(self) -> nn.Module:
+        return self.exchanges[0].replacement
+
+    def disagrees(self, executed: str) -> Disagreement:
+        return Disagreement(self.path, f"{self.promised} in place of {self.original}", executed)
+
+
+class Census(TorchDispatchMode):
+    """While entered, counts calls of modules, and ATen operations by the innermost module that runs.
+
+    What runs within one of ``sites`` belongs to it. The hooks are common to all modules, not on each, because a
+    transformer layer leaves its fused path as soon as a module in it has a hook of its own.
+
+    Attributes:
+        calls: Calls of modules, by path; of sites also by the pair of paths of the site and the module that calls.
+        operations: ATen operations by path; activations by the activation's name.
+        places: Where an activation was executed last, as ``file:line``, by path and name.
+    """
+
+    def __init__(self, model: nn.Module, sites: Mapping[nn.Module, str]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._paths = {module: plain_path(path) for path, module in model.named_modules()} | dict(sites)
+        self._sites = set(sites)
+        self._running: list[nn.Module] = [model]
+        self._children = {
+            path: [self._paths[child] for child in module.children() if child not in self._sites]
+            for module, path in self._paths.items()
+        }
+        self.calls: Counter[str | tuple[str, str]] = Counter()
+        self.operations: dict[str, Counter[str]] = {path: Counter() for path in self._paths.values()}
+        self.places: dict[tuple[str, str], str] = {}
+
+    def __enter__(self) -> Census:
+        self._handles = [
+            register_module_forward_pre_hook(self._begin),
+            register_module_forward_hook(self._end, always_call=True),
+        ]
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        super().__exit__(*exception)  # type: ignore[no-untyped-call]
+        for handle in self._handles:
+            handle.remove()
+
+    def _begin(self, module: nn.Module, _: Any) -> None:
+        innermost = self._running[-1]
+        if innermost not in self._sites and module in self._paths:
+            path = self._paths[module]
+            self.calls.update([path, (path, self._paths[innermost])])
+            innermost = module
+        self._running.append(innermost)
+
+    def _end(self, *_: Any) -> None:
+        self._running.pop()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        path = self._paths[self._running[-1]]
+        name = _name_of(func.overloadpacket.__name__, args, kwargs or {})
+        self.operations[path][name] += 1
+        if name in _ACTIVATIONS:
+            self.places[path, name] = _place()
+        return func(*args, **(kwargs or {}))
+
+    def activations(self, path: str) -> Counter[str]:
+        """The activations among the operations of a module."""
+        operations = self.operations.get(path, Counter())
+        return Counter({name: count for name, count in operations.items() if name in _ACTIVATIONS})
+
+    def flow(self, path: str) -> Any:
+        """Equal in two runs that took the same branches in a module: what it called and multiplied."""
+        calls = Counter({child: self.calls[child] for child in self._children[path]})
+        operations = self.operations[path]
+        return self.calls[path], calls, {name: operations[name] for name in _PRODUCTS}
+
+
+def _name_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
+    """The activation that an ATen operation computes, in its in-place form too; its own name where it is none."""
+    name = name.removesuffix("_")
+    if name in ("clamp", "clamp_min", "hardtanh"):
+        defaults = (-1.0, 1.0) if name == "hardtanh" else (None, None)
+        low, high = (*args[1:], *defaults[len(args) - 1 :])[:2]
+        low, high = kwargs.get("min", kwargs.get("min_val", low)), kwargs.get("max", kwargs.get("max_val", high))
+        low, high = (None if bound in (-math.inf, math.inf) else bound for bound in (low, high))
+        return _CLAMPS.get((low, high), name)
+    if name == "maximum" and any(isinstance(arg, torch.Tensor) and not arg.any() for arg in args):
+        return "relu"
+    if name == "threshold" and not any(args[1:]):
+        return "relu"
+    if name == "gelu":
+        return f"gelu({kwargs['approximate']})" if kwargs.get("approximate", "none") != "none" else "gelu"
+    if name == "_transformer_encoder_layer_fwd":
+        return "gelu in a fused layer" if args[7] else "relu in a fused layer"
+    return _NAMES.get(name, name)
+
+
+def _place() -> str:
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
+        frame = frame.f_back
+    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def _promises(model: nn.Module) -> list[_Promise]:
+    """The replacements of all swaps of a model and its parts; of several swaps at one site, the last."""
+    paths = {module: plain_path(path) for path, module in model.named_modules()}
+    swaps = [(swap, path) for module, path in paths.items() for swap in history.swaps_of(module)]
+    promises: dict[nn.Module, _Promise] = {}
+    for swap, path in sorted(swaps, key=lambda entry: entry[0].number):
+        planned = {} if swap.plan is None else {site.paths[0]: site for site in swap.plan.sites}
+        for exchange in swap.exchanges:
+            site = planned.get(exchange.path)
+            stood = getattr(exchange, "original", None)
+            earlier = promises.pop(stood, None) if isinstance(stood, nn.Module) else None
+            shared = promises.get(exchange.replacement)
+            modules = earlier.modules if earlier else (stood,) if isinstance(stood, nn.Module) else ()
+            original = earlier.original if earlier else site.original if site else describe(stood) or "a call"
+            promises[exchange.replacement] = _Promise(
+                (*(shared.paths if shared else ()), _joined(path, exchange.path)),
+                original,
+                site.replacement if site else describe(exchange.replacement) or "",
+                (*(shared.exchanges if shared else ()), exchange),
+                (*(shared.modules if shared else ()), *modules),
+                (*(shared.owners if shared else ()), *(paths.get(holder, "") for holder in exchange.holders)),
+            )
+    return list(promises.values())
+
+
+def _joined(prefix: str, path: str) -> str:
+    """The path, in the whole model, of a site within a part of it."""
+    is_call_of_the_part = path.count("/") == 1
+    return f"{prefix}{'/' if is_call_of_the_part else '.'}{path}".lstrip("./")
+
+
+def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]:
+    """Sites at which something else stands than what was promised."""
+    present = set(model.modules())
+    found = []
+    for swap in (swap for module in present for swap in history.swaps_of(module)):
+        recorded = {exchange.path for exchange in swap.exchanges}
+        for site in swap.plan.sites if swap.plan else ():
+            if site.paths[0] not in recorded:
+                promised = f"{site.replacement} in place of {site.original}"
+                found.append(Disagreement(site.paths[0], promised, "nothing: the swap has no record of it"))
+    for promise in promises:
+        definition = registry.definition_for(promise.replacement)
+        if not all(present.issuperset(exchange.holders) for exchange in promise.exchanges):
+            found.append(promise.disagrees("nothing: the module that held it is no part of the model any more"))
+        elif not all(exchange.is_intact() for exchange in promise.exchanges):
+            found.append(promise.disagrees("nothing: it has been taken away, or replaced, since"))
+        elif definition is not None and definition is not registry.info(promise.promised):
+            found.append(promise.disagrees(f"nothing: what stands there is {definition.name}"))
+    return found
+
+
+def _restored(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, str]]:
+    """A copy that shares the weights, with all swaps taken back, and what stands at each site in it."""
+    swaps = {module: history.swaps_of(module) for module in model.modules() if history.swaps_of(module)}
+    try:
+        twin, swaps_of_twin = copy.deepcopy(
+            (model, swaps), {id(parameter): parameter for parameter in model.parameters()}
+        )
+    except Exception as error:
+        problem = f"{type(error).__name__}: {error}"
+        raise SwapError(f"the model can't be copied, so there is nothing to compare it with: {problem}") from error
+    for module, made in swaps_of_twin.items():
+        history.keep(module, made)  # the copies of some classes have lost them
+    of_twin, present = _promises(twin), set(twin.modules())
+    if not all(present.issuperset(exchange.holders) for promise in of_twin for exchange in promise.exchanges):
+        raise SwapError("a copy of the model has other modules than the model, so there is nothing to compare it with")
+    history.restore(twin)
+    for holder in (holder for promise in of_twin for exchange in promise.exchanges for holder in exchange.holders):
+        if isinstance(holder, nn.TransformerEncoderLayer):
+            # It would run fused, where the swapped one does not.
+            holder.activation_relu_or_gelu = 0
+    return twin, {module: promise.path for promise in of_twin for module in promise.modules}
+
+
+def _observe(model: nn.Module, sites: Mapping[nn.Module, str], example_input: Any, training: bool) -> Census:
+    census = Census(model, sites)
+    with as_it_was(model), torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
+        # That a compiled module counts its own calls twice does not matter here.
+        warnings.filterwarnings("ignore", message=".*when there are global hooks on modules")
+        model.train(training)
+        with torch.set_grad_enabled(training), census:
+            run_example(model, example_input)
+    return census
+
+
+def _compare(promises: list[_Promise], before: Census, after: Census) -> Iterator[Disagreement]:
+    """Where a run of the swapped model is not that of the original with the replacements in it."""
+    replaced_calls: Counter[str] = Counter()
+    for promise in promises:
+        for path in before.operations:
+            replaced_calls[path] += after.calls[promise.path, path] - before.calls[promise.path, path]
+        if len(promise.modules) == len(promise.exchanges):
+            was, now = before.calls[promise.path], after.calls[promise.path]
+            same_flow = all(before.flow(owner) == after.flow(owner) for owner in promise.owners)
+            if (now != was) if same_flow else (was > 0 and now == 0):
+                yield promise.disagrees(f"{now} calls, where the original has {was}")
+    sites = {promise.path for promise in promises}
+    for path in [path for path in before.operations if path not in sites]:
+        if before.flow(path) != after.flow(path):
+            continue
+        expected = replaced_calls[path]
+        for name, count in (after.activations(path) - before.activations(path)).items():
+            yield Disagreement(
+                path, "no activation more than before", f"{count} {name} more, {after.places[path, name]}"
+            )
+        for name, count in (before.activations(path) - after.activations(path)).items():
+            if count > expected:
+                yield Disagreement(path, f"at most {expected} {name} less than before", f"{count} less")
+        gone = sum((before.operations[path] - after.operations[path]).values())
+        if gone < expected:
+            yield Disagreement(path, f"{expected} activations less than before", f"{gone} operations less")
+
+
+def _bypassed(promises: list[_Promise], passes: list[tuple[Census, Census]]) -> Iterator[Disagreement]:
+    """Calls that were replaced, never reached, and yet seem to go on as they were."""
+    for promise in promises:
+        if promise.modules or any(after.calls[promise.path] for _, after in passes):
+            continue
+        name = promise.original.partition("(")[0]
+        places = {after.places.get((owner, name)) for _, after in passes for owner in promise.owners} - {None}
+        if places:
+            yield promise.disagrees(
+                f"{name} in the same module, {', '.join(map(str, places))}, and never what was promised"
+            )
+
+
+def _raise_if(disagreements: list[Disagreement]) -> None:
+    if disagreements:
+        raise VerificationError(list(dict.fromkeys(disagreements)))

@@ -1,0 +1,293 @@
+"""Measures how much of each model in the collection is swapped, and writes docs/coverage.md.
+
+Each model runs in a process of its own, within limits of time and memory. What was measured is kept as JSON lines under
+build/, so that an interrupted run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import multiprocessing
+import os
+import platform
+import re
+import resource
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Iterable
+from datetime import date
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
+
+import lightning_acts as acts
+from lightning_acts.surgery.running import as_it_was, run_example
+from lightning_acts.surgery.site import UNKNOWN
+from lightning_acts.surgery.verifying import Census
+
+PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT / "tests" / "surgery"))
+
+from model_collection import COLLECTION  # type: ignore[import-not-found]
+
+PAGE = PROJECT / "docs" / "coverage.md"
+CACHE = PROJECT / "build" / "coverage.jsonl"
+#: What stands for "swapped": the first that the model does not use itself.
+MARKERS = ("mish", "softplus", "hardswish", "celu", "softshrink")
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Swap every hidden activation of one model, watch what runs, and restore it."""
+    entry = COLLECTION[name]
+    torch.manual_seed(0)
+    model, example = entry.make().eval(), entry.example()
+    outputs = _outputs(model, example)
+    keys, modules = list(model.state_dict()), list(model.modules())
+    before = _executed(model, example, {})
+    sites = acts.find(model, example)
+    hidden = [site for site in sites if site.role == "hidden"]
+    row: dict[str, Any] = {
+        "name": name,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "sites": dict(Counter(f"{site.kind} {site.role}" for site in sites)),
+        "others": dict(
+            Counter(
+                f"{_bare(site.activation)} | {site.role} | {site.reason}" for site in sites if site.role != "hidden"
+            )
+        ),
+        "hidden": len(hidden),
+    }
+    used = {activation for operations in before.values() for activation in operations}
+    marker = next(marker for marker in MARKERS if marker not in used)
+    mapping = {UNKNOWN if site.activation == UNKNOWN else _bare(site.activation): marker for site in hidden}
+    try:
+        report = acts.swap(model, mapping, example_input=example) if mapping else None
+    except acts.SwapError as error:
+        report, row["refused"] = None, str(error)
+    swapped = report.swapped if report else ()
+    left = [(entry.site, entry.why) for entry in report.left] if report else [(site, "") for site in sites]
+    replacements = {} if report is None else {made.replacement: made.path for made in report._swap.exchanges}
+    after = _executed(model, example, replacements)
+    unseen = _unseen(after, [site for site, _ in left], set(replacements.values()))
+    row |= {
+        "marker": marker,
+        "swapped": len(swapped),
+        "left": [{**site.to_dict(), "why": why} for site, why in left if site.role == "hidden"],
+        "unseen": unseen,
+        "notes": list(report.notes) if report else [],
+    }
+    if report:
+        try:
+            row["verified"] = acts.verify(model, example).summary
+        except acts.SwapError as error:
+            row["disagrees"] = str(error)
+        acts.restore(model)
+    row["restored"] = (
+        all(map(torch.equal, outputs, _outputs(model, example)))
+        and list(model.state_dict()) == keys
+        and all(a is b for a, b in zip(model.modules(), modules, strict=True))
+    )
+    return row
+
+
+def _bare(activation: str) -> str:
+    return activation.partition("(")[0]
+
+
+def _outputs(model: nn.Module, example: Any) -> list[Tensor]:
+    found: list[Tensor] = []
+    handle = model.register_forward_hook(lambda *hooked: found.extend(tree_leaves(hooked[2])))
+    torch.manual_seed(1)
+    with as_it_was(model), torch.no_grad():
+        run_example(model, example)
+    handle.remove()
+    return [torch.nan_to_num(leaf) for leaf in found if isinstance(leaf, Tensor)]
+
+
+def _executed(model: nn.Module, example: Any, sites: dict[nn.Module, str]) -> dict[str, Counter[str]]:
+    """The activations that run in each module, in eval and in train mode together."""
+    found: dict[str, Counter[str]] = {}
+    for training in (False, True):
+        census = Census(model, sites)
+        with as_it_was(model), torch.no_grad():
+            model.train(training)
+            try:
+                with census:
+                    run_example(model, example)
+            except Exception:
+                if not training:
+                    raise
+                continue
+        for path in census.operations:
+            found.setdefault(path, Counter()).update(census.activations(path))
+    return found
+
+
+def _unseen(executed: dict[str, Counter[str]], left: Iterable[acts.Site], replaced: set[str]) -> list[str]:
+    """Activations that run outside the replacements, and where no site was reported as left alone."""
+    modules = {path for site in left if site.kind == "module" for path in site.paths}
+    owners: dict[str, set[str]] = {}
+    for site in left:
+        if site.kind == "attribute":
+            owner, function = site.path.rpartition(".")[0], ""
+        else:  # owner/function/number, owner/function where it is within a kernel
+            owner, _, function = re.sub(r"/\d+$", "", site.path).rpartition("/")
+        owners.setdefault(owner, set()).update((_bare(site.activation), function))
+    return [
+        f"{path}: {name} ({count} times)"
+        for path, operations in executed.items()
+        for name, count in operations.items()
+        if path not in replaced
+        and not any(path == module or path.startswith(f"{module}.") for module in modules)
+        and _bare(name) not in owners.get(path, set())
+    ]
+
+
+def _in_a_process(name: str, seconds: float, gigabytes: float) -> dict[str, Any]:
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(name, gigabytes, sender))
+    start = time.monotonic()
+    process.start()
+    sender.close()
+    row: dict[str, Any] = {"name": name, "error": f"not done within {seconds:.0f} s"}
+    if receiver.poll(seconds):
+        try:
+            row = receiver.recv()
+        except EOFError:
+            row["error"] = "the process ended: probably out of memory"
+    process.kill()
+    process.join()
+    return {**row, "seconds": round(time.monotonic() - start, 1)}
+
+
+def _child(name: str, gigabytes: float, sender: Connection) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (int(gigabytes * 2**30),) * 2)
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    try:
+        row = measure(name)
+    except Exception as error:
+        row = {"name": name, "error": f"{type(error).__name__}: {error}"[:500]}
+    sender.send(row)
+
+
+def _cached() -> dict[str, dict[str, Any]]:
+    lines = CACHE.read_text().splitlines() if CACHE.exists() else []
+    return {row["name"]: row for row in map(json.loads, lines)}
+
+
+def write(rows: list[dict[str, Any]], command: str) -> None:
+    """Write the page."""
+    import timm
+    import torchvision
+    import transformers
+
+    measured = [row for row in rows if "error" not in row]
+    hidden = sum(_hidden(row) for row in measured)
+    swapped = sum(row["swapped"] for row in measured)
+    versions = ", ".join(
+        f"{module.__name__} {module.__version__}" for module in (torch, torchvision, timm, transformers)
+    )
+    lines = [
+        "# Coverage",
+        "",
+        f"Written by `{command}` on {date.today()} with {versions}, Python {platform.python_version()}, on a CPU.",
+        "",
+        "Every hidden activation of each model is swapped for one that the model does not use. Sites are counted by kind and "
+        "role as `find` reports them. *Observer* counts the executed ATen operations module by module, in eval and in train "
+        "mode, before and after, and shares no code with `find`: it agrees if nothing but the replacements and the sites that "
+        "the report left alone executes an activation, and if `verify` holds. What it sees beyond the report counts as a "
+        "hidden site that was not swapped. *Restored*: outputs are equal to the bit, and the modules are the same objects.",
+        "",
+        "| | models | hidden sites | swapped | share | observer agrees | restored |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for group in [*dict.fromkeys(row["name"].split(":")[0] for row in rows), None]:
+        part = [row for row in measured if group in (None, row["name"].split(":")[0])]
+        there = sum(_hidden(row) for row in part)
+        done = sum(row["swapped"] for row in part)
+        lines.append(
+            f"| {group or '**all**'} | {len(part)} | {there} | {done} | {_share(done, there)} "
+            f"| {sum(_agrees(row) for row in part)} | {sum(row['restored'] for row in part)} |"
+        )
+    assert (hidden, swapped) == (there, done)
+    lines += [
+        "",
+        "| model | sites by kind and role | hidden | swapped | share | observer | restored |",
+        "|---|---|---:|---:|---:|---|---|",
+    ]
+    for row in measured:
+        sites = ", ".join(f"{count} {kind}" for kind, count in sorted(row["sites"].items()))
+        lines.append(
+            f"| {row['name']} | {sites} | {_hidden(row)} | {row['swapped']} | {_share(row['swapped'], _hidden(row))} "
+            f"| {'agrees' if _agrees(row) else 'disagrees'} | {'yes' if row['restored'] else 'no'} |"
+        )
+    lines += ["", "## Exceptions", ""]
+    for row in measured:
+        reasons = Counter(f"{site['activation']} ({site['kind']}): {site['why']}" for site in row["left"])
+        texts = [f"{count} x {reason}" for reason, count in reasons.items()]
+        texts += [f"seen by the observer alone: {place}" for place in row["unseen"][:8]]
+        texts += [f"and {len(row['unseen']) - 8} more" for _ in row["unseen"][8:9]]
+        texts += [row[key] for key in ("refused", "disagrees") if key in row]
+        lines += [f"- **{row['name']}**: {'; '.join(texts)}"] if texts else []
+    others: Counter[str] = Counter()
+    for row in measured:
+        others.update(row["others"])
+    lines += ["", "## Sites that are not hidden", "", "| activation | role | reason | sites |", "|---|---|---|---:|"]
+    lines += [f"| {kind} | {count} |" for kind, count in others.most_common()]
+    failed = [row for row in rows if "error" in row]
+    lines += ["", "## Not measured", ""] if failed else []
+    lines += [f"- **{row['name']}**: {row['error']}" for row in failed]
+    # Where packages and the project lie on this machine is nobody's concern.
+    text = re.sub(r"[^\s`(]*/site-packages/", "", "\n".join(lines)).replace(f"{PROJECT}{os.sep}", "")
+    PAGE.write_text(f"{text}\n", encoding="utf-8")
+
+
+def _hidden(row: dict[str, Any]) -> int:
+    return int(row["hidden"]) + len(row["unseen"])
+
+
+def _agrees(row: dict[str, Any]) -> bool:
+    return not row["unseen"] and "disagrees" not in row
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "-"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("models", nargs="*", help="globs on names such as 'timm:*'; all if none is given")
+    parser.add_argument("--again", action="store_true", help="measure anew what is in the cache")
+    parser.add_argument("--seconds", type=float, default=900, help="limit for a model")
+    parser.add_argument("--gigabytes", type=float, default=16, help="limit for a model")
+    arguments = parser.parse_args()
+    globs = arguments.models or ["*"]
+    chosen = [name for name in COLLECTION if any(fnmatch.fnmatchcase(name, glob) for glob in globs)]
+    done = _cached()
+    CACHE.parent.mkdir(exist_ok=True)
+    for number, name in enumerate(chosen, 1):
+        if name in done and not arguments.again and "error" not in done[name]:
+            continue
+        row = done[name] = _in_a_process(name, arguments.seconds, arguments.gigabytes)
+        with CACHE.open("a") as cache:
+            cache.write(json.dumps(row) + "\n")
+        result = row.get("error") or f"{row['swapped']} of {_hidden(row)}, {'agrees' if _agrees(row) else 'disagrees'}"
+        print(f"{number}/{len(chosen)} {name}: {result} ({row['seconds']} s)", flush=True)
+    write(
+        [done[name] for name in COLLECTION if name in done], " ".join(["scripts/make_coverage.py", *arguments.models])
+    )
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    main()
