@@ -16,12 +16,12 @@ from torch.nn.utils.parametrize import ParametrizationList
 from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
-from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, routes_of
 from lightning_acts.surgery.roles import chain_to, is_metric, role_of
 from lightning_acts.surgery.routes import Route, function_name, read
+from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
 

@@ -16,10 +16,10 @@ from lightning_acts.hints import did_you_mean
 from lightning_acts.registry import ActivationLike
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.finding import Found, Located
-from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.paths import PathPattern, any_matches, looks_like_path, patterns
 from lightning_acts.surgery.plan import Request
 from lightning_acts.surgery.report import LeftSite
+from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import ROLES, UNKNOWN, Site, SwapError, type_name
 
 #: What a swap exchanges. On the left: an activation (a name alone matches whatever its parameters), a path, a glob on

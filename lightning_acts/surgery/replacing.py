@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
+from torch.optim.swa_utils import AveragedModel
 
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
@@ -17,11 +18,11 @@ from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite,
 from lightning_acts.surgery.history import CallExchange, Exchange, ModuleExchange, has_hooks
 from lightning_acts.surgery.installing import installed, prepare
 from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
-from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
 from lightning_acts.surgery.roles import role_of
+from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Role, Site, SwapError
 from lightning_acts.surgery.trial import try_out
 
@@ -173,6 +174,10 @@ def _refuse_model(model: nn.Module) -> None:
         raise SwapError(
             f"the model is wrapped in {name}: a replacement with parameters would not be synchronised. Swap before wrapping, "
             "or let the callback ActivationSwap do it in time"
+        )
+    if isinstance(model, AveragedModel):
+        raise SwapError(
+            "AveragedModel averages the parameters of another model, one by one: swap that model before it is averaged"
         )
     if isinstance(model, torch.jit.ScriptModule):
         raise SwapError(

@@ -175,7 +175,7 @@ _AS_THEY_ARE = (
 
 #: Types of models with what their configs need beside :data:`_SMALL`.
 _TRANSFORMERS: dict[str, dict[str, Any]] = {
-    **dict.fromkeys(_AS_THEY_ARE, {}),
+    **{name: {} for name in _AS_THEY_ARE},
     "wav2vec2": {},
     "hubert": {},
     "wavlm": {},

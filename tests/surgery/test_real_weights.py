@@ -68,7 +68,9 @@ with torch.no_grad():
     torch.save([y, whole(x)], "y.pt")
 """
     torch.save(tones(), tmp_path / "x.pt")
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"})
+    subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, check=True, env={**os.environ, "PYTHONWARNINGS": "ignore"}
+    )
     there = torch.load(tmp_path / "y.pt")
     torch.testing.assert_close(there[0], swapped)  # two processes need not round alike
     torch.testing.assert_close(there[1], original)
