@@ -262,7 +262,25 @@ def _writes_back(site: Written, scope: Scope) -> bool:
     if isinstance(parent, ast.Return):
         return False
     targets = parent.targets if isinstance(parent, ast.Assign) else []
-    return not any(ast.unparse(target) == ast.unparse(site.input) for target in targets)
+    if any(ast.unparse(target) == ast.unparse(site.input) for target in targets):
+        return False
+    return discarded or not isinstance(site.input, ast.Name) or _is_read_later(site.input.id, site.node, scope)
+
+
+_REPEATED = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+
+
+def _is_read_later(name: str, node: ast.expr, scope: Scope) -> bool:
+    around: ast.AST = node
+    while (around := scope.source.parents.get(around, scope.source.node)) is not scope.source.node:
+        if isinstance(around, _REPEATED) or hasattr(around, "generators"):
+            return True
+    end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
+    return any(
+        isinstance(other, ast.Name) and other.id == name and (other.lineno, other.col_offset) >= end
+        for other in scope.source.walk()
+        if isinstance(getattr(other, "ctx", None), ast.Load)
+    )
 
 
 def _attribute(owner: str, name: str) -> ast.expr:

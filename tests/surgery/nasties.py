@@ -305,6 +305,14 @@ class InPlaceOtherName(Net):
         return self.b(y) + h
 
 
+@case("F.relu(x, inplace=True), under another name, not read again", Once)
+class InPlaceLastRead(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        y = F.relu(h, inplace=True)
+        return self.b(y)
+
+
 @case("F.relu(x, inplace=True), thrown away", ArgumentChanged, same_operations=False)
 class InPlaceDiscarded(Net):
     def forward(self, x: Tensor) -> Tensor:
