@@ -31,6 +31,7 @@ from lightning_acts.surgery.routes import (
     function_name,
     function_named,
     is_own_method,
+    layers_of,
     method_scopes,
     reached,
     read,
@@ -301,8 +302,12 @@ def _hop(node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameTy
         SourceError: It can't be told.
     """
     references = [part for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute))]
+    beneath = layers_of(scope)
     for length in range(len(inner), 0, -1):
         code = original(inner[length - 1].f_code)
+        decorated = [method for method in beneath if _contains(method.function.__code__, code)]
+        if decorated:  # what a decorator's own function calls is the next of them
+            return _Hop(decorated[0], None, length)
         for reference in references:
             value = scope.resolve(reference)
             if is_own_method(reference, value, scope):

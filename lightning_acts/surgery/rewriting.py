@@ -81,23 +81,23 @@ def rewritten_class(base: Any, routes: Routes) -> Any:
     if reading.obstacle is not None:
         raise SourceError(reading.obstacle)
     members = _Members(base, {})
-    by_method: dict[str, list[Remaining]] = {}
-    for route, name in routes:
-        if route.steps:
-            by_method.setdefault(route.steps[0].function, []).append((route.steps, route.callee, name))
-    for step in reading.walks:
-        by_method.setdefault(step.function, []).append(((step,), "", ""))
-    for function, inside in by_method.items():
-        found = _attributes_with(base, function, inside[0][0][0])
-        twin = members.twin(found[0][1], inside, {})
-        for name, scope in found:
+    inside = [(route.steps, route.callee, name) for route, name in routes if route.steps]
+    walks: list[Remaining] = [((step,), "", "") for step in reading.walks]
+    by_function: dict[Function, tuple[list[tuple[str, Scope]], list[Remaining]]] = {}
+    for remaining in (*inside, *walks):
+        found = _attributes_with(base, remaining[0][0])
+        by_function.setdefault(found[0][1].function, (found, []))[1].append(remaining)
+    for function, (found, routes_inside) in by_function.items():
+        twin = members.twin(found[0][1], routes_inside, {})
+        for name, _ in found:
             value = members.namespace.get(name, static_attribute(base, name))
-            members.namespace[name] = with_twin(value, scope.function, twin)
+            members.namespace[name] = with_twin(value, function, twin)
     return _subclass(base, routes, members.namespace)
 
 
-def _attributes_with(cls: type[nn.Module], function: str, step: Step) -> list[tuple[str, Scope]]:
+def _attributes_with(cls: type[nn.Module], step: Step) -> list[tuple[str, Scope]]:
     """The attributes of a class that run the function which holds a step: a method may have several names."""
+    function = step.function
     names = dict.fromkeys(name for base in cls.__mro__[: -len(nn.Module.__mro__)] for name in vars(base))
     found = []
     problem = f"{cls.__name__} has no method {function}"

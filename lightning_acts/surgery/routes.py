@@ -197,6 +197,14 @@ def method_scopes(cls: type, name: str) -> list[Scope]:
     ]
 
 
+def layers_of(scope: Scope) -> list[Scope]:
+    """The other functions that make up the same method, if it is one."""
+    names = dict.fromkeys((scope.function.__name__, "forward", "__call__")) if scope.is_method else ()
+    found = (method_scopes(scope.owner, name) for name in names)
+    around = next((scopes for scopes in found if any(other.function is scope.function for other in scopes)), [])
+    return [other for other in around if other.function is not scope.function]
+
+
 def _functions_in(value: Any) -> list[Function]:
     if isinstance(value, property):
         return _functions_in(value.fget)

@@ -287,6 +287,8 @@ def redecorated(outer: Function, inner: Function, new: Function) -> Function:
     if outer is inner:
         return new
     below = _decorated(outer)
+    if not isinstance(below, types.FunctionType):
+        raise SourceError(f"two of the functions that make up {outer.__qualname__} would have to change")
     replacement = redecorated(below, inner, new)
     cells = tuple(
         types.CellType(replacement) if _is_filled(cell) and cell.cell_contents is below else cell

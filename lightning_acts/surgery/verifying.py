@@ -309,6 +309,8 @@ def _name_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str
         defaults = (-1.0, 1.0) if name == "hardtanh" else (None, None)
         low, high = (*args[1:], *defaults[len(args) - 1 :])[:2]
         low, high = kwargs.get("min", kwargs.get("min_val", low)), kwargs.get("max", kwargs.get("max_val", high))
+        if isinstance(low, torch.Tensor) or isinstance(high, torch.Tensor):
+            return name
         low, high = (None if bound in (-math.inf, math.inf) else bound for bound in (low, high))
         return _CLAMPS.get((low, high), name)
     if name == "maximum" and any(isinstance(arg, torch.Tensor) and not arg.any() for arg in args):

@@ -1249,6 +1249,22 @@ class NoGrad(Net):
         return self.b(self.features(x))
 
 
+def _naming_self(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    @functools.wraps(function)
+    def wrapper(self: Net, *args: Tensor) -> Tensor:
+        return function(self, *args)
+
+    return wrapper
+
+
+@case("under two decorators that name self", Once)
+class DecoratedNamingSelf(Net):
+    @_naming_self
+    @_naming_self
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.relu(self.a(x)))
+
+
 @case("under a decorator of another file", Once)
 class Decorated(Net):
     @logged
