@@ -218,7 +218,6 @@ def rewritten(function: Function, replace: Replace, leading: str | None = None) 
     cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
     if set(made.co_freevars) - set(cells):
         raise SourceError(f"it uses names that it did not before: {set(made.co_freevars) - set(cells)}")
-    made = made
     _remember(made, code)
     twin = types.FunctionType(
         made,
