@@ -184,13 +184,11 @@ class Rules:
         kinds = Counter((site.activation, site.role, site.kind) for site in found.sites)
         have = ", ".join(f"{name} ({count} {role}, {kind})" for (name, role, kind), count in kinds.items())
         parts = [f"no site matches {wanted} with role {' or '.join(self.roles)}"]
-        parts.append(f"the model has: {have}" if have else "the model has no activation module")
+        parts.append(f"the model has: {have}" if have else "the model has no activation")
         parts += [note for note in self._notes(found, Counter()) if "matches no site; " in note]
         if earlier:
             parts.append(f"it was swapped before ({'; '.join(earlier)})")
-        matching = [
-            entry for entry in left if entry.site.kind == "module" and self._first_match(entry.site) is not None
-        ]
+        matching = [entry for entry in left if self._first_match(entry.site) is not None]
         others = sorted({entry.site.role for entry in matching if entry.site.role not in self.roles})
         for role in others:
             count = sum(entry.site.role == role for entry in matching)

@@ -250,7 +250,7 @@ class TestBadInput:
             (mlp, {"relu": "general_hardsigmoid(divisor=0)"}, {}, acts.SpecError, "divisor must not be 0"),
             (mlp, {"relu": "elu(alpha=__import__('os').getcwd())"}, {}, acts.SpecError, "never evaluated"),
             (mlp, {"gelu": "mish"}, {}, acts.SwapError, "no site matches gelu.*the model has: relu \\(1 hidden, module\\), tanh \\(1 hidden"),
-            (lambda: nn.Sequential(nn.Linear(2, 2)), {"gelu": "mish"}, {}, acts.SwapError, "the model has no activation module.*example_input="),
+            (lambda: nn.Sequential(nn.Linear(2, 2)), {"gelu": "mish"}, {}, acts.SwapError, "the model has no activation; .*example_input="),
             (torchvision.models.mobilenet_v3_small, {"hardsigmoid": "sigmoid"}, {}, acts.SwapError, "9 of the role gate would match: acts.swap\\(model, {'hardsigmoid': 'sigmoid'}, role='gate'\\)"),
             (mlp, {"relu": "mish"}, {"exclude": "*"}, acts.SwapError, "of those that match none is left: excluded"),
             (mlp, {"relu": "mish"}, {"role": "hiden"}, acts.SwapError, "no role 'hiden'; did you mean 'hidden'"),
@@ -279,6 +279,23 @@ class TestBadInput:
             acts.swap(made, mapping, **options)
         if isinstance(made, nn.Module):
             assert all(a is b for a, b in zip(before, made.modules(), strict=True))
+
+    def test_calls_of_another_role_are_shown_too(self) -> None:
+        class Net(nn.Sequential):
+            def forward(self, x: Tensor) -> Tensor:
+                return torch.sigmoid(super().forward(x))
+
+        message = "1 of the role gate would match: acts.swap\\(model, {'sigmoid': 'hardsigmoid'}, role='gate'\\)"
+        with pytest.raises(acts.SwapError, match=message):
+            acts.swap(Net(nn.Linear(2, 2)), {"sigmoid": "hardsigmoid"})
+
+    def test_calls_that_can_not_be_replaced_have_a_reason(self) -> None:
+        model = mlp()
+        model.add_module("last", nn.Module())
+        model.last.forward = lambda x: F.gelu(x)
+        message = "of those that match none is left: .*called by a hook, or by a forward that was set on the instance"
+        with pytest.raises(acts.SwapError, match=message):
+            acts.swap(model, {"gelu": "mish"}, example_input=torch.ones(2, 4))
 
     def test_a_model_wrapped_by_ddp(self, tmp_path: Any) -> None:
         torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
