@@ -11,6 +11,7 @@ import copy
 import functools
 import sys
 import types
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -345,42 +346,65 @@ def call_name(callee: Any) -> str:
     return str(getattr(callee, "__name__", "call")).rstrip("_").lower()
 
 
-_APPLYING: dict[types.CodeType, bool] = {}
+_APPLYING: weakref.WeakKeyDictionary[Function, bool] = weakref.WeakKeyDictionary()
 
 
 def may_apply(function: Function) -> bool:
     """Whether a function, or one that it names, can apply an activation: from names alone, without the source."""
+    if function not in _APPLYING:
+        looked_at: set[Function] = set()
+        found = _may_apply(function, looked_at)
+        # That one of several that call each other does not, is only known when all of them were looked at.
+        _APPLYING.update({function: True} if found else dict.fromkeys(looked_at, False))
+    return _APPLYING[function]
+
+
+def _may_apply(function: Function, looked_at: set[Function]) -> bool:
+    if function in _APPLYING:
+        return _APPLYING[function]
+    if function in looked_at:
+        return False
+    looked_at.add(function)
     code = function.__code__
-    if code in _APPLYING:
-        return _APPLYING[code]
-    _APPLYING[code] = False  # while it is looked at: a function that calls itself adds nothing
     names = set(_names(code))
-    found = any(is_method(name) or name in _WORDS for name in names)
-    if not found:
-        cells = dict(zip(code.co_freevars, function.__closure__ or (), strict=True))
-        values = [function.__globals__.get(name) for name in names]
-        for cell in cells.values():
-            try:
-                values.append(cell.cell_contents)
-            except ValueError:
-                continue
-        # A function imported by name, or one of a module that is named.
-        modules = [
-            value for value in values if isinstance(value, types.ModuleType) and not value.__name__.startswith(_FOREIGN)
-        ]
-        values += [vars(module).get(name) for module in modules for name in names]
-        found = any(_may_lead_to_one(value) for value in values)
-    _APPLYING[code] = found
-    return found
+    if any(is_method(name) or name in _WORDS for name in names):
+        return True
+    values = [function.__globals__.get(name) for name in names]
+    for cell in function.__closure__ or ():
+        try:
+            values.append(cell.cell_contents)
+        except ValueError:
+            continue
+    known = set(map(id, values))
+    for value in values:  # grows by what is named within the modules and classes that are named
+        if not _is_searched(value):
+            continue
+        for name in names:
+            member = static_attribute(value, name) if isinstance(value, type) else vars(value).get(name)
+            if id(member) not in known:
+                known.add(id(member))
+                values.append(member)
+    return any(_may_lead_to_one(value, looked_at) for value in values)
 
 
-def _may_lead_to_one(value: Any) -> bool:
+def _is_searched(value: Any) -> bool:
+    if not isinstance(value, (types.ModuleType, type)):
+        return False
+    name = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
+    return not str(name).startswith(_FOREIGN)
+
+
+def _may_lead_to_one(value: Any, looked_at: set[Function]) -> bool:
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    if isinstance(value, functools.partial):
+        value = value.func
     if is_candidate(value) or (isinstance(value, type) and issubclass(value, nn.Module)):
         return True
     if not isinstance(value, types.FunctionType):
         return False
     inner = list(layers(value))[-1]
-    return not (inner.__module__ or "").startswith(_FOREIGN) and may_apply(inner)
+    return not (inner.__module__ or "").startswith(_FOREIGN) and _may_apply(inner, looked_at)
 
 
 # Names of functions that tensors don't have as methods.
