@@ -319,8 +319,6 @@ def _hop(node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameTy
                 continue
             helper = None if value is UNKNOWN else reached(reference, value, scope)
             if helper is not None and _contains(helper.function.__code__, code):
-                if helper.function in layers(scope.function):  # what a decorator calls is the same method
-                    return _Hop(replace(helper, is_method=scope.is_method), None, length)
                 return _Hop(helper, reference, length)
     if _runs_method_of(inner[0], owner) and (method := _method_with(type(owner), inner[0].f_code)) is not None:
         return _Hop(method, None, 1)

@@ -1283,19 +1283,6 @@ class DecoratedTwice(Net):
         return self.b(self.features(x))
 
 
-class DoubledTwice(Twin):
-    def forward(self, x: Tensor) -> Tensor:
-        return self.b(self.act(self.a(x))) * 2.0 * 2.0
-
-
-@case("the forward itself under decorators that take self", DoubledTwice)
-class DecoratedForward(Net):
-    @scaled_by(2.0)
-    @scaled_by(2.0)
-    def forward(self, x: Tensor) -> Tensor:
-        return self.b(F.relu(self.a(x)))
-
-
 @case("under a context manager as a decorator", Once)
 class DecoratedByContext(Net):
     @quiet()
