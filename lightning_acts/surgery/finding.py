@@ -18,9 +18,9 @@ from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
-from lightning_acts.surgery.rewriting import base_of, obstacle, routes_of
+from lightning_acts.surgery.rewriting import obstacle, reading_of, routes_of
 from lightning_acts.surgery.roles import chain_to, is_metric, role_of
-from lightning_acts.surgery.routes import Route, function_name, read
+from lightning_acts.surgery.routes import Route, function_name
 from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
@@ -68,7 +68,7 @@ class AttributeSite:
 
     def why_not(self) -> str | None:
         """Why the attribute can't be replaced; None where it can."""
-        if self.attribute in read(base_of(type(self.owner))).compared:
+        if self.attribute in reading_of(type(self.owner)).compared:
             return "its module compares it with another function: with a module there, it would take another way"
         return None
 
@@ -181,7 +181,7 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
             continue
         replaced = {route for route, _ in routes_of(type(module))}
         by_route = {entry.call.route: entry for entry in ran.get(id(module), [])}
-        written = [call for call in read(base_of(type(module))).calls if call.route not in replaced]
+        written = [call for call in reading_of(type(module)).calls if call.route not in replaced]
         known = {call.route for call in written}
         entries = [by_route.get(call.route) or SeenCall(module, call) for call in written]
         entries += [entry for entry in ran.get(id(module), []) if entry.call.route not in known]

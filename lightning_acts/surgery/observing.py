@@ -21,7 +21,7 @@ from torch.utils._pytree import tree_leaves
 from lightning_acts.surgery.calls import Applied, Written, applied, is_candidate, name_of, written
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.recognition import recognise
-from lightning_acts.surgery.rewriting import base_of
+from lightning_acts.surgery.rewriting import base_of, reading_of
 from lightning_acts.surgery.routes import (
     Call,
     Route,
@@ -34,7 +34,6 @@ from lightning_acts.surgery.routes import (
     layers_of,
     method_scopes,
     reached,
-    read,
     step_to,
 )
 from lightning_acts.surgery.running import as_it_was, run_example
@@ -214,7 +213,7 @@ def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, A
             return SeenCall(way.owner, replace(call, spec=spec), unfit)
         if found is None:
             return None
-        for call in read(base_of(type(way.owner))).calls:
+        for call in reading_of(type(way.owner)).calls:
             # Handed on by another function that the forward reaches, such as a property.
             if call.hands_on and call.route.callee == name_of(way.maker or func):
                 return SeenCall(way.owner, call, unfit)

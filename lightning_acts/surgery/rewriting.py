@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from lightning_acts.surgery.calls import Written, named, written
 from lightning_acts.surgery.routes import (
+    Reading,
     Route,
     Step,
     function_name,
@@ -59,17 +60,22 @@ def routes_of(cls: type) -> Routes:
     return vars(cls).get(f"{_PREFIX}routes", ())  # type: ignore[no-any-return]
 
 
+def reading_of(cls: type[nn.Module]) -> Reading:
+    """What the class runs: for one that was rewritten, what its base was then."""
+    return vars(cls).get(f"{_PREFIX}reading") or read(cls)
+
+
 def obstacle(cls: type[nn.Module], route: Route) -> str | None:
     """Why a route can't be rewritten; None where it can."""
     try:
-        rewritten_class(base_of(cls), ((route, "probe"),))
+        rewritten_class(base_of(cls), ((route, "probe"),), reading_of(cls))
     except SourceError as error:
         return str(error)
     return None
 
 
-@functools.cache
-def rewritten_class(base: Any, routes: Routes) -> Any:
+@functools.lru_cache(maxsize=4096)
+def rewritten_class(base: Any, routes: Routes, reading: Reading) -> Any:
     """The class in which the calls at these routes are calls of submodules; ``base`` itself if there are none.
 
     Raises:
@@ -77,7 +83,6 @@ def rewritten_class(base: Any, routes: Routes) -> Any:
     """
     if not routes:
         return base
-    reading = read(base)
     if reading.obstacle is not None:
         raise SourceError(reading.obstacle)
     members = _Members(base, {})
@@ -92,7 +97,7 @@ def rewritten_class(base: Any, routes: Routes) -> Any:
         for name, _ in found:
             value = members.namespace.get(name, static_attribute(base, name))
             members.namespace[name] = with_twin(value, function, twin)
-    return _subclass(base, routes, members.namespace)
+    return _subclass(base, routes, {**members.namespace, f"{_PREFIX}reading": reading})
 
 
 def _attributes_with(cls: type[nn.Module], step: Step) -> list[tuple[str, Scope]]:
@@ -442,7 +447,7 @@ def _setstate(self: nn.Module, state: Any) -> None:
 
 def _new(base: Any, routes: Routes, *args: Any) -> nn.Module:
     try:
-        cls = rewritten_class(base, routes)
+        cls = rewritten_class(base, routes, read(base))
     except SourceError as error:
         raise SwapError(
             f"the swap in this copy of {base.__name__} does not fit the class as it is here: {error}"
@@ -474,6 +479,6 @@ def set_routes(owner: nn.Module, routes: Routes) -> None:
         SourceError: A route can't be replaced.
     """
     # Past a __setattr__ that the author may have written.
-    cls = rewritten_class(base_of(type(owner)), routes)
+    cls = rewritten_class(base_of(type(owner)), routes, reading_of(type(owner)))
     if cls is not type(owner):
         object.__setattr__(owner, "__class__", cls)

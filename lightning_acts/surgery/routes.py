@@ -117,7 +117,7 @@ def function_name(function: Function) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
-@dataclass
+@dataclass(eq=False)
 class Reading:
     """What the source of a class, from its forward on, shows.
 
@@ -126,18 +126,32 @@ class Reading:
         walks: Where its methods go through their own children: those that a swap adds must not show there.
         compared: The attributes that are compared with something, as in ``self.act is F.relu``.
         obstacle: Why none of its calls can be replaced; None where they can.
+        methods: The methods that were read, by name, as they stood in the class.
+        functions: The functions that were referred to, each with where.
     """
 
     calls: list[Call] = field(default_factory=list)
     walks: list[Step] = field(default_factory=list)
     compared: set[str] = field(default_factory=set)
     obstacle: str | None = None
+    methods: dict[str, Any] = field(default_factory=dict)
+    functions: list[tuple[Scope, ast.expr, Any]] = field(default_factory=list)
+
+    def holds(self, cls: type[nn.Module]) -> bool:
+        """Whether the class and the functions are what they were: a notebook defines them anew, patches set others."""
+        return all(static_attribute(cls, name) is value for name, value in self.methods.items()) and all(
+            scope.resolve(node) is value for scope, node, value in self.functions
+        )
 
 
 def read(cls: type[nn.Module]) -> Reading:
     """What the forward of a class, and whatever it reaches, holds in its source."""
     key: Any = cls  # mypy takes a class of modules for not hashable
-    return _read(key, registry.version())
+    reading = _read(key, registry.version())
+    if not reading.holds(cls):
+        _read.cache_clear()
+        reading = _read(key, registry.version())
+    return reading
 
 
 @functools.lru_cache(maxsize=4096)
@@ -149,6 +163,7 @@ def _read(cls: Any, version: int) -> Reading:
         reading.obstacle = "an fx.GraphModule makes its code from its graph, anew in each copy"
     pending = [name for name in ("forward", "__call__") if _defines(cls, name)]
     for name in pending:  # grows while it is read
+        reading.methods[name] = static_attribute(cls, name)
         scopes = method_scopes(cls, name)
         for scope in scopes:
             try:
@@ -156,7 +171,7 @@ def _read(cls: Any, version: int) -> Reading:
             except SourceError:
                 continue
             # What a decorator's own function calls is the next of them.
-            reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes])
+            reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes], reading.functions)
             _read_habits(source, scope, reading)
     reading.calls = list(dict.fromkeys(reading.calls))
     return reading
@@ -249,8 +264,13 @@ def with_twin(value: Any, function: Function, twin: Function) -> Any:
     return copied_object
 
 
-def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function]) -> Iterator[Call]:
-    """The calls within a function and the functions that it refers to; names of methods are added to ``methods``."""
+def _calls_in(
+    scope: Scope, methods: list[str] | None, path: Sequence[Function], referred: list[tuple[Scope, ast.expr, Any]]
+) -> Iterator[Call]:
+    """The calls within a function and the functions that it refers to.
+
+    Names of methods are added to ``methods``, references to functions to ``referred``.
+    """
     try:
         source = scope.source
     except SourceError:
@@ -262,10 +282,12 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function])
                 yield call_at(site, scope)
             # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
             inside.update(_consumed(site))
-        if node in inside or not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
+        if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
         value = scope.resolve(node)
-        if value is UNKNOWN:
+        if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
+            referred.append((scope, node, value))
+        if node in inside or value is UNKNOWN:
             continue
         if (sealed := _sealed(value, node, scope)) is not None:
             yield sealed
@@ -279,7 +301,7 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function])
         if helper is None or helper.function in path or len(path) >= _DEEPEST or not may_apply(helper.function):
             continue
         step = step_to(node, scope)
-        for call in _calls_in(helper, methods if helper.is_method else None, (*path, helper.function)):
+        for call in _calls_in(helper, methods if helper.is_method else None, (*path, helper.function), referred):
             yield replace(call, route=replace(call.route, steps=(step, *call.route.steps)))
 
 

@@ -355,10 +355,9 @@ class Scope:
 
     def mangled(self, name: str) -> str:
         """What a private name is called within its class."""
-        enclosing = self.source.enclosing
-        if not name.startswith("__") or name.endswith("__") or not enclosing:
+        if not name.startswith("__") or name.endswith("__") or not self.source.enclosing:
             return name
-        last = enclosing[-1]
+        last = self.source.enclosing[-1]
         return f"_{last.name.lstrip('_')}{name}" if isinstance(last, ast.ClassDef) else name
 
     def _super(self, call: ast.Call) -> Sequence[type] | None:

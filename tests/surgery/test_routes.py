@@ -97,3 +97,47 @@ def test_helper_functions_are_followed_whatever_leads_to_the_call(make: Any, exp
     report = acts.swap(model, {"relu": "mish"})
     assert len(report.swapped) == expected
     acts.verify(model, x)
+
+
+def activate(x: Tensor) -> Tensor:
+    return F.relu(x)
+
+
+class Activated(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return activate(self.layer(x))
+
+
+class Patched(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.layer(x))
+
+
+class TestDefinedAnew:
+    """As in a notebook."""
+
+    def test_a_helper(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert [site.activation for site in acts.find(Activated())] == ["relu"]
+
+        def other(x: Tensor) -> Tensor:
+            return F.gelu(x)
+
+        monkeypatch.setitem(globals(), "activate", other)
+        assert [site.activation for site in acts.find(Activated())] == ["gelu"]
+
+    def test_a_method(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        swapped, x = Patched(), torch.randn(2, 3)
+        report = acts.swap(swapped, {"relu": "mish"})
+        before = swapped(x)
+
+        def forward(self: Patched, x: Tensor) -> Tensor:
+            return F.relu(self.layer(x)) * 2
+
+        forward.__qualname__ = Patched.forward.__qualname__
+        monkeypatch.setattr(Patched, "forward", forward)
+        fresh = Patched()
+        acts.swap(fresh, {"relu": "mish"})
+        assert torch.equal(fresh(x), F.mish(fresh.layer(x)) * 2)
+        assert torch.equal(swapped(x), before)
+        report.undo()
+        assert type(swapped) is Patched and torch.equal(swapped(x), F.relu(swapped.layer(x)) * 2)
