@@ -305,6 +305,8 @@ class Census(TorchDispatchMode):
 def _name_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """The activation that an ATen operation computes, in its in-place form too; its own name where it is none."""
     name = name.removesuffix("_")
+    if not any(isinstance(arg, torch.Tensor) and (arg.is_floating_point() or arg.is_complex()) for arg in args):
+        return f"{name} of integers"
     if name in ("clamp", "clamp_min", "hardtanh"):
         defaults = (-1.0, 1.0) if name == "hardtanh" else (None, None)
         low, high = (*args[1:], *defaults[len(args) - 1 :])[:2]

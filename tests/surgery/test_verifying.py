@@ -78,7 +78,7 @@ def test_calls_in_forwards_and_functions_in_attributes() -> None:
         "0/relu/0": ("mish", (1, 1), ("mish",)),
         "0/relu/1": ("mish", (3, 3), ("mish",)),
         "0.activation": ("softplus", (3, 3), ("softplus",)),
-        "0/sigmoid/0": ("softplus", (1, 1), ("softplus",)),
+        "0/silu/0": ("softplus", (1, 1), ("softplus",)),
         "0/tanh/0": ("celu", (0, 0), ()),
     }
     acts.swap(model[0], {"mish": "gelu"})
@@ -375,3 +375,7 @@ def test_names_of_activations() -> None:
             with Census(model, {}) as census:
                 function(x.clone())
             assert set(census.activations("")) == {name}, name
+    with Census(model, {}) as census:
+        torch.arange(3).clamp_(min=0).relu_()
+        x.clamp(min=torch.zeros(2))
+    assert not census.activations("")
