@@ -337,6 +337,15 @@ class TestLies:
             ("0.act", "mish in place of relu", "nothing: it has been taken away, or replaced, since")
         ]
 
+    def test_a_replacement_that_computes_something_else(self) -> None:
+        model = nn.Sequential(Block())
+        acts.swap(model, {"relu": "mish"})
+        model[0].act.forward = F.relu
+        assert self.disagreements(model) == [
+            ("0.act", "mish in place of relu", "in eval mode, relu"),
+            ("0.act", "mish in place of relu", "in train mode, relu"),
+        ]
+
     def test_a_record_that_says_something_else(self) -> None:
         model = nn.Sequential(Block())
         acts.swap(model, {"relu": "mish"})
@@ -352,6 +361,17 @@ class TestLies:
         assert self.disagreements(model) == [
             ("0.idle", "mish in place of relu", "nothing: the swap has no record of it")
         ]
+
+
+@pytest.mark.parametrize(
+    "replacement", ["prelu(per=channel)", "rrelu", "swiglu_like", "snake", "elu(alpha=2.0)", "softsign"]
+)
+def test_replacements_of_every_kind(replacement: str, clean_registry: None) -> None:
+    acts.register(source="a test", name="swiglu_like")(lambda x: x * torch.sigmoid(F.softplus(x)))
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 2, 3))
+    acts.swap(model, {"relu": replacement}, example_input=images(8))
+    (site,) = acts.verify(model, images(8)).sites
+    assert site.calls == (1, 1)
 
 
 def test_names_of_activations() -> None:
