@@ -8,6 +8,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+from nasties import CASES, Case
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -361,6 +362,17 @@ class TestLies:
         assert self.disagreements(model) == [
             ("0.idle", "mish in place of relu", "nothing: the swap has no record of it")
         ]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad:UserWarning")
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
+def test_odd_ways_to_apply_an_activation(case: Case) -> None:
+    torch.manual_seed(1)
+    model, inputs = case.make(), case.inputs()
+    mapping = dict.fromkeys(case.swapped.split(), "mish")
+    report = acts.swap(model, mapping, include=case.include, role=case.role, example_input=inputs)
+    assert len(acts.verify(model, inputs).sites) == len(report.swapped)
 
 
 @pytest.mark.parametrize(
