@@ -65,7 +65,7 @@ def measure(name: str) -> dict[str, Any]:
         ),
         "hidden": len(hidden),
     }
-    used = {activation for operations in before.values() for activation in operations}
+    used = {activation for _, activation, _ in before}
     marker = next(marker for marker in MARKERS if marker not in used)
     mapping = {UNKNOWN if site.activation == UNKNOWN else _bare(site.activation): marker for site in hidden}
     try:
@@ -112,9 +112,9 @@ def _outputs(model: nn.Module, example: Any) -> list[Tensor]:
     return [torch.nan_to_num(leaf) for leaf in found if isinstance(leaf, Tensor)]
 
 
-def _executed(model: nn.Module, example: Any, sites: dict[nn.Module, str]) -> dict[str, Counter[str]]:
-    """The activations that run in each module, in eval and in train mode together."""
-    found: dict[str, Counter[str]] = {}
+def _executed(model: nn.Module, example: Any, sites: dict[nn.Module, str]) -> dict[tuple[str, str, str], int]:
+    """How often each activation runs, in eval and in train mode together: by module, name, and the last place."""
+    found: dict[tuple[str, str, str], int] = {}
     for training in (False, True):
         census = Census(model, sites)
         with as_it_was(model), torch.no_grad():
@@ -126,12 +126,17 @@ def _executed(model: nn.Module, example: Any, sites: dict[nn.Module, str]) -> di
                 if not training:
                     raise
                 continue
-        for path in census.operations:
-            found.setdefault(path, Counter()).update(census.activations(path))
+        for path, operations in census.operations.items():
+            activations = census.activations(path)
+            # F.cross_entropy is a log_softmax too; a loss is no part of the model.
+            activations["log_softmax"] -= operations["nll_loss_forward"] + operations["nll_loss2d_forward"]
+            for name, count in (+activations).items():
+                key = path, name, census.places[path, name]
+                found[key] = found.get(key, 0) + count
     return found
 
 
-def _unseen(executed: dict[str, Counter[str]], left: Iterable[acts.Site], replaced: set[str]) -> list[str]:
+def _unseen(executed: dict[tuple[str, str, str], int], left: Iterable[acts.Site], replaced: set[str]) -> list[str]:
     """Activations that run outside the replacements, and where no site was reported as left alone."""
     modules = {path for site in left if site.kind == "module" for path in site.paths}
     owners: dict[str, set[str]] = {}
@@ -142,9 +147,8 @@ def _unseen(executed: dict[str, Counter[str]], left: Iterable[acts.Site], replac
             owner, _, function = re.sub(r"/\d+$", "", site.path).rpartition("/")
         owners.setdefault(owner, set()).update((_bare(site.activation), function))
     return [
-        f"{path}: {name} ({count} times)"
-        for path, operations in executed.items()
-        for name, count in operations.items()
+        f"{path}: {name} ({count} times, {place})"
+        for (path, name, place), count in executed.items()
         if path not in replaced
         and not any(path == module or path.startswith(f"{module}.") for module in modules)
         and _bare(name) not in owners.get(path, set())

@@ -60,7 +60,7 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
     train mode (with), in the model and in a copy with the swaps taken back. The model is left as it was. Compiled
     models run uncompiled meanwhile. In each mode must hold:
 
-    - what stands at each site is what was promised, and it ran wherever the original does;
+    - what stands at each site is what was promised, executes what it should, and ran wherever the original does;
     - each call of a replacement is one activation less in the module that owns the site, and no module executes an
       activation more than before.
 
@@ -107,7 +107,7 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
         [
             replace(entry, executed=f"in {mode} mode, {entry.executed}")
             for mode, (before, after) in zip(("eval", "train"), passes, strict=False)
-            for entry in _compare(promises, before, after)
+            for entry in (*_compare(promises, before, after), *_unlike(promises, after, training=mode == "train"))
         ]
     )
     _raise_if(list(_bypassed(promises, passes)))
@@ -305,6 +305,8 @@ class Census(TorchDispatchMode):
 def _name_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
     """The activation that an ATen operation computes, in its in-place form too; its own name where it is none."""
     name = name.removesuffix("_")
+    if not any(isinstance(arg, torch.Tensor) and (arg.is_floating_point() or arg.is_complex()) for arg in args):
+        return f"{name} of integers"
     if name in ("clamp", "clamp_min", "hardtanh"):
         defaults = (-1.0, 1.0) if name == "hardtanh" else (None, None)
         low, high = (*args[1:], *defaults[len(args) - 1 :])[:2]
@@ -443,6 +445,28 @@ def _compare(promises: list[_Promise], before: Census, after: Census) -> Iterato
         gone = sum((before.operations[path] - after.operations[path]).values())
         if gone < expected:
             yield Disagreement(path, f"{expected} activations less than before", f"{gone} operations less")
+
+
+def _unlike(promises: list[_Promise], after: Census, training: bool) -> Iterator[Disagreement]:
+    """Replacements that execute other activations than a fresh one of what was promised."""
+    expected: dict[str, set[str] | None] = {}
+    for promise in promises:
+        if promise.promised not in expected:
+            expected[promise.promised] = _activations_of(promise.promised, training)
+        executed = set(after.activations(promise.path))
+        if after.calls[promise.path] and expected[promise.promised] not in (None, executed):
+            yield promise.disagrees(f"{', '.join(sorted(executed)) or 'no activation'}")
+
+
+def _activations_of(promised: str, training: bool) -> set[str] | None:
+    """The activations that a fresh module executes; None where a spec alone does not tell how to run it."""
+    try:
+        module = registry.create(promised).train(training)
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), Census(module, {}) as census:
+            module(torch.linspace(-3.0, 3.0, 96).view(2, 4, 4, 3)[:, : getattr(module, "num_parameters", 4)])
+    except Exception:
+        return None
+    return set(census.activations(""))
 
 
 def _bypassed(promises: list[_Promise], passes: list[tuple[Census, Census]]) -> Iterator[Disagreement]:

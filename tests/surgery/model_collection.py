@@ -175,7 +175,7 @@ _AS_THEY_ARE = (
 
 #: Types of models with what their configs need beside :data:`_SMALL`.
 _TRANSFORMERS: dict[str, dict[str, Any]] = {
-    **{name: {} for name in _AS_THEY_ARE},
+    **{kind: {} for kind in _AS_THEY_ARE},
     "wav2vec2": {},
     "hubert": {},
     "wavlm": {},
@@ -200,7 +200,7 @@ _TRANSFORMERS: dict[str, dict[str, Any]] = {
         "first_k_dense_replace": 1,
         "qk_rope_head_dim": 8,
     },
-    "esm": {"vocab_size": 33, "mask_token_id": 4},
+    "esm": {"vocab_size": 128, "mask_token_id": 4},
     "convnext": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2},
     "convnextv2": {"hidden_sizes": [8, 16], "depths": [1, 1], "num_stages": 2},
     "videomae": {"num_frames": 2},

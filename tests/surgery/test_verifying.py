@@ -8,6 +8,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
+from nasties import CASES, Case
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -78,7 +79,7 @@ def test_calls_in_forwards_and_functions_in_attributes() -> None:
         "0/relu/0": ("mish", (1, 1), ("mish",)),
         "0/relu/1": ("mish", (3, 3), ("mish",)),
         "0.activation": ("softplus", (3, 3), ("softplus",)),
-        "0/sigmoid/0": ("softplus", (1, 1), ("softplus",)),
+        "0/silu/0": ("softplus", (1, 1), ("softplus",)),
         "0/tanh/0": ("celu", (0, 0), ()),
     }
     acts.swap(model[0], {"mish": "gelu"})
@@ -337,6 +338,15 @@ class TestLies:
             ("0.act", "mish in place of relu", "nothing: it has been taken away, or replaced, since")
         ]
 
+    def test_a_replacement_that_computes_something_else(self) -> None:
+        model = nn.Sequential(Block())
+        acts.swap(model, {"relu": "mish"})
+        model[0].act.forward = F.relu
+        assert self.disagreements(model) == [
+            ("0.act", "mish in place of relu", "in eval mode, relu"),
+            ("0.act", "mish in place of relu", "in train mode, relu"),
+        ]
+
     def test_a_record_that_says_something_else(self) -> None:
         model = nn.Sequential(Block())
         acts.swap(model, {"relu": "mish"})
@@ -352,6 +362,28 @@ class TestLies:
         assert self.disagreements(model) == [
             ("0.idle", "mish in place of relu", "nothing: the swap has no record of it")
         ]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad:UserWarning")
+@pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
+def test_odd_ways_to_apply_an_activation(case: Case) -> None:
+    torch.manual_seed(1)
+    model, inputs = case.make(), case.inputs()
+    mapping = dict.fromkeys(case.swapped.split(), "mish")
+    report = acts.swap(model, mapping, include=case.include, role=case.role, example_input=inputs)
+    assert len(acts.verify(model, inputs).sites) == len(report.swapped)
+
+
+@pytest.mark.parametrize(
+    "replacement", ["prelu(per=channel)", "rrelu", "swiglu_like", "snake", "elu(alpha=2.0)", "softsign"]
+)
+def test_replacements_of_every_kind(replacement: str, clean_registry: None) -> None:
+    acts.register(source="a test", name="swiglu_like")(lambda x: x * torch.sigmoid(F.softplus(x)))
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.Conv2d(5, 2, 3))
+    acts.swap(model, {"relu": replacement}, example_input=images(8))
+    (site,) = acts.verify(model, images(8)).sites
+    assert site.calls == (1, 1)
 
 
 def test_names_of_activations() -> None:
@@ -375,3 +407,7 @@ def test_names_of_activations() -> None:
             with Census(model, {}) as census:
                 function(x.clone())
             assert set(census.activations("")) == {name}, name
+    with Census(model, {}) as census:
+        torch.arange(3).clamp_(min=0).relu_()
+        x.clamp(min=torch.zeros(2))
+    assert not census.activations("")
