@@ -13,6 +13,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from lightning_acts.module import build
 
@@ -145,7 +146,7 @@ class Measured:
 
     @functools.cached_property
     def operations(self) -> tuple[str, ...]:
-        """Torch's operations that compute it, as it is implemented here."""
+        """Torch's operations on each element that compute it, as it is implemented here."""
         return _operations(self._module)
 
     @property
@@ -420,24 +421,30 @@ def _numbers(values: tuple[float, ...]) -> str:
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    def __init__(self) -> None:
+    """Notes the operations whose results have this many elements at least."""
+
+    def __init__(self, size: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.names: list[str] = []
+        self._size = size
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False  # to skip it, torch would import it, which takes seconds
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        whole = name == "pow" and isinstance(args[1], (int, float)) and args[1] == int(args[1])
-        self.names.append("mul" if whole else name)
-        return func(*args, **(kwargs or {}))
+        results = func(*args, **(kwargs or {}))
+        if any(isinstance(result, Tensor) and result.numel() >= self._size for result in tree_leaves(results)):
+            name = func.overloadpacket.__name__
+            whole = name == "pow" and isinstance(args[1], (int, float)) and args[1] == int(args[1])
+            self.names.append("mul" if whole else name)
+        return results
 
 
 def _operations(module: nn.Module) -> tuple[str, ...]:
-    x = torch.ones(3, 1, 1, dtype=torch.float64)
-    with _Recorder() as recorder, torch.no_grad():
+    # More elements than parameters have: what is computed of these alone is computed once, not for each element.
+    x = torch.ones(1000, 1, 1, dtype=torch.float64)
+    with _Recorder(x.numel()) as recorder, torch.no_grad():
         module(x)
     return tuple(name for name in recorder.names if name not in ("view", "detach", "_to_copy", "alias", "expand"))
 
@@ -470,5 +477,5 @@ _MADE_OF_EXP = frozenset(
     ]
 )
 _TRANSCENDENTAL = _MADE_OF_EXP | frozenset(
-    ["log", "log1p", "log2", "sin", "cos", "tan", "asinh", "acosh", "atan", "pow", "sinc", "hypot"]
-) - {"hypot"}
+    ["log", "log1p", "log2", "sin", "cos", "tan", "asinh", "acosh", "atan", "pow", "sinc"]
+)

@@ -68,7 +68,11 @@ class FunctionActivation(nn.Module):
         # Plain data, so that a compiled forward has little to look at.
         self._fixed: dict[str, Any] = {}
         self._learned: dict[str, int] = {}
-        self._several = {name for name, init in self._inits() if isinstance(init, tuple)}
+        self._several = {
+            entry.name
+            for entry in self.definition.parameters
+            if entry.learnable and isinstance(entry.learnable.init, tuple)
+        }
         self._takes_training = takes_training(self.definition.target)
         for parameter in self.definition.parameters:
             value = given.get(parameter.name, parameter.default)
@@ -86,9 +90,6 @@ class FunctionActivation(nn.Module):
         if self._takes_training:
             learned["training"] = self.training
         return self._function(input, **self._fixed, **learned)
-
-    def _inits(self) -> list[tuple[str, Any]]:
-        return [(entry.name, entry.learnable.init) for entry in self.definition.parameters if entry.learnable]
 
     def _per(self, marker: Learnable) -> Per:
         return self.given.get("per") or marker.per

@@ -111,6 +111,10 @@ def test_cost() -> None:
     for spec in ("sigmoid", "tanh", "gelu", "elu", "mish", "softplus"):
         assert facts(spec).needs_exp, spec
     assert facts("gelu").cost == "one transcendental"
+    # What is made of parameters alone is computed once, not for each element.
+    assert facts("pfplus").cost == "arithmetic" and not facts("pfplus").needs_exp
+    assert facts("snake_beta").cost == "one transcendental" and not facts("snake_beta").needs_exp
+    assert "_softmax" not in facts("convex_combination").operations
 
 
 # What E[f(z)], E[f(z)^2] and E[f'(z)^2] are by mpmath, from the formula and its exact derivative.

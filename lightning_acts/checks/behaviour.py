@@ -249,7 +249,6 @@ def _state_dict(subject: Subject) -> None:
             parameter.add_(0.01)
     buffer = io.BytesIO()
     torch.save(source.state_dict(), buffer)
-    buffer.seek(0)
     # Into one that has not seen an input, too.
     for target in (subject.fresh(), build(subject.definition, subject.given).eval()):
         buffer.seek(0)
