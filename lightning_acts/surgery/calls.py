@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def _clamp(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> App
     high = kwargs.get("max", args[2] if len(args) > 2 else None)
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         return None
-    name = {_RELU: "relu", _RELU6: "relu6"}.get((low, high))
+    name = {_RELU: "relu", _RELU6: "relu6"}.get((low, None if high == math.inf else high))
     return None if name is None else Applied(registry.info(name), name, "a clamp, which may limit something else")
 
 

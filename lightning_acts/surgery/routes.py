@@ -313,7 +313,7 @@ def _consumed(site: Written) -> Iterator[ast.AST]:
 
 
 def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
-    """An operator of ATen or a TorchScript function: reported, as it is out of reach."""
+    """What is out of reach, and reported: an operator of ATen, a TorchScript function, a formula that is written out."""
     if isinstance(value, torch.jit.ScriptFunction):
         name, spec, why = str(value.name), UNKNOWN_ACTIVATION, "a TorchScript function is compiled code"
     elif isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
@@ -322,10 +322,13 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
         if found is None:
             return None
         spec, why = found.spec, "an operator of ATen, called past torch's functions"
+    elif value in (torch.erf, torch.special.erf):
+        name, spec, why = "erf", UNKNOWN_ACTIVATION, "part of a formula that is written out, such as that of GELU"
     else:
         return None
+    callee = name_of(value) if name == "erf" else str(value)
     location = f"{scope.function.__code__.co_filename}:{node.lineno}"
-    return Call(Route((step_to(node, scope),), str(value)), name, "function", spec, None, location, obstacle=why)
+    return Call(Route((step_to(node, scope),), callee), name, "function", spec, None, location, obstacle=why)
 
 
 def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:

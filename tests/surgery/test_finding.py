@@ -253,3 +253,23 @@ def test_a_compiled_function_within_a_forward() -> None:
 def test_patterns_that_match_nothing_are_noted() -> None:
     report = acts.swap(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), {"relu": "mish"}, exclude="haed.*")
     assert report.notes == ("exclude='haed.*' matches no site",)
+
+
+class GeluByHand(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.act = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.a(x)
+        return self.act(self.b(x * 0.5 * (1.0 + torch.erf(x / 2.0**0.5)))).clamp(0.0, float("inf"))
+
+
+def test_a_formula_that_is_written_out_is_reported() -> None:
+    report = acts.swap(GeluByHand(), {"relu": "mish"}, example_input=torch.randn(2, 4))
+    assert [entry.site.path for entry in report.swapped] == ["act"]
+    left = {entry.site.path: (entry.site.activation, entry.site.role) for entry in report.left}
+    assert left == {"erf/0": ("unknown activation", "hidden"), "clamp/0": ("relu", "output")}
+    with pytest.raises(acts.SwapError, match="formula that is written out"):
+        acts.swap(GeluByHand(), {"unknown activation": "mish"})
