@@ -18,9 +18,9 @@ from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
-from lightning_acts.surgery.rewriting import obstacle, reading_of, routes_of
+from lightning_acts.surgery.rewriting import base_of, obstacle, reading_of, routes_of
 from lightning_acts.surgery.roles import chain_to, is_metric, role_of
-from lightning_acts.surgery.routes import Route, function_name
+from lightning_acts.surgery.routes import Route, forget_changed, function_name
 from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
@@ -145,6 +145,8 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
         site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
     activations = {located.module: located.site.activation for located in modules}
+    others = (module for module in model.modules() if module not in activations and not is_metric(module))
+    forget_changed({base_of(type(module)) for module in others})
     observation = Observation()
     if example_input is not None:
         observation = observe(model, example_input, activations)

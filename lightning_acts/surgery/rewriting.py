@@ -22,6 +22,7 @@ from lightning_acts.surgery.routes import (
     Reading,
     Route,
     Step,
+    forget_changed,
     function_name,
     function_named,
     may_apply,
@@ -253,6 +254,8 @@ def _direct(site: Written, name: str, scope: Scope, visit: Callable[[ast.expr], 
     module = _attribute(owner, name)
     if not _writes_back(site, scope):
         return _called(module, visit(site.input))
+    if any(isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.Yield)) for part in ast.walk(site.input)):
+        raise SourceError(f"it writes into {ast.unparse(site.input)}, which must not be evaluated twice")
     # Whoever else holds the input sees what the original has written there.
     clone = _called(ast.Attribute(visit(site.input), "clone", ast.Load()))
     return _called(ast.Attribute(visit(site.input), "copy_", ast.Load()), _called(module, clone))
@@ -446,6 +449,7 @@ def _setstate(self: nn.Module, state: Any) -> None:
 
 
 def _new(base: Any, routes: Routes, *args: Any) -> nn.Module:
+    forget_changed([base])
     try:
         cls = rewritten_class(base, routes, read(base))
     except SourceError as error:

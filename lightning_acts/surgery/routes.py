@@ -12,7 +12,7 @@ import functools
 import sys
 import types
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -147,11 +147,13 @@ class Reading:
 def read(cls: type[nn.Module]) -> Reading:
     """What the forward of a class, and whatever it reaches, holds in its source."""
     key: Any = cls  # mypy takes a class of modules for not hashable
-    reading = _read(key, registry.version())
-    if not reading.holds(cls):
+    return _read(key, registry.version())
+
+
+def forget_changed(classes: Iterable[type[nn.Module]]) -> None:
+    """Let classes be read again, if one of them is no more what was read."""
+    if not all(read(cls).holds(cls) for cls in classes):
         _read.cache_clear()
-        reading = _read(key, registry.version())
-    return reading
 
 
 @functools.lru_cache(maxsize=4096)

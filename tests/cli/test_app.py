@@ -230,7 +230,7 @@ class TestSwap:
         invoke("swap", "hf:bert", "--map", "gelu=relu", "--weights", "default", "--input", "1,4:long", "--out", "new")
         assert {"config.json", "model.safetensors", "swap.json"} <= {path.name for path in (tmp_path / "new").iterdir()}
         sites = json.loads(invoke("inspect", "hf:new", "--json").stdout)
-        assert [site["activation"] for site in sites if site["role"] != "attention"] == ["relu", "relu", "tanh"]
+        assert [site["activation"] for site in sites] == ["relu", "relu", "tanh", *["softmax(dim=-1)"] * 2]
 
 
 def test_pairs() -> None:

@@ -141,3 +141,20 @@ class TestDefinedAnew:
         assert torch.equal(swapped(x), before)
         report.undo()
         assert type(swapped) is Patched and torch.equal(swapped(x), F.relu(swapped.layer(x)) * 2)
+
+
+class OneAfterTheOther(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        states, order = [self.layer(x), self.layer(x) + 1], iter([0, 1])
+        F.relu_(states[next(order)])
+        return states[0] + states[1] + next(order)
+
+
+def test_what_is_written_to_is_evaluated_once_or_left_alone() -> None:
+    model, x = OneAfterTheOther(), torch.randn(4, 3)
+    before = model(x)
+    with pytest.raises(
+        acts.SwapError, match=r"it writes into states\[next\(order\)\], which must not be evaluated twice"
+    ):
+        acts.swap(model, {"relu": "mish"})
+    assert torch.equal(model(x), before)
