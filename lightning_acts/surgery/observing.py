@@ -270,7 +270,16 @@ def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
         ]
         if within:  # a function or a lambda that is defined there, however it came to be called
             frame, inner = inner[within[-1]], inner[within[-1] + 1 :]
-        node = _node_that_runs(frame, scope, None if inner else way.function)
+        try:
+            node = _node_that_runs(frame, scope, None if inner else way.function)
+        except SourceError:
+            # Where a method of the owner runs further in, that one is enough; the trial tells whether it is the way.
+            methods = [index for index, other in enumerate(inner) if _runs_method_of(other, way.owner)]
+            method = _method_with(type(way.owner), inner[methods[-1]].f_code) if methods else None
+            if method is None:
+                raise
+            path, frame, inner = [(method, ())], inner[methods[-1]], inner[methods[-1] + 1 :]
+            continue
         if not inner or _handed_on_in(node, way.function, scope) is not None:
             return scope, path[-1][1], node
         hop = _hop(node, scope, frame, inner, way.owner)

@@ -53,8 +53,8 @@ class Plan:
         >>> import lightning_acts as acts
         >>> from torch import nn
         >>> report = acts.swap(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), {"relu": "mish"})
-        >>> report.plan.sites
-        (PlannedSite(paths=('1',), original='relu', replacement='mish'),)
+        >>> [(site.paths, site.original, site.replacement) for site in report.plan.sites]
+        [(('1',), 'relu', 'mish')]
         >>> acts.Plan.from_dict(report.plan.to_dict()) == report.plan
         True
     """
