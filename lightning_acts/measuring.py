@@ -309,6 +309,9 @@ def _values(module: nn.Module, x: Tensor) -> Tensor:
     return y
 
 
+# A fact is kept, and may be asked for first where gradients are off.
+@torch.inference_mode(False)
+@torch.enable_grad()
 def _curve(module: nn.Module, x: Tensor, order: int = 1) -> tuple[Tensor, Tensor]:
     """The derivatives of the orders ``order - 1`` and ``order``."""
     points = x.clone().requires_grad_()

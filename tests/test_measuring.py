@@ -178,3 +178,11 @@ def test_a_function_without_derivative_or_curve(clean_registry: None) -> None:
     assert str(acts.info("fails_of_a_test")).startswith("fails_of_a_test")
     measured = acts.info("detached_of_a_test").measured
     assert measured is not None and measured.range == (0, math.inf) and measured.backward_gain is None
+
+
+def test_facts_asked_for_without_gradients_are_the_same() -> None:
+    definition = acts.info("selu")
+    with torch.no_grad():
+        measured = measure(definition)
+    assert measured is not None and [at for at, _ in measured.kinks] == [0.0]
+    assert measured.smoothness == definition.measured.smoothness
