@@ -107,6 +107,7 @@ class TestChannels:
 
     def test_a_lazy_one_trains_from_its_first_input_on(self) -> None:
         model = nn.Sequential(nn.Linear(2, 3), acts.create("srelu"))
+        nn.init.ones_(model[0].weight)  # what reaches srelu lies where ar is its slope
         model(torch.ones(1, 2))
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
         before = model[1].ar.detach().clone()
