@@ -13,13 +13,14 @@ import torch
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
+from lightning_acts import registry
 from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, reading_of, routes_of
-from lightning_acts.surgery.roles import chain_to, is_metric, role_of
+from lightning_acts.surgery.roles import chain_to, is_bounded, is_metric, role_of
 from lightning_acts.surgery.routes import Route, forget_changed, function_name
 from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Role, Site, type_name
@@ -50,6 +51,7 @@ class CallSite:
     route: Route
     name: str
     obstacle: str | None = None
+    is_formula: bool = False
 
     def why_not(self) -> str | None:
         """Why the call can't be replaced; None where it can."""
@@ -193,19 +195,29 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
             index = indices[call.name]
             indices[call.name] += 1
             path = f"{plain_path(name)}/{call.name}/{index}".lstrip("/")
-            role, reason = _role_of_call(entry, flow)
+            role, reason = _role_of_call(entry, model, name, flow)
             count = entry.count if flow is not None else None
             site = Site(path, (path,), call.kind, call.spec, role, reason, call.route.callee, count, call.location)
-            yield CallSite(site, module, name, call.route, f"{call.name}_{index}", entry.obstacle or call.obstacle)
+            yield CallSite(
+                site, module, name, call.route, f"{call.name}_{index}", entry.obstacle or call.obstacle, call.is_formula
+            )
 
 
-def _role_of_call(entry: SeenCall, flow: Flow | None) -> tuple[Role, str]:
-    doubt = entry.call.doubtful
+def _role_of_call(entry: SeenCall, model: nn.Module, name: str, flow: Flow | None) -> tuple[Role, str]:
+    call = entry.call
+    chain: list[tuple[nn.Module, str | None]] = []
+    if call.is_returned:
+        chain = [*(chain_to(model, name) if name else []), (entry.owner, None)]
     if flow is None or not entry.count:
-        return ("output", f"in doubt: {doubt}") if doubt else role_of(entry.call.spec, ())
-    if doubt and not flow.feeds_layers(id(entry)):
-        return "output", f"in doubt: {doubt}, and its result goes into no layer"
-    return role_of(entry.call.spec, (), flow.role_of(id(entry)))
+        if call.doubtful:
+            return "output", f"in doubt: {call.doubtful}"
+        role, reason = role_of(call.spec, chain)
+        if call.gates_itself and role == "hidden" and is_bounded(registry.definition_of(call.spec)):
+            return "gate", "multiplied with its own input, as part of another activation"
+        return role, reason
+    if call.doubtful and not flow.feeds_layers(id(entry)):
+        return "output", f"in doubt: {call.doubtful}, and its result goes into no layer"
+    return role_of(call.spec, chain, flow.role_of(id(entry)))
 
 
 def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[Located]:

@@ -18,7 +18,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from lightning_acts.surgery.calls import Applied, Written, applied, is_candidate, name_of, written
+from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
+from lightning_acts.surgery.composites import ERFS
+from lightning_acts.surgery.expressions import Written, written
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.rewriting import base_of, reading_of
@@ -82,6 +84,7 @@ class FunctionObserver(TorchFunctionMode):
         self.activation_modules = set(activation_modules)
         self.flow = flow
         self.number = 0  # of the pass
+        self._formulas = set().union(*(reading_of(type(module)).formulas for module in model.modules()))
         self._by_frames: dict[Hashable, SeenCall | None] = {}
         self._by_route: dict[Hashable, SeenCall] = {}
 
@@ -96,14 +99,16 @@ class FunctionObserver(TorchFunctionMode):
         kwargs = kwargs or {}
         if torch.compiler.is_compiling():
             return func(*args, **kwargs)
-        seen = self._note(func, args, kwargs) if is_candidate(func) else None
+        seen = None
+        if is_candidate(func) or self._may_end_formula(func, sys._getframe(1)):
+            seen = self._note(func, args, kwargs)
         result = func(*args, **kwargs)
         if self.flow is not None:
             self.flow.saw(func, args, kwargs, result)
             if seen is not None:
-                # What x * sigmoid(x) makes of the sigmoid, the flow tells itself.
-                found = applied(func, args, kwargs)
-                given = args[0] if args else kwargs.get("input")
+                given = next((arg for arg in args if isinstance(arg, torch.Tensor)), kwargs.get("input"))
+                # Its arguments may be others than before.
+                found = None if seen.call.is_formula else applied(func, args, kwargs)
                 self.flow.mark(id(seen), found.spec if found else seen.call.spec, given, result)
         return result
 
@@ -114,7 +119,7 @@ class FunctionObserver(TorchFunctionMode):
         # A callee that is only known when it runs may be another one the next time.
         key = (id(way.owner), func, way.maker, *((frame.f_code, frame.f_lasti) for frame in way.frames))
         if key not in self._by_frames:
-            seen = _seen(way, func, args, kwargs)
+            seen = _seen(way, func, args, kwargs, self._formulas)
             if seen is not None and seen.call.route.steps:
                 seen = self._by_route.setdefault((id(way.owner), seen.call.route), seen)
             elif seen is not None:
@@ -125,6 +130,16 @@ class FunctionObserver(TorchFunctionMode):
             found.counts += [0] * (self.number - len(found.counts) + 1)
             found.counts[self.number] += 1
         return found
+
+    def _may_end_formula(self, func: Callable[..., Any], frame: FrameType | None) -> bool:
+        """Whether a function is called where formulas compute activations: the last one in a formula is its run."""
+        if func in ERFS:
+            return True  # in a function that only a run leads to
+        if not self._formulas:
+            return False
+        while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
+            frame = frame.f_back
+        return frame is not None and any(_contains(code, original(frame.f_code)) for code in self._formulas)
 
     def _way(self, frame: FrameType | None) -> _Way | None:
         """The frames between a call and the method of the module that it belongs to; None within an activation."""
@@ -196,9 +211,15 @@ def _method_with(cls: type[nn.Module], code: CodeType) -> Scope | None:
     return next((scope for scope in scopes if scope.function.__code__ is code), None)
 
 
-def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> SeenCall | None:
-    found = applied(func, args, kwargs)
-    given = args[0] if args else kwargs.get("input")
+def _seen(
+    way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any], formulas: set[CodeType]
+) -> SeenCall | None:
+    """The call of an activation; where it is a part of a formula, its last part stands for all.
+
+    ``formulas`` is the code of functions that hold some: it grows.
+    """
+    found = applied(func, args, kwargs) if is_candidate(func) else None
+    given = next((arg for arg in args if isinstance(arg, torch.Tensor)), kwargs.get("input"))
     is_real = isinstance(given, torch.Tensor) and given.is_floating_point()
     unfit = None if is_real else f"its input is of type {getattr(given, 'dtype', type(given).__name__)}, for which few activations are made"  # fmt: skip
     try:
@@ -206,9 +227,13 @@ def _seen(way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, A
             raise SourceError(way.obstacle)
         scope, prefix, node = _trace(replace(way, function=func))
         site = _written_around(node, scope) or _handed_on(node, func, scope)
+        if site is not None and site.composite is not None:
+            formulas.add(scope.function.__code__)
+            if site.node is not node:
+                return None
         if site is not None:
             call = call_at(site, scope, prefix)
-            # The arguments are known now; those of x * sigmoid(x) are the sigmoid's.
+            # The arguments are known now; those of a formula's last part are its own.
             spec = found.spec if found is not None and site.applied.definition is found.definition else call.spec
             return SeenCall(way.owner, replace(call, spec=spec), unfit)
         if found is None:
@@ -246,9 +271,15 @@ def _handed_on_in(node: ast.expr, function: Any, scope: Scope) -> Written | None
 
 
 def _written_around(node: ast.expr, scope: Scope) -> Written | None:
-    parent = scope.source.parents.get(node)
-    whole = written(parent, scope) if isinstance(parent, ast.BinOp) else None
-    return whole or written(node, scope)
+    """What an expression applies, or the formula of which it is a part."""
+    site = written(node, scope)
+    around = scope.source.parents.get(node)
+    while isinstance(around, ast.expr):
+        whole = written(around, scope)
+        if whole is not None and whole.composite is not None and node in whole.composite.parts():
+            site = whole
+        around = scope.source.parents.get(around)
+    return site
 
 
 def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:

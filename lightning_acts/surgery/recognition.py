@@ -7,6 +7,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,18 +73,26 @@ def _by_curve(module: nn.Module) -> str | None:
         return None  # an identity, a scale, a shift
     if next(module.parameters(), None) is not None:
         return UNKNOWN  # a learnable activation and a fixed one are different, whatever the curve
+    return _named(curve, _TOLERANCE, _TOLERANCE) or UNKNOWN
+
+
+def recognise_function(function: Callable[[Tensor], Any], relative: float, absolute: float) -> str | None:
+    """The spec of the activation that a deterministic function of one tensor computes, within tolerances; None if unknown."""
+    curve = _curve(function)
+    return None if curve is None or _is_affine(curve) else _named(curve, relative, absolute)
+
+
+def _named(curve: Tensor, relative: float, absolute: float) -> str | None:
     specs, known = _known_curves(registry.version())
-    (matching,) = _close(known, curve).all(1).nonzero(as_tuple=True)
-    if len(matching):
-        return str(specs[int(matching[0])])
-    return _fitted(curve) or UNKNOWN
+    (matching,) = _close(known, curve, relative, absolute).all(1).nonzero(as_tuple=True)
+    return str(specs[int(matching[0])]) if len(matching) else _fitted(curve, relative, absolute)
 
 
-def _close(one: Tensor, other: Tensor) -> Tensor:
-    return torch.isclose(one, other, rtol=_TOLERANCE, atol=_TOLERANCE, equal_nan=True)
+def _close(one: Tensor, other: Tensor, relative: float, absolute: float) -> Tensor:
+    return torch.isclose(one, other, rtol=relative, atol=absolute, equal_nan=True)
 
 
-def _fitted(curve: Tensor) -> str | None:
+def _fitted(curve: Tensor, relative: float, absolute: float) -> str | None:
     """The spec of a family whose one parameter a point of the curve tells, if the whole curve agrees."""
     x, lowest, middle = -10.0, float(curve[0]), float(curve[curve.numel() // 2])
     estimates: dict[str, tuple[str, Callable[[], float]]] = {
@@ -98,7 +107,7 @@ def _fitted(curve: Tensor) -> str | None:
             fitted = _curve(registry.create(spec).double().eval())
         except (ArithmeticError, ValueError):  # no value, or none that is allowed
             continue
-        if fitted is not None and _close(fitted, curve).all():
+        if fitted is not None and _close(fitted, curve, relative, absolute).all():
             return str(spec)
     return None
 
@@ -115,8 +124,8 @@ def _grid() -> Tensor:
     return 9.0 * steps + steps**3
 
 
-def _curve(probe: nn.Module) -> Tensor | None:
-    """The values of an elementwise, deterministic module on the grid; None for any other module."""
+def _curve(probe: Callable[[Tensor], Any]) -> Tensor | None:
+    """The values of an elementwise, deterministic function on the grid; None for any other."""
     grid = _grid()
     part = grid[: grid.numel() // 2].flip(0)
     try:

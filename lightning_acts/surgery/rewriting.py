@@ -17,7 +17,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_acts.surgery.calls import Written, named, written
+from lightning_acts.surgery.calls import named
+from lightning_acts.surgery.expressions import Written, written
 from lightning_acts.surgery.routes import (
     Reading,
     Route,
@@ -265,14 +266,19 @@ def _writes_back(site: Written, scope: Scope) -> bool:
     """Whether the input, as a variable, goes on being used after a call that works in place."""
     parent = scope.source.parents.get(site.node)
     discarded = isinstance(parent, ast.Expr)
-    if not (site.is_in_place or discarded) or not isinstance(site.input, (ast.Name, ast.Attribute, ast.Subscript)):
+    if site.is_in_place is False and not discarded:
+        return False
+    if not isinstance(site.input, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
     if isinstance(parent, ast.Return):
         return False
     targets = parent.targets if isinstance(parent, ast.Assign) else []
     if any(ast.unparse(target) == ast.unparse(site.input) for target in targets):
         return False
-    return discarded or not isinstance(site.input, ast.Name) or _is_read_later(site.input.id, site.node, scope)
+    goes_on = discarded or not isinstance(site.input, ast.Name) or _is_read_later(site.input.id, site.node, scope)
+    if goes_on and site.is_in_place is None:
+        raise SourceError(f"whether it writes into {ast.unparse(site.input)}, which is used again, only a run tells")
+    return goes_on
 
 
 _REPEATED = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

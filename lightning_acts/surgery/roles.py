@@ -15,6 +15,8 @@ from lightning_acts import registry
 from lightning_acts.definition import Definition
 from lightning_acts.surgery.site import UNKNOWN, Role
 
+Chain = Sequence[tuple[nn.Module, str | None]]
+
 # Attribute names by which authors call the activation between two layers.
 _HIDDEN_NAMES = ("act", "activation", "nonlin", "non_lin")
 # Parts of class names whose bounded activations multiply something.
@@ -23,15 +25,15 @@ _GATING_CLASSES = ("squeeze", "excit", "attention", "attn", "gate", "gating", "e
 
 def role_of(
     activation: str,
-    chain: Sequence[tuple[nn.Module, str]],
+    chain: Chain,
     flow: tuple[Role | None, str] | None = None,
 ) -> tuple[Role, str]:
     """The role of a site, and why: what the data flow says, else what the structure shows.
 
     Args:
         activation: Its spec, or ``"unknown activation"``.
-        chain: From the model down to the site: each parent with the name of the child that leads on; empty for a
-            call in a forward.
+        chain: From the model down to the site: each parent with the name of the child that leads on. That of a call
+            ends with its module and None, if the forward returns its result; of any other call it is empty.
         flow: What :meth:`Flow.role_of` says; None where no pass was traced.
     """
     role, reason = _by_structure(activation, chain)
@@ -42,7 +44,7 @@ def role_of(
     return flow[0], flow[1]
 
 
-def _by_structure(activation: str, chain: Sequence[tuple[nn.Module, str]]) -> tuple[Role, str]:
+def _by_structure(activation: str, chain: Chain) -> tuple[Role, str]:
     if activation == UNKNOWN:
         return "hidden", "no other role is known"
     definition = registry.definition_of(activation)
@@ -66,11 +68,11 @@ def _by_structure(activation: str, chain: Sequence[tuple[nn.Module, str]]) -> tu
     return _gate_or_hidden(chain, *chain[-1])
 
 
-def _is_in_pooler(chain: Sequence[tuple[nn.Module, str]]) -> bool:
+def _is_in_pooler(chain: Chain) -> bool:
     return bool(chain) and "pooler" in type(chain[-1][0]).__name__.lower()
 
 
-def _gate_or_hidden(chain: Sequence[tuple[nn.Module, str]], parent: nn.Module, name: str) -> tuple[Role, str]:
+def _gate_or_hidden(chain: Chain, parent: nn.Module, name: str | None) -> tuple[Role, str]:
     for container, child in reversed(chain):
         if not isinstance(container, nn.Sequential):
             break
@@ -79,18 +81,20 @@ def _gate_or_hidden(chain: Sequence[tuple[nn.Module, str]], parent: nn.Module, n
     kind = type(parent).__name__
     if any(part in kind.lower() for part in _GATING_CLASSES):
         return "gate", f"values in [0, 1], in a {kind}"
+    if name is None:
+        return "gate", f"in doubt: values in [0, 1], returned by a {kind}"
     if name.lower().startswith(_HIDDEN_NAMES):
         return "hidden", f"named {name!r} in a {kind}"
     return "gate", f"in doubt: values in [0, 1], named {name!r} in a {kind}"
 
 
-def _ends(chain: Sequence[tuple[nn.Module, str]]) -> str | None:
+def _ends(chain: Chain) -> str | None:
     """Words for what a site is the last module of; None if something with parameters comes after it."""
     for depth in range(len(chain) - 1, -1, -1):
         parent, name = chain[depth]
         if not _has_parameters_after(parent, name):
             continue
-        ended = parent._modules[name]
+        ended = parent._modules[name or ""]
         # A LightningModule of a generator and a discriminator has two networks, each with an output of its own.
         if depth == 0 and depth < len(chain) - 1 and _is_network_of_its_own(parent, ended):
             return f"last of {name!r}"
@@ -104,7 +108,9 @@ def _is_network_of_its_own(root: nn.Module, network: nn.Module | None) -> bool:
     return sum(type(sibling) is type(network) for sibling in root.children()) == 1
 
 
-def _has_parameters_after(parent: nn.Module, name: str) -> bool:
+def _has_parameters_after(parent: nn.Module, name: str | None) -> bool:
+    if name is None:
+        return False
     names = list(parent._modules)
     following = (parent._modules[after] for after in names[names.index(name) + 1 :])
     return any(_is_layer(module) for module in following if module is not None)

@@ -21,7 +21,9 @@ import torch.fx
 from torch import nn
 
 from lightning_acts import registry
-from lightning_acts.surgery.calls import Written, applied, is_candidate, is_method, name_of, written
+from lightning_acts.surgery.calls import applied, is_candidate, is_method, name_of
+from lightning_acts.surgery.composites import gates_its_input
+from lightning_acts.surgery.expressions import Written, written
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import (
@@ -87,7 +89,10 @@ class Call:
         spec: The activation.
         doubtful: Why it may be no activation; None where that is certain.
         location: ``file:line``.
+        is_formula: Whether it is written out as a formula.
         hands_on: Whether the function is not called there, but handed on.
+        gates_itself: Whether the result is multiplied with its own input, by a formula that is no known activation.
+        is_returned: Whether the result is what the method of the module returns.
         obstacle: Why it can't be replaced; None where it may be.
     """
 
@@ -97,7 +102,10 @@ class Call:
     spec: str
     doubtful: str | None
     location: str
+    is_formula: bool = False
     hands_on: bool = False
+    gates_itself: bool = False
+    is_returned: bool = False
     obstacle: str | None = None
 
 
@@ -128,6 +136,7 @@ class Reading:
         obstacle: Why none of its calls can be replaced; None where they can.
         methods: The methods that were read, by name, as they stood in the class.
         functions: The functions that were referred to, each with where.
+        formulas: The code of the functions in which formulas compute activations.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -136,6 +145,7 @@ class Reading:
     obstacle: str | None = None
     methods: dict[str, Any] = field(default_factory=dict)
     functions: list[tuple[Scope, ast.expr, Any]] = field(default_factory=list)
+    formulas: set[types.CodeType] = field(default_factory=set)
 
     def holds(self, cls: type[nn.Module]) -> bool:
         """Whether the class and the functions are what they were: a notebook defines them anew, patches set others."""
@@ -173,7 +183,7 @@ def _read(cls: Any, version: int) -> Reading:
             except SourceError:
                 continue
             # What a decorator's own function calls is the next of them.
-            reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes], reading.functions)
+            reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes], reading)
             _read_habits(source, scope, reading)
     reading.calls = list(dict.fromkeys(reading.calls))
     return reading
@@ -266,12 +276,10 @@ def with_twin(value: Any, function: Function, twin: Function) -> Any:
     return copied_object
 
 
-def _calls_in(
-    scope: Scope, methods: list[str] | None, path: Sequence[Function], referred: list[tuple[Scope, ast.expr, Any]]
-) -> Iterator[Call]:
+def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function], reading: Reading) -> Iterator[Call]:
     """The calls within a function and the functions that it refers to.
 
-    Names of methods are added to ``methods``, references to functions to ``referred``.
+    Names of methods are added to ``methods``, references to functions and formulas to ``reading``.
     """
     try:
         source = scope.source
@@ -282,13 +290,15 @@ def _calls_in(
         if (site := written(node, scope)) is not None:
             if site.node not in inside:
                 yield call_at(site, scope)
+                if site.composite is not None:
+                    reading.formulas.add(scope.function.__code__)
             # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
             inside.update(_consumed(site))
         if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
         value = scope.resolve(node)
         if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
-            referred.append((scope, node, value))
+            reading.functions.append((scope, node, value))
         if node in inside or value is UNKNOWN:
             continue
         if (sealed := _sealed(value, node, scope)) is not None:
@@ -303,12 +313,14 @@ def _calls_in(
         if helper is None or helper.function in path or len(path) >= _DEEPEST or not may_apply(helper.function):
             continue
         step = step_to(node, scope)
-        for call in _calls_in(helper, methods if helper.is_method else None, (*path, helper.function), referred):
+        for call in _calls_in(helper, methods if helper.is_method else None, (*path, helper.function), reading):
             yield replace(call, route=replace(call.route, steps=(step, *call.route.steps)))
 
 
 def _consumed(site: Written) -> Iterator[ast.AST]:
-    if isinstance(site.node, ast.Call):
+    if site.composite is not None:
+        yield from site.composite.parts()
+    elif isinstance(site.node, ast.Call):
         yield from ast.walk(site.node.func) if site.kind == "function" else ()
     else:
         yield from (node for node in ast.walk(site.node) if node is not site.node)
@@ -359,13 +371,57 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
     """The call that is written at the end of some steps."""
     return Call(
         Route((*prefix, step_to(site.node, scope)), name_of(site.function)),
-        site.applied.definition.name if isinstance(site.node, ast.BinOp) else call_name(site.function),
+        call_name(site.function) if site.composite is None else site.applied.definition.name,
         site.kind,
         site.applied.spec,
         site.applied.doubtful,
         f"{scope.function.__code__.co_filename}:{site.node.lineno}",
+        is_formula=site.composite is not None,
         hands_on=isinstance(site.node, (ast.Name, ast.Attribute)),
+        gates_itself=gates_its_input(site.node, scope),
+        is_returned=not prefix and _is_returned(site.node, scope),
     )
+
+
+# Through these a value comes to where the whole expression goes.
+_PASSING = (ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.UnaryOp, ast.Attribute, ast.IfExp, ast.NamedExpr)
+
+
+def _is_returned(node: ast.expr, scope: Scope) -> bool:
+    """Whether the forward returns what an expression gives: at once, scaled, reshaped, or by way of a variable."""
+    if scope.function.__name__ not in ("forward", "__call__"):
+        return False
+    parents = scope.source.parents
+    child: ast.AST = node
+    parent = parents.get(child)
+    while isinstance(parent, _PASSING) or _is_method_of(child, parent):
+        assert parent is not None
+        child, parent = parent, parents.get(parent)
+    if isinstance(parent, ast.Return):
+        return _is_within_no_other(parent, scope)
+    if not isinstance(parent, ast.Assign) or not all(isinstance(target, ast.Name) for target in parent.targets):
+        return False
+    names = {target.id for target in parent.targets if isinstance(target, ast.Name)}
+    uses = [
+        other
+        for other in scope.source.walk()
+        if isinstance(other, ast.Name) and other.id in names and other.lineno > (parent.end_lineno or parent.lineno)
+    ]
+    return bool(uses) and all(isinstance(use.ctx, ast.Load) and _is_returned(use, scope) for use in uses)
+
+
+def _is_method_of(value: ast.AST, parent: ast.AST | None) -> bool:
+    """Whether a call or a subscript takes nothing but the value: ``value.view(-1)``, ``value[0]``."""
+    return (isinstance(parent, ast.Call) and parent.func is value and isinstance(value, ast.Attribute)) or (
+        isinstance(parent, ast.Subscript) and parent.value is value
+    )
+
+
+def _is_within_no_other(node: ast.AST, scope: Scope) -> bool:
+    while (node := scope.source.parents.get(node, scope.source.node)) is not scope.source.node:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            return False
+    return True
 
 
 def call_name(callee: Any) -> str:
@@ -459,6 +515,8 @@ _WORDS = frozenset(
         "softmin",
         "gumbel_softmax",
         "threshold",
+        "erf",
+        "exp",
     ]
 )
 

@@ -10,6 +10,7 @@ model must compute after a swap. Parameters have the same names in both.
 from __future__ import annotations
 
 import functools
+import math
 import operator
 import types
 import warnings
@@ -759,11 +760,123 @@ class TimesSigmoid(nn.Module):
         return x * torch.sigmoid(x)
 
 
-@case("x * torch.sigmoid(x)", Once, swapped="silu", original=TimesSigmoid, kinds="")
+@case("x * torch.sigmoid(x)", Once, swapped="silu", original=TimesSigmoid)
 class ComposedSilu(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
         return self.b(h * torch.sigmoid(h))
+
+
+class Formula(nn.Module):
+    """A formula as a module."""
+
+    def __init__(self, compute: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.compute = compute
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.compute(x)
+
+
+def formula(compute: Callable[[Tensor], Tensor]) -> Make:
+    return functools.partial(Formula, compute)
+
+
+@case("x.mul(x.sigmoid())", Once, swapped="silu", original=TimesSigmoid)
+class ComposedByMethods(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.b(h.mul(h.sigmoid()))
+
+
+class ReadsWhatWasWritten(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.act(self.a(x))
+        return self.b(h) + h
+
+
+@case("x.mul_(x.sigmoid()), read again", ReadsWhatWasWritten, swapped="silu", original=TimesSigmoid, same_operations=False)  # fmt: skip
+class ComposedInPlace(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        y = h.mul_(h.sigmoid())
+        return self.b(y) + h
+
+
+@case("GELU by erf", Once, swapped="gelu", original=formula(lambda h: 0.5 * h * (1.0 + torch.erf(h / math.sqrt(2.0)))))
+class GeluByErf(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.b(0.5 * h * (1.0 + torch.erf(h / math.sqrt(2.0))))
+
+
+ROOT = (2 / math.pi) ** 0.5
+
+
+@case(
+    "GELU by tanh, over several lines",
+    Once,
+    swapped="gelu(approximate=tanh)",
+    original=formula(lambda h: 0.5 * h * (1 + torch.tanh(ROOT * (h + 0.044715 * torch.pow(h, 3))))),
+)
+class GeluByTanh(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        h = (
+            0.5
+            * h
+            * (
+                1
+                + torch.tanh(
+                    ROOT * (h + 0.044715 * torch.pow(h, 3)),
+                )
+            )
+        )
+        return self.b(h)
+
+
+@case("hardswish by relu6", Once, swapped="hardswish", original=formula(lambda h: h * F.relu6(h + 3) / 6))
+class HardswishByRelu6(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        return self.b(h * F.relu6(h + 3, inplace=True) / 6)
+
+
+@case("softplus by exp", Once, swapped="softplus", original=formula(lambda h: torch.log1p(torch.exp(h))))
+class SoftplusByExp(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(torch.log1p(torch.exp(self.a(x))))
+
+
+@case("relu(layer(x)) ** 2", Once, swapped="squared_relu", original=formula(lambda h: F.relu(h) ** 2))
+class SquaredRelu(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.relu(self.a(x)) ** 2)
+
+
+@case("a formula in a helper of another file", Once, swapped="gelu", original=formula(nasty_helpers.gelu_by_erf))
+class FormulaElsewhere(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(nasty_helpers.gelu_by_erf(self.a(x)))
+
+
+@case("a formula in a looked up helper", Once, kinds="", swapped="gelu", original=formula(nasty_helpers.gelu_by_erf))
+class FormulaLookedUp(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(nasty_helpers.FORMULAS["gelu"](self.a(x)))
+
+
+class OnlyTheRelu(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(self.act(x))
+        return self.b(h * torch.tanh(0.3 * h))
+
+
+@case("a formula that is none that is known", OnlyTheRelu, swapped="relu tanh", left="multiplied with its own input")
+class UnknownFormula(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(F.relu(x))
+        return self.b(h * torch.tanh(0.3 * h))
 
 
 class Gated(Twin):

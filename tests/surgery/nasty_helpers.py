@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -38,6 +39,13 @@ class FarMixin:
 
 def activated(h: Tensor) -> Tensor:
     return F.relu(h)
+
+
+def gelu_by_erf(h: Tensor) -> Tensor:
+    return h * 0.5 * (1.0 + torch.erf(h / math.sqrt(2.0)))
+
+
+FORMULAS = {"gelu": gelu_by_erf}
 
 
 def activated_deeper(h: Tensor) -> Tensor:

@@ -255,7 +255,7 @@ def test_patterns_that_match_nothing_are_noted() -> None:
     assert report.notes == ("exclude='haed.*' matches no site",)
 
 
-class GeluByHand(nn.Module):
+class UnknownFormula(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
@@ -263,13 +263,14 @@ class GeluByHand(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.a(x)
-        return self.act(self.b(x * 0.5 * (1.0 + torch.erf(x / 2.0**0.5)))).clamp(0.0, float("inf"))
+        x = self.b(x * 0.4 * (1.0 + torch.erf(x / 2.0**0.5)))
+        return self.act(x).clamp(0.0, float("inf"))
 
 
-def test_a_formula_that_is_written_out_is_reported() -> None:
-    report = acts.swap(GeluByHand(), {"relu": "mish"}, example_input=torch.randn(2, 4))
+def test_a_formula_of_no_known_activation_is_reported() -> None:
+    report = acts.swap(UnknownFormula(), {"relu": "mish"}, example_input=torch.randn(2, 4))
     assert [entry.site.path for entry in report.swapped] == ["act"]
     left = {entry.site.path: (entry.site.activation, entry.site.role) for entry in report.left}
     assert left == {"erf/0": ("unknown activation", "hidden"), "clamp/0": ("relu", "output")}
     with pytest.raises(acts.SwapError, match="formula that is written out"):
-        acts.swap(GeluByHand(), {"unknown activation": "mish"})
+        acts.swap(UnknownFormula(), {"unknown activation": "mish"})

@@ -1,0 +1,216 @@
+"""Activations that are written out as formulas, such as ``x * torch.sigmoid(x)``: recognised by their curve, as modules are.
+
+An expression of one tensor, of numbers and of torch's elementwise functions is evaluated; nothing else is called.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lightning_acts import registry
+from lightning_acts.surgery.calls import definition_of
+from lightning_acts.surgery.recognition import recognise_function
+from lightning_acts.surgery.source import UNKNOWN, Scope
+
+# Constants such as sqrt(2 / pi) are written with eight digits or more; what is added to keep a divisor from zero is not
+# to be lost.
+_RELATIVE, _ABSOLUTE = 1e-8, 3e-9
+
+_OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+}
+_FUNCTIONS = {
+    function
+    for holder in (torch, Tensor, torch.special)
+    for name in (
+        "abs", "add", "clamp", "clamp_max", "clamp_min", "clip", "div", "erf", "exp", "expm1", "log", "log1p", "mul", "mul_",
+        "multiply", "neg", "pow", "reciprocal", "rsqrt", "sqrt", "square", "sub", "tensor",
+    )
+    if (function := getattr(holder, name, None)) is not None
+}  # fmt: skip
+_OF_NUMBERS = (math.sqrt, math.exp, math.log, math.pow, math.tanh, math.erf, math.cosh, math.sinh)
+
+
+@dataclass(frozen=True)
+class Composite:
+    """A formula that computes an activation.
+
+    Attributes:
+        spec: The activation.
+        input: The expression of its input: a variable, or what stands there just once.
+        functions: The activation functions, or those of a similar kind, of which it is made.
+        writes: Whether it writes into its input.
+    """
+
+    spec: str
+    input: ast.expr
+    functions: tuple[Any, ...]
+    writes: bool
+    _node: ast.expr
+
+    def parts(self) -> Iterator[ast.AST]:
+        """Everything within the formula but its input."""
+        given = set(ast.walk(self.input))
+        return (part for part in ast.walk(self._node) if part is not self._node and part not in given)
+
+
+def composite(node: ast.expr, scope: Scope) -> Composite | None:
+    """The activation that a formula computes; None where it is none that is known, or no formula of one tensor."""
+    formula = _Formula.of(node, scope)
+    if formula is None:
+        return None
+    is_certain = any(function not in _EXPONENTIALS for function in formula.functions)
+    inputs: list[tuple[Tensor, Tensor]] = []
+
+    def compute(x: Tensor) -> Any:
+        inputs.append((x, x.clone()))
+        return formula.value(node, x)
+
+    spec = recognise_function(compute, _RELATIVE, _ABSOLUTE)
+    if spec is None or not (is_certain or registry.definition_of(spec).module_class):
+        return None
+    writes = any(not torch.equal(given, before) for given, before in inputs)
+    return Composite(spec, formula.inputs[0], tuple(formula.functions), writes, node)
+
+
+def gates_its_input(node: ast.expr, scope: Scope) -> bool:
+    """Whether what an expression computes of a variable is multiplied with it: a part of some other activation."""
+    parents = scope.source.parents
+    around: ast.AST | None = node
+    while isinstance(around, ast.expr) and (formula := _Formula.of(around, scope)) is not None:
+        child, around = around, parents.get(around)
+        if isinstance(around, ast.BinOp) and isinstance(around.op, (ast.Mult, ast.Div)):
+            other = around.right if around.left is child else around.left
+            names = {part.id for part in ast.walk(other) if isinstance(part, ast.Name)}
+            if any(isinstance(given, ast.Name) and given.id in names for given in formula.inputs):
+                return True
+    return False
+
+
+_EXPONENTIALS = (torch.exp, Tensor.exp, torch.expm1, Tensor.expm1)
+ERFS = (torch.erf, Tensor.erf, torch.special.erf)
+
+
+@dataclass
+class _Formula:
+    """An expression of one tensor.
+
+    Attributes:
+        scope: Where it stands.
+        inputs: The expressions of the tensor: one, or the same variable several times.
+        functions: The functions in it that make it a candidate.
+    """
+
+    scope: Scope
+    inputs: list[ast.expr] = field(default_factory=list)
+    functions: list[Any] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, node: ast.expr, scope: Scope) -> _Formula | None:
+        if not isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call)):
+            return None
+        if not any(isinstance(part, ast.Call) for part in ast.walk(node)):
+            return None
+        formula = cls(scope)
+        formula.inputs = list(formula._leaves(node))
+        names = {given.id if isinstance(given, ast.Name) else None for given in formula.inputs}
+        if not formula.functions or len(names) != 1 or (None in names and len(formula.inputs) > 1):
+            return None
+        return formula
+
+    def _leaves(self, node: ast.expr) -> Iterator[ast.expr]:
+        """The expressions that the formula takes as given."""
+        parts = self._parts(node)
+        if parts is None:
+            yield node
+            return
+        for part in parts:
+            yield from self._leaves(part)
+
+    def _parts(self, node: ast.expr) -> list[ast.expr] | None:
+        """What an expression is computed of; None for what is taken as given."""
+        if isinstance(node, ast.Constant) or self._number(node) is not None:
+            return []
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            return [node.left, node.right]
+        if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
+            return [node.operand]
+        if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
+            return None
+        function, receiver = self._callee(node)
+        if function is None or any(isinstance(arg, ast.Starred) for arg in node.args):
+            return None
+        if function in _EXPONENTIALS or function in ERFS or _is_activation(function):
+            self.functions.append(function)
+        return [*receiver, *node.args, *(keyword.value for keyword in node.keywords)]
+
+    def _callee(self, node: ast.Call) -> tuple[Any, list[ast.expr]]:
+        """The function of torch or of numbers that is called, with the tensor of which it is a method."""
+        function = self.scope.resolve(node.func)
+        if function is not UNKNOWN:
+            return (function if _is_elementwise(function) else None), []
+        if not isinstance(node.func, ast.Attribute) or self.scope.resolve(node.func.value) is not UNKNOWN:
+            return None, []
+        method = getattr(Tensor, node.func.attr, None)
+        return (method if _is_elementwise(method) else None), [node.func.value]
+
+    def _number(self, node: ast.expr) -> float | None:
+        if not isinstance(node, (ast.Name, ast.Attribute)):
+            return None
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.scope.first:
+            return None  # an instance may have another one than its class
+        value = self.scope.resolve(node)
+        return value if isinstance(value, (int, float)) else None
+
+    def value(self, node: ast.expr, x: Tensor) -> Any:
+        """What the expression is for a tensor."""
+        number = self._number(node)
+        if number is not None:
+            return number
+        match node:
+            case _ if any(node is given for given in self.inputs):
+                return x
+            case ast.Constant():
+                return node.value
+            case ast.BinOp():
+                return _OPERATORS[type(node.op)](self.value(node.left, x), self.value(node.right, x))
+            case ast.UnaryOp():
+                return _OPERATORS[type(node.op)](self.value(node.operand, x))
+            case ast.Call():
+                function, receiver = self._callee(node)
+                args = [self.value(part, x) for part in (*receiver, *node.args)]
+                return function(*args, **{str(word.arg): self.value(word.value, x) for word in node.keywords})
+        raise AssertionError(ast.dump(node))
+
+
+def _is_activation(function: Any) -> bool:
+    definition = definition_of(function)
+    return definition is not None and definition.kind == "elementwise" and not definition.stochastic
+
+
+def _is_elementwise(function: Any) -> bool:
+    if isinstance(function, types.MethodType) or function is None:
+        return False
+    try:
+        return function in _FUNCTIONS or function in _OF_NUMBERS or _is_of_numpy(function) or _is_activation(function)
+    except TypeError:  # not hashable
+        return False
+
+
+def _is_of_numpy(function: Any) -> bool:
+    return type(function).__name__ == "ufunc" and type(function).__module__ == "numpy" and function.nin == 1

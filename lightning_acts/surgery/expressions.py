@@ -1,0 +1,199 @@
+"""What an expression in a forward applies: a call of an activation, or a formula that computes one."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lightning_acts import registry
+from lightning_acts.surgery.calls import (
+    CLAMPS,
+    MAXIMA,
+    Applied,
+    applied,
+    bound_arguments,
+    is_candidate,
+    is_method,
+    works_in_place,
+)
+from lightning_acts.surgery.composites import Composite, composite
+from lightning_acts.surgery.site import Kind
+from lightning_acts.surgery.source import UNKNOWN, Scope
+
+_ZEROS = (torch.zeros_like, torch.zeros)
+
+
+@dataclass(frozen=True)
+class Written:
+    """An activation as it is written in a forward.
+
+    Attributes:
+        node: The whole expression that applies it.
+        function: The function, or the module class of an instance that is made on the spot.
+        applied: What it computes, as far as the source tells.
+        input: The expression of its input; None where the call unpacks its arguments, or where there is no call.
+        kind: ``function`` or ``method``.
+        composite: The formula, where it is one.
+    """
+
+    node: ast.expr
+    function: Any
+    applied: Applied
+    input: ast.expr | None
+    kind: Kind
+    composite: Composite | None = None
+
+    @property
+    def is_in_place(self) -> bool | None:
+        """Whether it writes into its input; None where only a run tells."""
+        if self.composite is not None:
+            return self.composite.writes
+        if not isinstance(self.node, ast.Call) or isinstance(self.function, type):
+            return False
+        args, kwargs = _literals(self.node.args, self.node.keywords)
+        return works_in_place(self.function, bound_arguments(self.function, args, kwargs))
+
+
+def written(node: ast.expr, scope: Scope) -> Written | None:
+    """The activation that an expression applies, or hands on as a function, if the source tells which one it is."""
+    if isinstance(node, (ast.Name, ast.Attribute)):
+        return _handed_on(node, scope)
+    if isinstance(node, ast.BinOp):
+        return _formula(node, scope)
+    if not isinstance(node, ast.Call):
+        return None
+    function = scope.resolve(node.func)
+    bound: Mapping[str, Any] = {}
+    if isinstance(function, functools.partial) and not function.args:
+        bound, function = function.keywords, function.func
+    if is_candidate(function):
+        if function in MAXIMA:
+            return _maximum(node, scope)
+        args, kwargs = _literals(node.args, node.keywords)
+        found = applied(function, args, {**bound, **kwargs})
+        if found is None:
+            return None
+        return Written(node, function, found, _first_argument(node), "function")
+    if isinstance(node.func, ast.Call):
+        return _made_on_the_spot(node, node.func, scope)
+    if isinstance(node.func, ast.Attribute) and function is UNKNOWN and is_method(node.func.attr):
+        return _method(node, node.func, scope)
+    return _formula(node, scope)
+
+
+def _handed_on(node: ast.expr, scope: Scope) -> Written | None:
+    """``F.relu`` in ``map(F.relu, xs)`` or ``act = F.relu``: whoever calls it then calls what is put there."""
+    function = scope.resolve(node)
+    if function is UNKNOWN or not is_candidate(function) or not _is_handed_on(node, scope):
+        return None
+    found = applied(function, [UNKNOWN], {})
+    return None if found is None else Written(node, function, found, None, "function")
+
+
+def _is_handed_on(node: ast.expr, scope: Scope) -> bool:
+    parent = scope.source.parents.get(node)
+    match parent:
+        case ast.Call(func=func):
+            return node is not func
+        case ast.IfExp(test=test):
+            return node is not test
+    kinds = (
+        ast.keyword,
+        ast.Assign,
+        ast.AnnAssign,
+        ast.NamedExpr,
+        ast.Return,
+        ast.List,
+        ast.Tuple,
+        ast.Dict,
+        ast.Lambda,
+    )
+    grandparent = scope.source.parents.get(parent) if parent is not None else None
+    return isinstance(parent, kinds) and not isinstance(grandparent, ast.Compare)
+
+
+def _method(node: ast.Call, called: ast.Attribute, scope: Scope) -> Written | None:
+    receiver = called.value
+    if scope.resolve(receiver) is not UNKNOWN or (isinstance(receiver, ast.Name) and receiver.id == scope.first):
+        return None
+    function = getattr(Tensor, called.attr)
+    if function in MAXIMA:
+        return _maximum(node, scope)
+    args, kwargs = _literals(node.args, node.keywords)
+    found = applied(function, [UNKNOWN, *args], kwargs)
+    if found is None:
+        return None
+    taken = [parameter for parameter in found.definition.parameters if parameter.name != "inplace"]
+    if len(node.args) + len(node.keywords) > max(len(taken), 2 * (function in CLAMPS)):
+        return None  # relu() of a tensor takes nothing: it is a function of something else, such as a module
+    return Written(node, function, found, receiver, "method")
+
+
+def _made_on_the_spot(node: ast.Call, maker: ast.Call, scope: Scope) -> Written | None:
+    cls = scope.resolve(maker.func)
+    if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
+        return None
+    definition = registry.registered(cls)
+    if definition is None or definition.kind == "transfer" or definition.name == "identity":
+        return None
+    args, kwargs = _literals(maker.args, maker.keywords)
+    try:
+        spec = registry.spec_of(cls(*args, **kwargs))
+    except Exception:  # its arguments are only known when it runs
+        return None
+    if spec is None:
+        return None
+    return Written(node, cls, Applied(definition, str(spec)), _first_argument(node), "function")
+
+
+def _maximum(node: ast.Call, scope: Scope) -> Written | None:
+    """``torch.maximum(x, torch.zeros_like(x))``, either way around, or as a method."""
+    is_function = scope.resolve(node.func) in MAXIMA
+    receiver = [] if is_function or not isinstance(node.func, ast.Attribute) else [node.func.value]
+    operands = [*receiver, *node.args]
+    zeros = [operand for operand in operands if _is_zeros(operand, scope)]
+    if len(operands) != 2 or len(zeros) != 1 or node.keywords:
+        return None
+    (operand,) = (operand for operand in operands if operand is not zeros[0])
+    found = Applied(registry.info("relu"), "relu")
+    kind: Kind = "function" if is_function else "method"
+    return Written(node, torch.maximum if is_function else Tensor.maximum, found, operand, kind)
+
+
+def _is_zeros(node: ast.expr, scope: Scope) -> bool:
+    return isinstance(node, ast.Call) and scope.resolve(node.func) in _ZEROS
+
+
+def _formula(node: ast.expr, scope: Scope) -> Written | None:
+    found = composite(node, scope)
+    if found is None:
+        return None
+    spec = found.spec
+    applied_there = Applied(registry.definition_of(spec), spec)
+    return Written(node, found.functions[0], applied_there, found.input, "function", found)
+
+
+def _first_argument(node: ast.Call) -> ast.expr | None:
+    if node.args:
+        return None if isinstance(node.args[0], ast.Starred) else node.args[0]
+    named_input = [keyword.value for keyword in node.keywords if keyword.arg == "input"]
+    return named_input[0] if named_input else None
+
+
+def _literals(args: Sequence[ast.expr], keywords: Sequence[ast.keyword]) -> tuple[list[Any], dict[str, Any]]:
+    return [_literal(value) for value in args], {
+        keyword.arg: _literal(keyword.value) for keyword in keywords if keyword.arg is not None
+    }
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return UNKNOWN
