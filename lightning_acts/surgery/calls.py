@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import resolve_name
 
@@ -26,6 +27,8 @@ CLAMPS = (
     Tensor.clamp, Tensor.clamp_, Tensor.clip, Tensor.clip_, Tensor.clamp_min, Tensor.clamp_min_,
 )  # fmt: skip
 MAXIMA = (torch.maximum, Tensor.maximum)
+#: Functions whose kernels compute an activation, out of reach: its spec.
+KERNELS = {F.scaled_dot_product_attention: "softmax(dim=-1)"}
 _RELU = (0, None)
 _RELU6 = (0, 6)
 
@@ -38,11 +41,13 @@ class Applied:
         definition: The activation.
         spec: Its spec, as far as the arguments are known.
         doubtful: Why it may be no activation at all; None where it is certain.
+        obstacle: Why it is out of reach; None where it may be replaced.
     """
 
     definition: Definition
     spec: str
     doubtful: str | None = None
+    obstacle: str | None = None
 
 
 @functools.lru_cache(maxsize=8)
@@ -53,7 +58,7 @@ def _vocabulary(version: int) -> tuple[dict[Any, Definition], dict[str, Any], fr
         for function in definition.functions
         if definition.kind != "transfer" and definition.name != "identity"
     }
-    named = {name_of(function): function for function in (*functions, *CLAMPS, *MAXIMA)}
+    named = {name_of(function): function for function in (*functions, *CLAMPS, *MAXIMA, *KERNELS)}
     methods = frozenset(name.rpartition(".")[2] for name in named if name.startswith("torch.Tensor."))
     return functions, named, methods
 
@@ -69,7 +74,8 @@ def definition_of(function: Any) -> Definition | None:
 def is_candidate(function: Any) -> bool:
     """Whether a function may be an activation, or is for some arguments."""
     try:
-        return function in _vocabulary(registry.version())[0] or function in CLAMPS or function in MAXIMA
+        of_some = (CLAMPS, MAXIMA, KERNELS)
+        return function in _vocabulary(registry.version())[0] or any(function in group for group in of_some)
     except TypeError:  # not hashable
         return False
 
@@ -103,6 +109,11 @@ def works_in_place(function: Any, arguments: Mapping[str, Any]) -> bool | None:
 
 def applied(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Applied | None:
     """The activation that ``function(*args, **kwargs)`` applies; None if it is none. Arguments may be ``UNKNOWN``."""
+    if function in KERNELS:
+        spec = KERNELS[function]
+        return Applied(
+            registry.definition_of(spec), spec, obstacle=f"computed inside the kernel of {name_of(function)}"
+        )
     if function in CLAMPS:
         return _clamp(function, args, kwargs)
     if function in MAXIMA:

@@ -21,7 +21,7 @@ from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, reading_of, routes_of
 from lightning_acts.surgery.roles import chain_to, is_bounded, is_metric, role_of
-from lightning_acts.surgery.routes import Route, forget_changed, function_name
+from lightning_acts.surgery.routes import Route, calls_of, forget_changed, function_name, method_scopes
 from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
@@ -78,9 +78,14 @@ class AttributeSite:
 def _bound_before(owner: nn.Module, route: Route) -> str | None:
     """Where the module keeps the method itself, past its class, in the words of an obstacle."""
     for name, value in vars(owner).items():
-        functions = list(layers(getattr(value, "__func__", value)))
-        is_method = name == "forward" or (isinstance(value, types.MethodType) and value.__self__ is owner)
-        if is_method and (name == "forward" or any(function_name(f) == route.steps[0].function for f in functions)):
+        if name == "forward":
+            holds_it = True
+        elif isinstance(value, types.MethodType) and value.__self__ is owner:
+            holds_it = any(function_name(f) == route.steps[0].function for f in layers(value.__func__))
+        else:
+            methods = method_scopes(base_of(type(owner)), name) if callable(value) else []
+            holds_it = any(function_name(method.function) == route.steps[0].function for method in methods)
+        if holds_it:
             return f"the instance keeps the method {name!r} in an attribute, past its class"
     return None
 
@@ -147,8 +152,7 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
         site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
     activations = {located.module: located.site.activation for located in modules}
-    others = (module for module in model.modules() if module not in activations and not is_metric(module))
-    forget_changed({base_of(type(module)) for module in others})
+    forget_changed({base_of(type(m)) for m in model.modules() if m not in activations and not is_metric(m)})
     observation = Observation()
     if example_input is not None:
         observation = observe(model, example_input, activations)
@@ -157,7 +161,8 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
     calls = _call_sites(model, activations, observation)
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
-    return Found([*modules, *_merged(attributes, calls)], list(_in_kernels(model)), [*observation.notes, *notes])
+    others = [*_in_kernels(model), *_kept_functions(model, activations, observation)]
+    return Found([*modules, *_merged(attributes, calls)], others, [*observation.notes, *notes])
 
 
 def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
@@ -189,6 +194,8 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
         known = {call.route for call in written}
         entries = [by_route.get(call.route) or SeenCall(module, call) for call in written]
         entries += [entry for entry in ran.get(id(module), []) if entry.call.route not in known]
+        shown = {entry.call.location for entry in ran.get(id(module), [])}
+        entries = [entry for entry in entries if not (entry.call.is_looked_up and entry.call.location in shown)]
         indices: Counter[str] = Counter()
         for entry in entries:
             call = entry.call
@@ -208,7 +215,7 @@ def _role_of_call(entry: SeenCall, model: nn.Module, name: str, flow: Flow | Non
     chain: list[tuple[nn.Module, str | None]] = []
     if call.is_returned:
         chain = [*(chain_to(model, name) if name else []), (entry.owner, None)]
-    if flow is None or not entry.count:
+    if flow is None or not entry.count or not flow.follows(id(entry)):
         if call.doubtful:
             return "output", f"in doubt: {call.doubtful}"
         role, reason = role_of(call.spec, chain)
@@ -243,18 +250,20 @@ def _calls_attribute(call: CallSite, attribute: AttributeSite) -> bool:
 
 
 def _in_kernels(model: nn.Module) -> Iterator[LeftSite]:
-    """The activations of recurrent layers, which no tool can reach."""
+    """The activations of recurrent layers and of torch's attention, which no tool can reach."""
     for name, module in model.named_modules():
+        role: Role
         if isinstance(module, (nn.RNN, nn.RNNCell)):
-            kinds = [str(module.nonlinearity)]
+            kinds, role, reason = [str(module.nonlinearity)], "hidden", "of a recurrent layer"
         elif isinstance(module, (nn.LSTM, nn.LSTMCell, nn.GRU, nn.GRUCell)):
-            kinds = ["sigmoid", "tanh"]
+            kinds, role, reason = ["sigmoid", "tanh"], "gate", "of a recurrent layer"
+        elif isinstance(module, nn.MultiheadAttention):
+            kinds, role, reason = ["softmax(dim=-1)"], "attention", "normalises the scores"
         else:
             continue
         for kind in kinds:
-            path = f"{plain_path(name)}/{kind}".lstrip("/")
-            role: Role = "gate" if len(kinds) > 1 else "hidden"
-            site = Site(path, (path,), "function", kind, role, "of a recurrent layer", type_name(type(module)))
+            path = f"{plain_path(name)}/{kind.partition('(')[0]}".lstrip("/")
+            site = Site(path, (path,), "function", kind, role, reason, type_name(type(module)))
             yield LeftSite(site, f"computed inside the kernel of {type_name(type(module))}: it can't be swapped")
 
 
@@ -285,6 +294,63 @@ def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str])
             reason = "a function kept in an attribute"
             site = Site(path, (path,), "attribute", applied.spec, "hidden", reason, _type_of(value))
             yield AttributeSite(site, module, name, attribute)
+
+
+def _kept_functions(
+    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation
+) -> Iterator[LeftSite]:
+    """What functions apply that modules keep in attributes, as a lambda or in a dict, as far as no run has shown it."""
+    shown = {entry.call.location for entry in observation.functions}
+    seen = {(id(entry.owner), entry.call.route.callee) for entry in observation.functions}
+    for name, module in model.named_modules():
+        if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
+            continue
+        for attribute, value in vars(module).items():
+            if attribute.startswith("_"):
+                continue
+            path = plain_path(f"{name}.{attribute}" if name else attribute)
+            for key, function in _functions_in(value):
+                for spec, type_, location in _applications(function, type(module), is_kept_alone=key is None):
+                    if location in shown or (id(module), type_) in seen:
+                        continue
+                    role, reason = role_of(spec, ())
+                    place = path if key is None else f"{path}[{key!r}]"
+                    site = Site(
+                        f"{place}/{spec.partition('(')[0]}",
+                        (place,),
+                        "attribute",
+                        spec,
+                        role,
+                        reason,
+                        type_,
+                        None,
+                        location,
+                    )
+                    yield LeftSite(
+                        site, "in a function that the module keeps: example_input= shows whether and where it is called"
+                    )
+
+
+def _functions_in(value: Any) -> Iterator[tuple[Any, Any]]:
+    """The functions in an attribute, each with its key; None for one that stands there alone."""
+    if isinstance(value, (types.FunctionType, functools.partial)):
+        yield None, value
+    elif isinstance(value, (list, tuple, dict)):
+        for key, held in value.items() if isinstance(value, dict) else enumerate(value):
+            if callable(held) and not isinstance(held, (type, nn.Module)):
+                yield key, held
+
+
+def _applications(function: Any, cls: type[nn.Module], is_kept_alone: bool) -> Iterator[tuple[str, str, str | None]]:
+    """Spec, type and location of the activations that a function applies, or is."""
+    applied = _applied_by(function)
+    if applied is not None:
+        if not is_kept_alone:  # else it is a site that can be replaced
+            yield applied.spec, _type_of(function), None
+        return
+    bare = function.func if isinstance(function, functools.partial) else function
+    for call in calls_of(bare, cls) if isinstance(bare, types.FunctionType) else ():
+        yield call.spec, call.route.callee, call.location
 
 
 def _applied_by(function: Any) -> Applied | None:

@@ -220,6 +220,14 @@ class Flow:
             return None, "its runs differ: " + ", ".join(sorted({f"{role or 'open'} ({why})" for role, why in answers}))
         return next(iter(answers))
 
+    def follows(self, site: Hashable) -> bool:
+        """Whether results of a site were followed.
+
+        Args:
+            site: As it was given to :meth:`mark`.
+        """
+        return site in self._runs
+
     def feeds_layers(self, site: Hashable) -> bool:
         """Whether the result of every run of a site goes into a layer.
 

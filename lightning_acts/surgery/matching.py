@@ -118,6 +118,8 @@ class Rules:
         for located in found.located:
             index = self._first_match(located.site)
             why = self._why_not(located.site, index) or located.why_not()
+            if index is None and located.site.activation == UNKNOWN:  # it may be one of those that were meant
+                why = located.why_not() or why
             used.update([] if index is None else [index])
             replacement = None if index is None or why else self._replacement(located.site, index)
             if replacement is None:

@@ -18,7 +18,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
+from lightning_acts.surgery.calls import KERNELS, Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.composites import ERFS
 from lightning_acts.surgery.expressions import Written, written
 from lightning_acts.surgery.flow import Flow
@@ -105,7 +105,7 @@ class FunctionObserver(TorchFunctionMode):
         result = func(*args, **kwargs)
         if self.flow is not None:
             self.flow.saw(func, args, kwargs, result)
-            if seen is not None:
+            if seen is not None and func not in KERNELS:  # what such a kernel returns is no activation's result
                 given = next((arg for arg in args if isinstance(arg, torch.Tensor)), kwargs.get("input"))
                 # Its arguments may be others than before.
                 found = None if seen.call.is_formula else applied(func, args, kwargs)

@@ -94,6 +94,7 @@ class Call:
         gates_itself: Whether the result is multiplied with its own input, by a formula that is no known activation.
         is_returned: Whether the result is what the method of the module returns.
         obstacle: Why it can't be replaced; None where it may be.
+        is_looked_up: Whether it stands for whatever a lookup gives: a run shows the call itself.
     """
 
     route: Route
@@ -107,6 +108,7 @@ class Call:
     gates_itself: bool = False
     is_returned: bool = False
     obstacle: str | None = None
+    is_looked_up: bool = False
 
 
 def step_to(node: ast.expr, scope: Scope) -> Step:
@@ -175,18 +177,62 @@ def _read(cls: Any, version: int) -> Reading:
         reading.obstacle = "an fx.GraphModule makes its code from its graph, anew in each copy"
     pending = [name for name in ("forward", "__call__") if _defines(cls, name)]
     for name in pending:  # grows while it is read
-        reading.methods[name] = static_attribute(cls, name)
-        scopes = method_scopes(cls, name)
-        for scope in scopes:
-            try:
-                source = scope.source
-            except SourceError:
-                continue
-            # What a decorator's own function calls is the next of them.
-            reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes], reading)
-            _read_habits(source, scope, reading)
-    reading.calls = list(dict.fromkeys(reading.calls))
+        for scope in _read_method(cls, name, pending, reading):
+            _read_habits(scope.source, scope, reading)
+    in_forward = reading.calls
+    for name in (further := [name for name in _methods_beside_forward(cls) if name not in pending]):
+        if name in pending:  # another one has led to it
+            continue
+        reading.calls = []
+        for _ in _read_method(cls, name, further, reading):
+            pass
+        why = f"in {name}, to which the forward does not lead"
+        # The same code may be reached by another name, as that of a base is by super().
+        known = {call.route.steps[-1] for call in in_forward}
+        in_forward += [
+            replace(call, doubtful=call.doubtful or why) for call in reading.calls if call.route.steps[-1] not in known
+        ]
+    reading.calls = list(dict.fromkeys(in_forward))
     return reading
+
+
+def _read_method(cls: type[nn.Module], name: str, pending: list[str], reading: Reading) -> Iterator[Scope]:
+    """Add what a method holds to a reading, and the methods to which it leads to ``pending``."""
+    reading.methods[name] = static_attribute(cls, name)
+    scopes = method_scopes(cls, name)
+    for scope in scopes:
+        try:
+            _ = scope.source
+        except SourceError:
+            continue
+        # What a decorator's own function calls is the next of them.
+        reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes], reading)
+        yield scope
+
+
+def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
+    """The methods that the author wrote beside the forward, and that may apply an activation.
+
+    What the bases of frameworks offer, such as the generation of text, is not the author's.
+    """
+    for base in cls.__mro__:
+        if base.__module__ != cls.__module__ and "forward" not in vars(base):
+            continue
+        if base.__module__.startswith(("torch.", "builtins")):
+            continue
+        for name in vars(base):
+            is_special = name.startswith("__") and name.endswith("__")
+            scopes = [] if is_special else method_scopes(cls, name)
+            if any(may_apply(scope.function) for scope in scopes):
+                yield name
+
+
+def calls_of(function: Function, cls: type[nn.Module]) -> list[Call]:
+    """What a function holds that a module of this class keeps in an attribute."""
+    found: list[Call] = []
+    for scope in (Scope(layer, cls, False) for layer in layers(function)):
+        found += _calls_in(scope, None, [scope.function], Reading())
+    return found
 
 
 #: What a module says of its children, without what a swap has added.
@@ -294,6 +340,7 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
                     reading.formulas.add(scope.function.__code__)
             # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
             inside.update(_consumed(site))
+        yield from _looked_up(node, scope)
         if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
         value = scope.resolve(node)
@@ -345,6 +392,35 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
     return Call(Route((step_to(node, scope),), callee), name, "function", spec, None, location, obstacle=why)
 
 
+def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
+    """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``: reported where no run shows which."""
+    if isinstance(node, ast.Subscript):
+        held = scope.resolve(node.value)
+        held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
+        found = [entry for value in held if is_candidate(value) and (entry := applied(value, [UNKNOWN], {}))]
+        names = dict.fromkeys(entry.spec for entry in found)
+    elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
+        is_known = isinstance(node.args[1], ast.Constant)
+        is_of_torch = scope.resolve(node.args[0]) in (torch, torch.nn.functional, torch.nn, torch.special)
+        names = dict.fromkeys([UNKNOWN_ACTIVATION] if is_of_torch and not is_known else [])
+    else:
+        return
+    location = f"{scope.function.__code__.co_filename}:{node.lineno}"
+    for spec in names:
+        name = "getattr" if spec == UNKNOWN_ACTIVATION else spec.partition("(")[0]
+        why = f"one of those that {ast.unparse(node)} may give: example_input= shows which"
+        yield Call(
+            Route((step_to(node, scope),), name),
+            name,
+            "function",
+            spec,
+            None,
+            location,
+            obstacle=why,
+            is_looked_up=True,
+        )
+
+
 def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
     """Whether an expression refers to a method or property of the module, by its name."""
     is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
@@ -380,6 +456,7 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
         hands_on=isinstance(site.node, (ast.Name, ast.Attribute)),
         gates_itself=gates_its_input(site.node, scope),
         is_returned=not prefix and _is_returned(site.node, scope),
+        obstacle=site.applied.obstacle,
     )
 
 

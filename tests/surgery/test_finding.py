@@ -24,7 +24,7 @@ def counted(sites: list[acts.Site]) -> Counter[tuple[str, str, str]]:
         (lambda: torchvision.models.resnet18(), {("relu(inplace=True)", "hidden", "module"): 9}),
         (lambda: torchvision.models.mobilenet_v3_small(), {("relu(inplace=True)", "hidden", "module"): 5, ("relu", "hidden", "module"): 9, ("hardswish(inplace=True)", "hidden", "module"): 19, ("hardsigmoid", "gate", "module"): 9}),
         (lambda: torchvision.models.efficientnet_b0(), {("silu(inplace=True)", "hidden", "module"): 49, ("sigmoid", "gate", "module"): 16}),
-        (lambda: torchvision.models.vit_b_16(), {("gelu", "hidden", "module"): 12}),
+        (lambda: torchvision.models.vit_b_16(), {("gelu", "hidden", "module"): 12, ("softmax(dim=-1)", "attention", "function"): 12}),
         (lambda: timm.create_model("regnety_002"), {("relu(inplace=True)", "hidden", "module"): 40, ("relu", "hidden", "module"): 13, ("sigmoid", "gate", "module"): 13}),
         (lambda: timm.create_model("convnext_atto"), {("gelu", "hidden", "module"): 12}),
     ],
@@ -111,8 +111,11 @@ def test_without_an_example_the_source_shows_them() -> None:
 
 def test_the_function_of_a_transformer_layer() -> None:
     layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
-    (site,) = [site for site in acts.find(layer, torch.randn(2, 3, 8)) if site.kind != "module"]
-    assert (site.path, site.kind, site.activation) == ("activation", "attribute", "relu")
+    function, inside = [site for site in acts.find(layer, torch.randn(2, 3, 8)) if site.kind != "module"]
+    assert (function.path, function.kind, function.activation) == ("activation", "attribute", "relu")
+    assert (inside.path, inside.activation, inside.role) == ("self_attn/softmax", "softmax(dim=-1)", "attention")
+    (left,) = acts.swap(layer, {"relu": "mish"}).left
+    assert "inside the kernel of torch.nn.modules.activation.MultiheadAttention" in left.why
 
 
 class Counting(nn.Module):
@@ -173,7 +176,7 @@ def test_a_function_within_an_activation_module_is_no_second_site() -> None:
     )
     model = transformers.BertModel(config)
     found = acts.find(model, {"input_ids": torch.randint(0, 50, (2, 7))})
-    ran = [(site.activation, site.role) for site in found if site.calls]
+    ran = [(site.activation, site.role) for site in found if site.calls and "attention" not in site.path]
     assert ran == [("gelu", "hidden"), ("gelu", "hidden"), ("tanh", "output")]
     # The attention that this configuration does not take.
     assert {(site.activation, site.role) for site in found if not site.calls} == {("softmax(dim=-1)", "attention")}
@@ -274,3 +277,155 @@ def test_a_formula_of_no_known_activation_is_reported() -> None:
     assert left == {"erf/0": ("unknown activation", "hidden"), "clamp/0": ("relu", "output")}
     with pytest.raises(acts.SwapError, match="formula that is written out"):
         acts.swap(UnknownFormula(), {"unknown activation": "mish"})
+
+
+FUNCTIONS = {"relu": F.relu, "gelu": F.gelu}
+
+
+class Layers(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.name = "relu"
+
+
+class KeepsLambda(Layers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.act = lambda x: F.relu(x)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.act(self.a(x)))
+
+
+class KeepsDict(Layers):
+    def __init__(self) -> None:
+        super().__init__()
+        self.acts = {"relu": F.relu}
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(self.acts["relu"](self.a(x)))
+
+
+class LooksUp(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(FUNCTIONS[self.name](self.a(x)))
+
+
+class AsksTorch(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(getattr(F, self.name)(self.a(x)))
+
+
+@pytest.mark.parametrize(
+    ("cls", "without"),
+    [
+        (KeepsLambda, {"act/relu": "relu"}),
+        (KeepsDict, {"acts['relu']/relu": "relu"}),
+        (LooksUp, {"relu/0": "relu", "gelu/0": "gelu"}),
+        (AsksTorch, {"getattr/0": "unknown activation"}),
+    ],
+)
+def test_what_only_a_run_shows_is_reported_without_one(cls: type[Layers], without: dict[str, str]) -> None:
+    model = nn.Sequential(cls(), nn.ReLU())
+    report = acts.swap(model, {"relu": "mish"})
+    assert [entry.site.path for entry in report.swapped] == ["1"]
+    assert {entry.site.path: entry.site.activation for entry in report.left} == {
+        f"0.{path}" if "act" in path else f"0/{path}": activation for path, activation in without.items()
+    }
+    assert all("example_input= shows" in entry.why for entry in report.left if entry.site.activation != "gelu")
+    report.undo()
+    # With a run each is there once; what a lambda holds has no name by which a plan could find it.
+    report = acts.swap(model, {"relu": "mish"}, example_input=torch.randn(2, 4))
+    swapped, left = ([entry.site.path for entry in group] for group in (report.swapped, report.left))
+    assert (swapped, left) == ((["1"], ["0/relu/0"]) if cls is KeepsLambda else (["1", "0/relu/0"], []))
+
+
+class Critic(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.relu(self.a(x)))
+
+    def q1(self, x: Tensor) -> Tensor:
+        return self.b(self.activate(self.a(x)))
+
+    def activate(self, x: Tensor) -> Tensor:
+        return F.elu(x)
+
+
+def test_a_method_to_which_the_forward_does_not_lead() -> None:
+    model = Critic()
+    (forward, beside) = acts.find(model)
+    assert (forward.activation, forward.role) == ("relu", "hidden")
+    assert (beside.activation, beside.role) == ("elu", "output")
+    assert beside.reason == "in doubt: in activate, to which the forward does not lead"
+    acts.swap(model, {"relu": "mish", "elu": "mish"}, role=("hidden", "output"))
+    x = torch.randn(2, 4)
+    assert torch.equal(model.q1(x), model(x))
+
+
+class Actor(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.relu(self.a(x))
+        x = torch.tanh(self.b(x))
+        return 2.0 * x.view(-1)
+
+
+class Block(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.a(x))
+
+
+def test_a_bounded_function_at_the_end_of_the_model_is_its_output() -> None:
+    assert counted(acts.find(Actor())) == {("relu", "hidden", "function"): 1, ("tanh", "output", "function"): 1}
+    roles = {site.path: site.role for site in acts.find(nn.Sequential(Block(), Block()))}
+    assert roles == {"0/tanh/0": "hidden", "1/tanh/0": "output"}
+
+
+def test_an_attribute_in_the_place_of_a_method() -> None:
+    class Net(Layers):
+        def act(self, x: Tensor) -> Tensor:
+            return F.relu(x)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.act(self.a(x))
+
+    model = nn.Sequential(Net(), Net())
+    model[0].act = F.elu
+    report = acts.swap(model, {"relu": "mish", "elu": "gelu"})
+    assert [(entry.site.path, entry.replacement) for entry in report.swapped] == [
+        ("0.act", "gelu"),
+        ("1/relu/0", "mish"),
+    ]
+    (left,) = report.left
+    assert left.site.path == "0/relu/0"
+    assert "keeps the method 'act' in an attribute" in left.why
+
+
+def test_in_place_or_not_is_known_when_it_runs_only() -> None:
+    class Net(Layers):
+        inplace = False
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.relu(self.a(x), inplace=self.inplace)
+            y = F.elu(x, inplace=self.inplace)
+            return self.b(x + y)
+
+    report = acts.swap(Net(), {"relu": "mish", "elu": "mish"})
+    assert [entry.site.path for entry in report.swapped] == ["relu/0"]
+    (left,) = report.left
+    assert left.why == "the call can't be replaced: whether it writes into x, which is used again, only a run tells"
+
+
+def test_attention_within_a_kernel_is_reported() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            x = F.relu(self.a(x))
+            return self.b(F.scaled_dot_product_attention(x, x, x))
+
+    for example in (None, torch.randn(2, 3, 4)):
+        report = acts.swap(
+            Net(), {"relu": "mish", "softmax": "sparsemax"}, role=("hidden", "attention"), example_input=example
+        )
+        (left,) = report.left
+        assert (left.site.activation, left.site.role) == ("softmax(dim=-1)", "attention")
+        assert "inside the kernel of torch.nn.functional.scaled_dot_product_attention" in left.why

@@ -285,7 +285,7 @@ class TestBadInput:
             def forward(self, x: Tensor) -> Tensor:
                 return torch.sigmoid(super().forward(x))
 
-        message = "1 of the role gate would match: acts.swap\\(model, {'sigmoid': 'hardsigmoid'}, role='gate'\\)"
+        message = "1 of the role output would match: acts.swap\\(model, {'sigmoid': 'hardsigmoid'}, role='output'\\)"
         with pytest.raises(acts.SwapError, match=message):
             acts.swap(Net(nn.Linear(2, 2)), {"sigmoid": "hardsigmoid"})
 
