@@ -68,7 +68,8 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
         return _formula(node, scope)
     if not isinstance(node, ast.Call):
         return None
-    function = scope.resolve(node.func)
+    callee = _callee(node, scope)
+    function = scope.resolve(callee)
     bound: Mapping[str, Any] = {}
     if isinstance(function, functools.partial) and not function.args:
         bound, function = function.keywords, function.func
@@ -80,11 +81,21 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
         if found is None:
             return None
         return Written(node, function, found, _first_argument(node), "function")
-    if isinstance(node.func, ast.Call):
-        return _made_on_the_spot(node, node.func, scope)
-    if isinstance(node.func, ast.Attribute) and function is UNKNOWN and is_method(node.func.attr):
-        return _method(node, node.func, scope)
+    if isinstance(callee, ast.Call):
+        return _made_on_the_spot(node, callee, scope)
+    if isinstance(callee, ast.Attribute) and function is UNKNOWN and is_method(callee.attr):
+        return _method(node, callee, scope)
     return _formula(node, scope)
+
+
+def _callee(node: ast.Call, scope: Scope) -> ast.expr:
+    """What is called: ``getattr(x, "relu")`` is ``x.relu``."""
+    called = node.func
+    if isinstance(called, ast.Call) and len(called.args) == 2 and scope.resolve(called.func) is getattr:
+        of, name = called.args
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            return ast.copy_location(ast.Attribute(of, name.value, ast.Load()), called)
+    return called
 
 
 def _handed_on(node: ast.expr, scope: Scope) -> Written | None:
@@ -154,8 +165,9 @@ def _made_on_the_spot(node: ast.Call, maker: ast.Call, scope: Scope) -> Written 
 
 def _maximum(node: ast.Call, scope: Scope) -> Written | None:
     """``torch.maximum(x, torch.zeros_like(x))``, either way around, or as a method."""
-    is_function = scope.resolve(node.func) in MAXIMA
-    receiver = [] if is_function or not isinstance(node.func, ast.Attribute) else [node.func.value]
+    callee = _callee(node, scope)
+    is_function = scope.resolve(callee) in MAXIMA
+    receiver = [] if is_function or not isinstance(callee, ast.Attribute) else [callee.value]
     operands = [*receiver, *node.args]
     zeros = [operand for operand in operands if _is_zeros(operand, scope)]
     if len(operands) != 2 or len(zeros) != 1 or node.keywords:

@@ -413,6 +413,8 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
     if definition is not None and not is_bounded(definition):
         if definition.family == "softplus" and set(uses) == {"output"}:
             return "output", uses["output"]
+        if definition.family == "softplus" and "multiplied" in uses and "layer" not in uses:
+            return "gate", f"in doubt: it makes positive what is {uses['multiplied']}, such as a step of time"
         if "multiplied" in uses and not _is_content(run):
             return "hidden", "unbounded, multiplied with another tensor: the nonlinearity of a GLU"
         return "hidden", f"unbounded, {_first(uses)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections import Counter
@@ -175,7 +176,7 @@ class Rules:
             elif pattern.path is None:
                 notes.append(f"the model has no {pattern.name}")
             else:
-                notes.append(f"{pattern.name!r} matches no site{pattern.path.hint(found.sites).rstrip('.')}")
+                notes.append(f"{pattern.name!r} matches no site{_hint(pattern.path, found)}")
         for option, group in (("include", self.include), ("exclude", self.exclude)):
             idle = [p for p in group if not any(p.matches(site) for site in found.sites)]
             notes += [f"{option}={p.text!r} matches no site{p.hint(found.sites).rstrip('.')}" for p in idle]
@@ -204,6 +205,15 @@ class Rules:
     def _shown(self) -> str:
         pairs = zip(self._patterns, self.replacements, strict=True)
         return repr({pattern.name: describe(replacement) for pattern, replacement in pairs})
+
+
+def _hint(path: PathPattern, found: Found) -> str:
+    """What may have been meant by a path that matches none: ``nn.ReLU`` in quotes is none, and ``relu`` no path."""
+    prefix, _, name = path.text.rpartition(".")
+    if prefix.removeprefix("torch.") in ("torch", "nn", "F", "nn.functional"):
+        with contextlib.suppress(SpecError):
+            return f"; a text with dots is a path: the activation is {registry.resolve_pattern(name).name!r}"
+    return path.hint(found.sites).rstrip(".")
 
 
 def is_function_of_site(replacement: Any) -> bool:

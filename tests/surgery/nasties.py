@@ -238,7 +238,13 @@ class CallsGetattr(Net):
         return self.b(getattr(F, self.name)(self.a(x)))
 
 
-@case("getattr of the tensor", Once, kinds="")
+@case('getattr(F, "relu")', Once)
+class GetsConstant(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(getattr(F, "relu")(self.a(x)))
+
+
+@case("getattr of the tensor", Once, kinds="method")
 class CallsGetattrOfTensor(Net):
     def forward(self, x: Tensor) -> Tensor:
         return self.b(getattr(self.a(x), "relu")())

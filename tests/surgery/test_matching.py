@@ -243,6 +243,16 @@ def test_a_dim_that_torch_guesses_is_not_taken_over() -> None:
     [
         ({"relu": "mish", "0.tail.*": "silu"}, {}, "'0.tail.*' matches no site"),
         ({"relu": "mish", "0.body.11": "silu"}, {}, "'0.body.11' matches no site; did you mean '0.body.1'"),
+        (
+            {"relu": "mish", "nn.ReLU": "silu"},
+            {},
+            "'nn.ReLU' matches no site; a text with dots is a path: the activation is 'relu'",
+        ),
+        (
+            {"relu": "mish", "torch.nn.functional.gelu": "silu"},
+            {},
+            "'torch.nn.functional.gelu' matches no site; a text with dots is a path: the activation is 'gelu'",
+        ),
         ({"relu": "mish", "0.body": "silu"}, {}, "'0.body' matches no site; 2 sites within it: '0.body*'"),
         ({"relu": "mish", "re:x+": "silu"}, {}, "'re:x+' matches no site"),
         ({"relu": "mish", "*.1": "silu"}, {}, "*.1: every site that it matches is matched by a pair before it"),
