@@ -28,7 +28,7 @@ CLAMPS = (
 )  # fmt: skip
 MAXIMA = (torch.maximum, Tensor.maximum)
 #: Functions whose kernels compute an activation, out of reach: its spec.
-KERNELS = {F.scaled_dot_product_attention: "softmax(dim=-1)"}
+KERNELS = dict.fromkeys((F.scaled_dot_product_attention, F.multi_head_attention_forward), "softmax(dim=-1)")
 _RELU = (0, None)
 _RELU6 = (0, 6)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils._pytree import tree_map
@@ -41,10 +43,13 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
         if buffer is not None and not isinstance(buffer, nn.parameter.UninitializedBuffer)
     ]
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
+    python, numpy = random.getstate(), np.random.get_state()  # some models drop layers by these
     with torch.random.fork_rng(devices=[index for index in devices if index is not None]):
         try:
             yield
         finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
             for module, training in modes:
                 module.training = training
             with torch.no_grad():

@@ -210,7 +210,6 @@ def test_both_results_of_one_call_in_two_uses() -> None:
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(m.one(x) + 3) / 6)), "gate"),
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(x + 3) / 6)), "gate"),
         (nn.ReLU6(), lambda m, x: m.two(m.act(m.one(x))), "hidden"),
-        (nn.Softplus(), lambda m, x: m.two(m.act(m.one(x))), "hidden"),
         (nn.Softplus(), lambda m, x: m.one(x) * torch.exp(-m.act(m.two(x)) * m.shift), "gate"),  # a step of time
     ],
 )  # fmt: skip

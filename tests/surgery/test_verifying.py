@@ -1,8 +1,10 @@
 import copy
+import random
 import types
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -411,3 +413,26 @@ def test_names_of_activations() -> None:
         torch.arange(3).clamp_(min=0).relu_()
         x.clamp(min=torch.zeros(2))
     assert not census.activations("")
+
+
+class DropsLayers(nn.Module):
+    """Leaves layers out by numpy's generator and by Python's, as models of transformers do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Sequential(nn.Linear(4, 4), nn.ReLU()) for _ in range(16))
+
+    def forward(self, x: Tensor) -> Tensor:
+        for index, layer in enumerate(self.layers):
+            drawn = np.random.uniform() if index % 2 else random.random()
+            if not self.training or drawn < 0.5:
+                x = layer(x)
+        return x
+
+
+def test_layers_that_are_dropped_at_random_are_the_same_ones_before_and_after() -> None:
+    model = DropsLayers()
+    acts.swap(model, {"relu": "mish"}, example_input=torch.ones(2, 4))
+    state = random.getstate()
+    acts.verify(model, torch.ones(2, 4))
+    assert random.getstate() == state
