@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+import torch.fx
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import registry
+from lightning_acts.surgery import graphs
 from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
@@ -55,7 +57,10 @@ class CallSite:
 
     def why_not(self) -> str | None:
         """Why the call can't be replaced; None where it can."""
-        why = self.obstacle or _bound_before(self.owner, self.route) or obstacle(type(self.owner), self.route)
+        if isinstance(self.owner, torch.fx.GraphModule):
+            why = self.obstacle or graphs.obstacle(self.owner, self.route)
+        else:
+            why = self.obstacle or _bound_before(self.owner, self.route) or obstacle(type(self.owner), self.route)
         return None if why is None else f"the call can't be replaced: {why}"
 
 
@@ -190,7 +195,9 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
             continue
         replaced = {route for route, _ in routes_of(type(module))}
         by_route = {entry.call.route: entry for entry in ran.get(id(module), [])}
-        written = [call for call in reading_of(type(module)).calls if call.route not in replaced]
+        is_graph = isinstance(module, torch.fx.GraphModule)
+        calls = graphs.calls_of(module) if is_graph else reading_of(type(module)).calls
+        written = [call for call in calls if call.route not in replaced]
         known = {call.route for call in written}
         entries = [by_route.get(call.route) or SeenCall(module, call) for call in written]
         entries += [entry for entry in ran.get(id(module), []) if entry.call.route not in known]
@@ -300,7 +307,7 @@ def _kept_functions(
     model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation
 ) -> Iterator[LeftSite]:
     """What functions apply that modules keep in attributes, as a lambda or in a dict, as far as no run has shown it."""
-    shown = {entry.call.location for entry in observation.functions}
+    shown = {entry.call.location for entry in observation.functions} - {None}
     seen = {(id(entry.owner), entry.call.route.callee) for entry in observation.functions}
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:

@@ -6,16 +6,20 @@ They are kept in an attribute of the model that is no module and no parameter: n
 
 from __future__ import annotations
 
+import copy
 import itertools
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+import torch.fx
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
+from lightning_acts.surgery import graphs
 from lightning_acts.surgery.plan import Plan, Request
 from lightning_acts.surgery.rewriting import routes_of, set_routes
 from lightning_acts.surgery.routes import Route
@@ -155,6 +159,30 @@ class CallExchange(Exchange):
 
 
 @dataclass(eq=False)
+class GraphExchange(CallExchange):
+    """A new submodule that the graph of ``owner`` calls where it called a function."""
+
+    owner: torch.fx.GraphModule
+    originals: dict[str, graphs.Original] = field(default_factory=dict)
+
+    def install(self) -> None:  # noqa: D102
+        self.originals = graphs.originals(self.owner, self.route)
+        self.owner._modules[self.submodule] = self.replacement
+        graphs.replace(self.owner, self.route, self.submodule)
+
+    def take_back(self) -> bool:  # noqa: D102
+        whole = self.is_intact()
+        graphs.bring_back(self.owner, self.submodule, self.originals)
+        if self.owner._modules.get(self.submodule) is self.replacement:
+            del self.owner._modules[self.submodule]
+        return whole
+
+    def is_intact(self) -> bool:  # noqa: D102
+        called = graphs.is_replaced(self.owner, self.submodule, self.originals)
+        return called and self.owner._modules.get(self.submodule) is self.replacement
+
+
+@dataclass(eq=False)
 class AttributeExchange(Exchange):
     """A submodule in the place of a function that ``owner`` kept in an attribute."""
 
@@ -228,6 +256,43 @@ def keep(model: nn.Module, swaps: list[Swap]) -> None:
         vars(model)[_ATTRIBUTE] = swaps
     else:
         vars(model).pop(_ATTRIBUTE, None)
+    if isinstance(model, torch.fx.GraphModule):
+        _carry(model, bool(swaps))
+
+
+def _carry(model: torch.fx.GraphModule, carries: bool) -> None:
+    """Let copies and pickles of a GraphModule keep its swaps: it makes them of its graph, and of nothing else.
+
+    Every GraphModule has a class of its own.
+    """
+    cls: Any = type(model)
+    for name, method in (("__deepcopy__", _deepcopy), ("__reduce_ex__", _reduce_ex)):
+        if carries:
+            setattr(cls, name, method)
+        elif name in vars(cls):
+            delattr(cls, name)
+
+
+def _deepcopy(self: Any, memo: dict[int, Any]) -> Any:
+    copied = super(type(self), self).__deepcopy__(memo)
+    keep(copied, copy.deepcopy(swaps_of(self), memo))
+    return copied
+
+
+def _reduce_ex(self: Any, protocol: Any) -> Any:
+    swaps = vars(self).pop(_ATTRIBUTE)
+    try:
+        reduced = super(type(self), self).__reduce_ex__(protocol)
+    finally:
+        vars(self)[_ATTRIBUTE] = swaps
+    # Set afterwards, because they refer to the module.
+    return (*reduced[:2], swaps, None, None, keep)
+
+
+def recompile(exchanges: Iterable[Exchange]) -> None:
+    """Generate the code of the graphs that were edited: once for all of a swap, because it takes long."""
+    for owner in dict.fromkeys(exchange.owner for exchange in exchanges if isinstance(exchange, GraphExchange)):
+        owner.recompile()
 
 
 def undo(model: nn.Module, swap: Swap) -> None:
@@ -245,6 +310,7 @@ def undo(model: nn.Module, swap: Swap) -> None:
         )
     for exchange in reversed(swap.exchanges):
         _put_back(model, exchange)
+    recompile(swap.exchanges)
     for layer, flag in swap.fast_paths:
         layer.activation_relu_or_gelu = flag
     keep(model, swaps[:-1])

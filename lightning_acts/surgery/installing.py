@@ -7,13 +7,14 @@ import copy
 from collections.abc import Iterator
 
 import torch
+import torch.fx
 from torch import nn
 
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
 from lightning_acts.surgery import history
 from lightning_acts.surgery.finding import CallSite, Located, ModuleSite
-from lightning_acts.surgery.history import AttributeExchange, CallExchange, Exchange, ModuleExchange
+from lightning_acts.surgery.history import AttributeExchange, CallExchange, Exchange, GraphExchange, ModuleExchange
 from lightning_acts.surgery.matching import describe
 from lightning_acts.surgery.rewriting import submodule_name
 from lightning_acts.surgery.roles import chain_to
@@ -41,6 +42,8 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike) -> 
         return ModuleExchange(path, requested, new, located.module, located.slots)
     if isinstance(located, CallSite):
         name = submodule_name(located.owner, located.name)
+        if isinstance(located.owner, torch.fx.GraphModule):
+            return GraphExchange(path, requested, new, located.owner, located.route, name)
         return CallExchange(path, requested, new, located.owner, located.route, name)
     return AttributeExchange(
         path, requested, new, located.owner, located.attribute, vars(located.owner)[located.attribute]
@@ -81,6 +84,7 @@ def installed(exchanges: list[Exchange]) -> Iterator[FastPaths]:
                     holder.activation_relu_or_gelu = 0
             done.append(exchange)
             exchange.install()
+        history.recompile(exchanges)
         yield fast_paths
     except BaseException as error:
         uninstall(done, fast_paths)
@@ -93,5 +97,6 @@ def uninstall(exchanges: list[Exchange], fast_paths: FastPaths) -> None:
     """Put the originals back."""
     for exchange in reversed(exchanges):
         exchange.take_back()
+    history.recompile(exchanges)
     for layer, flag in fast_paths:
         layer.activation_relu_or_gelu = flag

@@ -13,11 +13,13 @@ from types import CodeType, FrameType
 from typing import Any
 
 import torch
+import torch.fx
 from executing import Source
 from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
+from lightning_acts.surgery import graphs
 from lightning_acts.surgery.calls import KERNELS, Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.composites import ERFS
 from lightning_acts.surgery.expressions import Written, written
@@ -227,6 +229,9 @@ def _seen(
     try:
         if way.obstacle is not None:
             raise SourceError(way.obstacle)
+        if isinstance(way.owner, torch.fx.GraphModule):
+            in_graph = graphs.call_in(way.owner, way.frames, func)
+            return None if in_graph is None else SeenCall(way.owner, in_graph, unfit)
         scope, prefix, node = _trace(replace(way, function=func))
         site = _written_around(node, scope) or _handed_on(node, func, scope)
         if site is not None and site.composite is not None:

@@ -88,7 +88,7 @@ class Call:
         kind: ``function`` or ``method``.
         spec: The activation.
         doubtful: Why it may be no activation; None where that is certain.
-        location: ``file:line``.
+        location: ``file:line``; None where a graph does not tell.
         is_formula: Whether it is written out as a formula.
         hands_on: Whether the function is not called there, but handed on.
         gates_itself: Whether the result is multiplied with its own input, by a formula that is no known activation.
@@ -102,7 +102,7 @@ class Call:
     kind: Kind
     spec: str
     doubtful: str | None
-    location: str
+    location: str | None
     is_formula: bool = False
     hands_on: bool = False
     gates_itself: bool = False
@@ -171,10 +171,8 @@ def forget_changed(classes: Iterable[type[nn.Module]]) -> None:
 @functools.lru_cache(maxsize=4096)
 def _read(cls: Any, version: int) -> Reading:
     reading = Reading()
-    if cls.__module__.startswith("torch.") and not issubclass(cls, torch.fx.GraphModule):
-        return reading
-    if issubclass(cls, torch.fx.GraphModule):
-        reading.obstacle = "an fx.GraphModule makes its code from its graph, anew in each copy"
+    if cls.__module__.startswith("torch.") or issubclass(cls, torch.fx.GraphModule):
+        return reading  # the code of a GraphModule is generated: its graph is read instead
     pending = [name for name in ("forward", "__call__") if _defines(cls, name)]
     for name in pending:  # grows while it is read
         for scope in _read_method(cls, name, pending, reading):
@@ -373,20 +371,27 @@ def _consumed(site: Written) -> Iterator[ast.AST]:
         yield from (node for node in ast.walk(site.node) if node is not site.node)
 
 
-def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
-    """What is out of reach, and reported: an operator of ATen, a TorchScript function, a formula that is written out."""
+def sealed(value: Any) -> tuple[str, str, str] | None:
+    """What is out of reach, and reported: an operator of ATen, a TorchScript function, a formula that is written out.
+
+    Its name, its spec and the reason.
+    """
     if isinstance(value, torch.jit.ScriptFunction):
-        name, spec, why = str(value.name), UNKNOWN_ACTIVATION, "a TorchScript function is compiled code"
-    elif isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
+        return str(value.name), UNKNOWN_ACTIVATION, "a TorchScript function is compiled code"
+    if isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
         name = str(value).partition(".")[2].partition(".")[0].rstrip("_")
         found = applied(getattr(torch, name, None) or getattr(torch.nn.functional, name, None), [UNKNOWN], {})
-        if found is None:
-            return None
-        spec, why = found.spec, "an operator of ATen, called past torch's functions"
-    elif value in (torch.erf, torch.special.erf):
-        name, spec, why = "erf", UNKNOWN_ACTIVATION, "part of a formula that is written out, such as that of GELU"
-    else:
+        return None if found is None else (name, found.spec, "an operator of ATen, called past torch's functions")
+    if value in (torch.erf, torch.special.erf):
+        return "erf", UNKNOWN_ACTIVATION, "part of a formula that is written out, such as that of GELU"
+    return None
+
+
+def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
+    found = sealed(value)
+    if found is None:
         return None
+    name, spec, why = found
     callee = name_of(value) if name == "erf" else str(value)
     location = f"{scope.function.__code__.co_filename}:{node.lineno}"
     return Call(Route((step_to(node, scope),), callee), name, "function", spec, None, location, obstacle=why)

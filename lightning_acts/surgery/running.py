@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.fx
 from torch import nn
 from torch.utils._pytree import tree_map
 
@@ -42,6 +43,7 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
         for name, buffer in module._buffers.items()
         if buffer is not None and not isinstance(buffer, nn.parameter.UninitializedBuffer)
     ]
+    graphs = [(module, module.graph) for module in model.modules() if isinstance(module, torch.fx.GraphModule)]
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
     python, numpy = random.getstate(), np.random.get_state()  # some models drop layers by these
     with torch.random.fork_rng(devices=[index for index in devices if index is not None]):
@@ -52,6 +54,9 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
             np.random.set_state(numpy)
             for module, training in modes:
                 module.training = training
+            for traced, graph in graphs:
+                if traced.graph is not graph:  # torchvision's feature extractors have one for each mode
+                    traced.graph = graph
             with torch.no_grad():
                 for owner, name, buffer, value in buffers:
                     buffer.copy_(value)

@@ -1,0 +1,365 @@
+"""Activations in the graph of an ``fx.GraphModule``: read off its nodes, and replaced by editing them.
+
+Such a module has no source: its forward is generated from the graph, anew in each copy. A node that calls a function
+becomes one that calls a submodule, and keeps its name, its place and its users; so nothing else has to change, and the
+way back gives the same code.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import Graph, GraphModule, Node
+from torch.fx.node import map_arg
+
+from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
+from lightning_acts.surgery.roles import is_bounded
+from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
+from lightning_acts.surgery.site import Kind
+from lightning_acts.surgery.source import UNKNOWN, SourceError
+
+_TORCH = os.path.dirname(torch.__file__) + os.sep
+# Methods and functions whose result is their first argument, or shares its memory.
+_VIEWS = re.compile(
+    r"m?[TH]|adjoint|as_strided|chunk|contiguous|detach|diagonal|expand(_as)?|flatten|getattr|getitem|imag|movedim|narrow"
+    r"|permute|ravel|real|reshape(_as)?|select|([dhv]|tensor_)?split(_with_sizes)?|squeeze|swapaxes|swapdims|t|to"
+    r"|transpose|type(_as)?|unbind|unflatten|unfold|unsqueeze|view(_as.*)?|.*[^_]_"
+)
+# As clone() does by itself: it tells ours from the author's, also in a pickle, which is made of the code.
+_CLONED: dict[str, Any] = {"memory_format": torch.preserve_format}
+_PRODUCTS = frozenset(["mul", "multiply", "div", "divide", "truediv"])
+_ARITHMETIC = _PRODUCTS | {"add", "sub", "neg", "pow", "square", "sqrt", "exp", "erf", "clamp", "clip"}
+
+
+@dataclass(frozen=True)
+class Original:
+    """What a node was: its arguments are those beside its input, in whose place there is None among the named ones."""
+
+    op: str
+    target: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    writes_back: bool
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A call, and the node that is it in each of the graphs."""
+
+    call: Call
+    nodes: dict[str, Node]
+
+
+# The name of a graph, the number of a node in it, and the node.
+_Place = tuple[str, int, Node]
+
+
+def calls_of(module: GraphModule) -> list[Call]:
+    """The calls of activations in the graph of a module."""
+    return [site.call for site in _sites(module)]
+
+
+def call_in(module: GraphModule, frames: Sequence[FrameType], function: Any) -> Call | None:
+    """The call that a frame of the generated forward is making; None if it is none of an activation.
+
+    Raises:
+        SourceError: A function that the graph calls as a whole makes it, or it can't be told.
+    """
+    forward = frames[-1]
+    if len(frames) > 1:
+        raise SourceError(f"the graph calls {frames[-2].f_code.co_name} as a whole")
+    # Each line gives the result of one node a name: the node's own, unless a global is called so.
+    line = linecache.getline(forward.f_code.co_filename, forward.f_lineno)
+    name = re.match(r"\s*(\w*)", line)
+    nodes = {node.name: node for node in module.graph.nodes}
+    node = nodes.get(name[1]) if name else None
+    if node is None or _function(node) is not function:
+        raise SourceError("which of the nodes of the graph runs can't be told")
+    return next((site.call for site in _sites(module) if node in site.nodes.values()), None)
+
+
+def obstacle(module: GraphModule, route: Route) -> str | None:
+    """Why what is at a route can't be replaced; None where it can."""
+    try:
+        site = _site_at(module, route)
+    except SourceError as error:
+        return str(error)
+    if module.graph.owning_module is not module:
+        return "its graph is that of another module too"
+    return site.call.obstacle
+
+
+def originals(module: GraphModule, route: Route) -> dict[str, Original]:
+    """What is at a route, in each of the graphs, by the graph's name.
+
+    Raises:
+        SourceError: There is no such node.
+    """
+    return {name: _original(node) for name, node in _site_at(module, route).nodes.items()}
+
+
+def replace(module: GraphModule, route: Route, submodule: str) -> None:
+    """Let the graph call a submodule in the place of what is at a route; it has to be recompiled then.
+
+    Raises:
+        SourceError: There is no such node.
+    """
+    for node in _site_at(module, route).nodes.values():
+        _replace(node, _input(node), submodule, _writes_back(node))
+
+
+def _replace(node: Node, given: Node, submodule: str, writes_back: bool) -> None:
+    graph, made = node.graph, []
+    op, target, args, kwargs = node.op, node.target, node.args, node.kwargs
+    try:
+        if writes_back:  # whoever else reads the input sees what the original has written there
+            with graph.inserting_before(node):
+                made.append(graph.create_node("call_method", "clone", (given,), _CLONED))
+                made.append(graph.create_node("call_module", submodule, (made[0],), {}))
+        node.args, node.kwargs = (given, *made[1:]), {}
+        node.op, node.target = ("call_method", "copy_") if writes_back else ("call_module", submodule)
+    except BaseException:
+        node.args, node.kwargs = args, kwargs
+        node.op, node.target = op, target
+        for inserted in reversed(made):
+            graph.erase_node(inserted)
+        raise
+
+
+def bring_back(module: GraphModule, submodule: str, before: dict[str, Original]) -> None:
+    """Make the node that calls a submodule what it was; the graph has to be recompiled then."""
+    for caller, original in _callers(module, submodule, before):
+        if original.writes_back is not _is_inserted(caller):
+            continue  # it was edited since
+        node = next(iter(caller.users)) if original.writes_back else caller
+        given, inserted = _input(node), [caller, _input(caller)] if original.writes_back else []
+        args = original.args if "input" in original.kwargs else (given, *original.args)
+        kwargs = {key: given if key == "input" else value for key, value in original.kwargs.items()}
+        node.args, node.kwargs = args, kwargs
+        node.op, node.target = original.op, original.target
+        for made in inserted:
+            node.graph.erase_node(made)
+
+
+def is_replaced(module: GraphModule, submodule: str, before: dict[str, Original]) -> bool:
+    """Whether a graph calls a submodule as :func:`replace` has left it."""
+    callers = _callers(module, submodule, before)
+    return bool(callers) and all(original.writes_back is _is_inserted(caller) for caller, original in callers)
+
+
+def _callers(module: GraphModule, submodule: str, before: dict[str, Original]) -> list[tuple[Node, Original]]:
+    """The nodes that call a submodule, each with what it was."""
+    return [
+        (node, before.get(name) or next(iter(before.values())))  # a pickle keeps one of several graphs
+        for name, graph in _graphs(module).items()
+        for node in graph.nodes
+        if before and node.op == "call_module" and node.target == submodule
+    ]
+
+
+def _graphs(module: GraphModule) -> dict[str, Graph]:
+    """The graph, or those among which the module chooses: a feature extractor of torchvision has one for each mode."""
+    named = {name: value for name, value in vars(module).items() if isinstance(value, Graph) and name != "_graph"}
+    return named if any(graph is module.graph for graph in named.values()) else {"graph": module.graph}
+
+
+def _sites(module: GraphModule) -> list[_Site]:
+    return [site for places in _places(module) if (site := _site(places)) is not None]
+
+
+def _site_at(module: GraphModule, route: Route) -> _Site:
+    step, places = route.steps[0], _places(module)
+    for candidates in ([place for place in places if place[0][:2] == (step.function, step.line)], places):
+        found = [site for site in map(_site, candidates) if site is not None]
+        same = [site for site in found if (site.call.route.callee, _code(site)) == (route.callee, step.code)]
+        if len(same) == 1:
+            return same[0]
+    raise SourceError(f"the graph holds {step.code!r} {len(same)} times, not where it was")
+
+
+def _code(site: _Site) -> str:
+    return site.call.route.steps[0].code
+
+
+def _places(module: GraphModule) -> list[list[_Place]]:
+    """The nodes that call something else than a module, those that are one call in several graphs together."""
+    places: dict[tuple[Any, ...], list[_Place]] = {}
+    for name, graph in _graphs(module).items():
+        layer: tuple[Any, ...] = ()
+        calls: Counter[Any] = Counter()
+        number = 0
+        for node in graph.nodes:
+            if node.op == "call_module":
+                layer = (node.target, calls[node.target])
+                calls[node.target] += 1
+            elif node.op in ("call_function", "call_method"):
+                # The same since the same layer: where modes differ, the names of nodes do too.
+                key = (*layer, node.target, calls[layer, node.target])
+                calls[layer, node.target] += 1
+                places.setdefault(key, []).append((name, number, node))
+            # Counted as if nothing had been replaced, so that a plan finds its nodes after another one.
+            number += not _is_inserted(node)
+    return list(places.values())
+
+
+def _site(places: list[_Place]) -> _Site | None:
+    name, number, first = places[0]
+    call = _call(first, name, number)
+    return None if call is None else _Site(call, {graph: node for graph, _, node in places})
+
+
+def _call(node: Node, graph: str, number: int) -> Call | None:
+    function = _function(node)
+    if function is None:
+        return None
+    step = Step(graph, number, 0, _text(node, function))
+    route = Route((step,), name_of(function))
+    location = _location(node)
+    if (found := sealed(function)) is not None:
+        name, spec, why = found
+        return Call(Route((step,), str(function)), name, "function", spec, None, location, obstacle=why)
+    if not is_candidate(function):
+        return None
+    kind: Kind = "method" if node.op == "call_method" else "function"
+    is_returned = [user.op for user in node.users] == ["output"]
+    if (written_out := _written_out(node, function)) is not None:
+        spec, formula = written_out
+        why = f"written out as {formula}, in more than one node"
+        return Call(route, spec, kind, spec, None, location, obstacle=why)
+    there = applied(function, map_arg(node.args, lambda _: UNKNOWN), map_arg(node.kwargs, lambda _: UNKNOWN))
+    if there is None:
+        return None
+    return Call(
+        route,
+        call_name(function),
+        kind,
+        there.spec,
+        there.doubtful,
+        location,
+        gates_itself=is_bounded(there.definition) and _gates_itself(node),
+        is_returned=is_returned,
+        obstacle=there.obstacle or _obstacle(node),
+    )
+
+
+def _function(node: Node) -> Any:
+    if node.op == "call_method":
+        return getattr(Tensor, str(node.target), None)
+    return node.target if node.op == "call_function" else None
+
+
+def _text(node: Node, function: Any) -> str:
+    # Without the names of nodes, which are others in a pickle.
+    args = ["_" if isinstance(value, Node) else repr(value) for value in node.args]
+    kwargs = [f"{key}={'_' if isinstance(value, Node) else repr(value)}" for key, value in node.kwargs.items()]
+    return f"{name_of(function)}({', '.join([*args, *kwargs])})"
+
+
+def _location(node: Node) -> str | None:
+    """The last line of the author's, where the node keeps it."""
+    places = re.findall(r'File "(.+)", line (\d+)', node.meta.get("stack_trace") or "")
+    own = [f"{file}:{line}" for file, line in places if not file.startswith(_TORCH)]
+    return own[-1] if own else None
+
+
+def _input(node: Node) -> Any:
+    return node.args[0] if node.args else node.kwargs.get("input")
+
+
+def _obstacle(node: Node) -> str | None:
+    taken: list[Node] = []
+    map_arg((node.args, node.kwargs), taken.append)
+    if not isinstance(_input(node), Node):
+        return "its input is no node of the graph"
+    return "its parameters are computed in the graph" if len(taken) > 1 else None
+
+
+def _written_out(node: Node, function: Any) -> tuple[str, str] | None:
+    """The activation that a node makes together with another, and the formula."""
+    name = call_name(function)
+    if function in MAXIMA:
+        zeros = [arg for arg in node.all_input_nodes if call_name(_function(arg)) in ("zeros", "zeros_like")]
+        return ("relu", "maximum(x, 0)") if len(zeros) == 1 else None
+    user = next(iter(node.users)) if len(node.users) == 1 else None
+    if name == "sigmoid" and user is not None and _name(user) in _PRODUCTS and _input(node) in user.args:
+        return "silu", "x * sigmoid(x)"
+    return None
+
+
+def _gates_itself(node: Node) -> bool:
+    """Whether what a formula makes of the result is multiplied with the input: a part of some other activation."""
+    stems: dict[Node, Node] = {}  # the one tensor of which each is computed element by element, or itself
+    for other in node.graph.nodes:
+        given = {stems[part] for part in other.all_input_nodes}
+        stems[other] = given.pop() if len(given) == 1 and _is_elementwise(other) else other
+    made = [node]
+    for result in made:  # grows by what is computed of it, and of the input
+        for user in result.users:
+            if stems[user] is not stems[node] or user in made:
+                continue
+            if _name(user) in _PRODUCTS and not set(made).issuperset(user.all_input_nodes):
+                return True
+            made.append(user)
+    return False
+
+
+def _is_elementwise(node: Node) -> bool:
+    definition = definition_of(_function(node))
+    return _name(node) in _ARITHMETIC or (definition is not None and definition.kind == "elementwise")
+
+
+def _name(node: Node) -> str:
+    """The name of what is called, without the underscores of other forms."""
+    name = str(getattr(node.target, "__name__", node.target)).strip("_")
+    return name[1:] if name in ("imul", "iadd", "isub", "itruediv") else name
+
+
+def _original(node: Node) -> Original:
+    kwargs = {key: None if key == "input" else value for key, value in node.kwargs.items()}
+    return Original(node.op, node.target, tuple(node.args[1:]), kwargs, _writes_back(node))
+
+
+def _writes_back(node: Node) -> bool:
+    """Whether a call works in place, and what it writes into its input is read other than as its result."""
+    call = _call(node, "", 0)
+    assert call is not None
+    if not works_in_place(_function(node), ActivationSpec.parse(call.spec).parameters):
+        return False
+    order = {other: number for number, other in enumerate(node.graph.nodes)}
+    shared = [_input(node)]
+    while _is_view(shared[-1]):
+        shared.append(_input(shared[-1]))
+    if not node.users or shared[-1].op == "get_attr":
+        return True
+    shared = shared[-1:]
+    for tensor in shared:  # grows by the views of those that are in it
+        shared += [user for user in tensor.users if user is not node and _is_view(user) and _input(user) is tensor]
+    return any(order[user] > order[node] for tensor in shared for user in tensor.users)
+
+
+def _is_view(node: Node) -> bool:
+    name = str(getattr(node.target, "__name__", node.target))
+    shares = _VIEWS.fullmatch(name) is not None or node.kwargs.get("inplace") is True
+    return node.op in ("call_function", "call_method") and shares and isinstance(_input(node), Node)
+
+
+def _is_inserted(node: Node) -> bool:
+    """Whether it is the clone or the module in ``x.copy_(module(x.clone()))``, which stands for one call."""
+    if len(node.users) != 1:
+        return False
+    user = next(iter(node.users))
+    if node.op == "call_module":
+        clone = _input(node)
+        is_ours = isinstance(clone, Node) and clone.target == "clone" and clone.kwargs == _CLONED
+        return is_ours and (user.target, user.args) == ("copy_", (_input(clone), node))
+    return node.target == "clone" and user.op == "call_module" and _is_inserted(user)
