@@ -151,6 +151,18 @@ def bring_back(module: GraphModule, submodule: str, before: dict[str, Original])
             node.graph.erase_node(made)
 
 
+def recompile(module: GraphModule) -> None:
+    """Generate the code of a graph that was edited."""
+    cls: Any = type(module)
+    # In a new class, as each such module has one of its own: what torch.compile made of a model around it asks for the
+    # class alone. What a class calls is made with it.
+    made_anew = ("__dict__", "__weakref__", "__call__", "_wrapped_call")
+    members = {name: value for name, value in vars(cls).items() if name not in made_anew}
+    new = type(cls)(cls.__name__, cls.__bases__, {**members, "__qualname__": cls.__qualname__})
+    object.__setattr__(module, "__class__", new)
+    module.recompile()
+
+
 def is_replaced(module: GraphModule, submodule: str, before: dict[str, Original]) -> bool:
     """Whether a graph calls a submodule as :func:`replace` has left it."""
     callers = _callers(module, submodule, before)

@@ -292,7 +292,7 @@ def _reduce_ex(self: Any, protocol: Any) -> Any:
 def recompile(exchanges: Iterable[Exchange]) -> None:
     """Generate the code of the graphs that were edited: once for all of a swap, because it takes long."""
     for owner in dict.fromkeys(exchange.owner for exchange in exchanges if isinstance(exchange, GraphExchange)):
-        owner.recompile()
+        graphs.recompile(owner)
 
 
 def undo(model: nn.Module, swap: Swap) -> None:

@@ -2329,7 +2329,7 @@ class TraceMe(Beside):
         return F.relu(h)
 
 
-@case("fx.GraphModule", Twice, 2, kinds="", left="graph|fx|source", otherwise=Half)
+@case("fx.GraphModule", Twice, 2, kinds="module function")
 def graph_module() -> nn.Module:
     return torch.fx.symbolic_trace(TraceMe())
 

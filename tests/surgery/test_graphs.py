@@ -455,6 +455,16 @@ class TestPartsOfModels:
             acts.restore(copied)
             assert_same(copied, original)
 
+    def test_a_compiled_model_around_it_follows(self) -> None:
+        case = CASES["in place, used later"]
+        model = nn.Sequential(pair(case)[0], nn.Linear(4, 4))
+        compiled = torch.compile(model, backend="eager")
+        original = compiled(X)
+        acts.swap(model, {"relu": "mish"})
+        assert torch.equal(compiled(X), model[1](pair(case)[1](X)))
+        acts.restore(model)
+        assert torch.equal(compiled(X), original)
+
     def test_a_graph_in_a_graph(self) -> None:
         inner, inner_twin = pair(CASES["F.relu"])
         graph = fx.Graph()
