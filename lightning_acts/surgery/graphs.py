@@ -7,17 +7,18 @@ way back gives the same code.
 
 from __future__ import annotations
 
+import dataclasses
 import linecache
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.node import map_arg
 
@@ -45,6 +46,7 @@ _ARITHMETIC = _PRODUCTS | {"add", "sub", "neg", "pow", "square", "sqrt", "exp", 
 class Original:
     """What a node was: its arguments are those beside its input, in whose place there is None among the named ones."""
 
+    number: int
     op: str
     target: Any
     args: tuple[Any, ...]
@@ -54,10 +56,10 @@ class Original:
 
 @dataclass(frozen=True)
 class _Site:
-    """A call, and the node that is it in each of the graphs."""
+    """A call, and the node that is it in each of the graphs, with its number there."""
 
     call: Call
-    nodes: dict[str, Node]
+    nodes: dict[str, tuple[int, Node]]
 
 
 # The name of a graph, the number of a node in it, and the node.
@@ -85,7 +87,7 @@ def call_in(module: GraphModule, frames: Sequence[FrameType], function: Any) -> 
     node = nodes.get(name[1]) if name else None
     if node is None or _function(node) is not function:
         raise SourceError("which of the nodes of the graph runs can't be told")
-    return next((site.call for site in _sites(module) if node in site.nodes.values()), None)
+    return next((site.call for site in _sites(module) if any(node is other for _, other in site.nodes.values())), None)
 
 
 def obstacle(module: GraphModule, route: Route) -> str | None:
@@ -105,7 +107,7 @@ def originals(module: GraphModule, route: Route) -> dict[str, Original]:
     Raises:
         SourceError: There is no such node.
     """
-    return {name: _original(node) for name, node in _site_at(module, route).nodes.items()}
+    return {name: _original(number, node) for name, (number, node) in _site_at(module, route).nodes.items()}
 
 
 def replace(module: GraphModule, route: Route, submodule: str) -> None:
@@ -114,7 +116,7 @@ def replace(module: GraphModule, route: Route, submodule: str) -> None:
     Raises:
         SourceError: There is no such node.
     """
-    for node in _site_at(module, route).nodes.values():
+    for _, node in _site_at(module, route).nodes.values():
         _replace(node, _input(node), submodule, _writes_back(node))
 
 
@@ -136,9 +138,9 @@ def _replace(node: Node, given: Node, submodule: str, writes_back: bool) -> None
         raise
 
 
-def bring_back(module: GraphModule, submodule: str, before: dict[str, Original]) -> None:
+def bring_back(module: GraphModule, replacement: nn.Module, before: dict[str, Original]) -> None:
     """Make the node that calls a submodule what it was; the graph has to be recompiled then."""
-    for caller, original in _callers(module, submodule, before):
+    for caller, original in list(_callers(module, replacement, before)):
         if original.writes_back is not _is_inserted(caller):
             continue  # it was edited since
         node = next(iter(caller.users)) if original.writes_back else caller
@@ -163,20 +165,26 @@ def recompile(module: GraphModule) -> None:
     module.recompile()
 
 
-def is_replaced(module: GraphModule, submodule: str, before: dict[str, Original]) -> bool:
+def is_replaced(module: GraphModule, replacement: nn.Module, before: dict[str, Original]) -> bool:
     """Whether a graph calls a submodule as :func:`replace` has left it."""
-    callers = _callers(module, submodule, before)
+    callers = list(_callers(module, replacement, before))
     return bool(callers) and all(original.writes_back is _is_inserted(caller) for caller, original in callers)
 
 
-def _callers(module: GraphModule, submodule: str, before: dict[str, Original]) -> list[tuple[Node, Original]]:
-    """The nodes that call a submodule, each with what it was."""
-    return [
-        (node, before.get(name) or next(iter(before.values())))  # a pickle keeps one of several graphs
-        for name, graph in _graphs(module).items()
-        for node in graph.nodes
-        if before and node.op == "call_module" and node.target == submodule
-    ]
+def _callers(
+    module: GraphModule, replacement: nn.Module, before: dict[str, Original]
+) -> Iterator[tuple[Node, Original]]:
+    """The node that calls a submodule, in each of the graphs, with what it was."""
+    for name, graph in _graphs(module).items() if before else ():
+        original = before.get(name) or next(iter(before.values()))  # a pickle keeps one of several graphs
+        callers = [
+            (number, node)
+            for number, node in _numbered(graph)
+            if node.op == "call_module" and module._modules.get(str(node.target)) is replacement
+        ]
+        # Sites that share one have names of their own for it, but not so in a pickle.
+        exact = [node for number, node in callers if number == original.number]
+        yield from ((node, original) for node in exact or [node for _, node in callers if len(callers) == 1])
 
 
 def _graphs(module: GraphModule) -> dict[str, Graph]:
@@ -209,8 +217,7 @@ def _places(module: GraphModule) -> list[list[_Place]]:
     for name, graph in _graphs(module).items():
         layer: tuple[Any, ...] = ()
         calls: Counter[Any] = Counter()
-        number = 0
-        for node in graph.nodes:
+        for number, node in _numbered(graph):
             if node.op == "call_module":
                 layer = (node.target, calls[node.target])
                 calls[node.target] += 1
@@ -219,15 +226,24 @@ def _places(module: GraphModule) -> list[list[_Place]]:
                 key = (*layer, node.target, calls[layer, node.target])
                 calls[layer, node.target] += 1
                 places.setdefault(key, []).append((name, number, node))
-            # Counted as if nothing had been replaced, so that a plan finds its nodes after another one.
-            number += not _is_inserted(node)
     return list(places.values())
 
 
+def _numbered(graph: Graph) -> Iterator[tuple[int, Node]]:
+    """The nodes, counted as if nothing had been replaced: so a plan finds its own after another one."""
+    number = 0
+    for node in graph.nodes:
+        yield number, node
+        number += not _is_inserted(node)
+
+
 def _site(places: list[_Place]) -> _Site | None:
-    name, number, first = places[0]
-    call = _call(first, name, number)
-    return None if call is None else _Site(call, {graph: node for graph, _, node in places})
+    found = [(place, call) for place in places if (call := _call(place[2], *place[:2])) is not None]
+    if not found:
+        return None
+    hindering = next((call.obstacle for _, call in found if call.obstacle), None)
+    call = dataclasses.replace(found[0][1], obstacle=hindering)
+    return _Site(call, {name: (number, node) for (name, number, node), _ in found})
 
 
 def _call(node: Node, graph: str, number: int) -> Call | None:
@@ -243,7 +259,6 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
     if not is_candidate(function):
         return None
     kind: Kind = "method" if node.op == "call_method" else "function"
-    is_returned = [user.op for user in node.users] == ["output"]
     if (written_out := _written_out(node, function)) is not None:
         spec, formula = written_out
         why = f"written out as {formula}, in more than one node"
@@ -259,7 +274,7 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
         there.doubtful,
         location,
         gates_itself=is_bounded(there.definition) and _gates_itself(node),
-        is_returned=is_returned,
+        is_returned=[user.op for user in node.users] == ["output"],
         obstacle=there.obstacle or _obstacle(node),
     )
 
@@ -303,7 +318,7 @@ def _written_out(node: Node, function: Any) -> tuple[str, str] | None:
         zeros = [arg for arg in node.all_input_nodes if call_name(_function(arg)) in ("zeros", "zeros_like")]
         return ("relu", "maximum(x, 0)") if len(zeros) == 1 else None
     user = next(iter(node.users)) if len(node.users) == 1 else None
-    if name == "sigmoid" and user is not None and _name(user) in _PRODUCTS and _input(node) in user.args:
+    if name == "sigmoid" and user is not None and _name(user) in ("mul", "multiply") and _input(node) in user.args:
         return "silu", "x * sigmoid(x)"
     return None
 
@@ -336,9 +351,9 @@ def _name(node: Node) -> str:
     return name[1:] if name in ("imul", "iadd", "isub", "itruediv") else name
 
 
-def _original(node: Node) -> Original:
+def _original(number: int, node: Node) -> Original:
     kwargs = {key: None if key == "input" else value for key, value in node.kwargs.items()}
-    return Original(node.op, node.target, tuple(node.args[1:]), kwargs, _writes_back(node))
+    return Original(number, node.op, node.target, tuple(node.args[1:]), kwargs, _writes_back(node))
 
 
 def _writes_back(node: Node) -> bool:

@@ -172,14 +172,13 @@ class GraphExchange(CallExchange):
 
     def take_back(self) -> bool:  # noqa: D102
         whole = self.is_intact()
-        graphs.bring_back(self.owner, self.submodule, self.originals)
+        graphs.bring_back(self.owner, self.replacement, self.originals)
         if self.owner._modules.get(self.submodule) is self.replacement:
             del self.owner._modules[self.submodule]
         return whole
 
     def is_intact(self) -> bool:  # noqa: D102
-        called = graphs.is_replaced(self.owner, self.submodule, self.originals)
-        return called and self.owner._modules.get(self.submodule) is self.replacement
+        return graphs.is_replaced(self.owner, self.replacement, self.originals)
 
 
 @dataclass(eq=False)

@@ -21,6 +21,7 @@ from torchvision.models.feature_extraction import create_feature_extractor
 
 import lightning_acts as acts
 from lightning_acts.surgery import graphs
+from lightning_acts.surgery.site import ROLES
 
 Act = Callable[[Tensor], Tensor]
 X = torch.linspace(-2, 2, 12).view(3, 4)
@@ -299,6 +300,7 @@ class TestSites:
         ("forward", "activation", "why"),
         [
             (lambda self, x: self.b(x * torch.sigmoid(x)), "silu", "written out"),
+            (lambda self, x: self.b(torch.sigmoid(x).mul_(x)), "silu", "written out"),
             (lambda self, x: self.b(torch.maximum(torch.zeros_like(x), x)), "relu", "written out"),
             (lambda self, x: self.b(F.leaky_relu(self.a(x), x.size(0))), "leaky_relu", "computed in the graph"),
             (lambda self, x: self.b(torch.ops.aten.relu.default(x)), "relu", "an operator of ATen"),
@@ -312,7 +314,7 @@ class TestSites:
         model = traced(with_another)
         output = model(X)
         for example in (None, X):
-            report = acts.swap(model, {"elu": "mish", activation: "tanh"}, role=acts_roles(), example_input=example)
+            report = acts.swap(model, {"elu": "mish", activation: "tanh"}, role=ROLES, example_input=example)
             (left,) = report.left
             assert left.site.activation == activation and why in left.why
             acts.verify(model, X)
@@ -332,10 +334,6 @@ class TestSites:
         fx.GraphModule(model, model.graph)
         with pytest.raises(acts.SwapError, match="its graph is that of another module too"):
             acts.swap(model, {"relu": "mish"})
-
-
-def acts_roles() -> tuple[str, ...]:
-    return ("hidden", "gate", "attention", "output")
 
 
 class TestSeveralSwaps:
@@ -379,6 +377,17 @@ class TestSeveralSwaps:
         acts.swap(other, {"relu": "gelu"})
         assert_same(model, twin)
         assert_same(other, Net(twice, F.gelu))
+
+    def test_one_instance_for_all_sites(self) -> None:
+        model, _ = pair(CASES["F.relu"])
+        acts.swap(model, {"relu": "prelu"}, share="all")
+        assert model.relu_0 is model.relu_1
+        for one in (copy.deepcopy(model), reloaded(model), model):
+            assert len(list(one.parameters())) == 5
+            acts.verify(one, X)
+            acts.restore(one)
+            assert set(one._modules) == {"a", "b"}
+            assert_same(one, Net(twice, F.relu))
 
     def test_names_that_are_taken(self) -> None:
         class Taken(nn.Module):
