@@ -38,6 +38,8 @@ _VIEWS = re.compile(
 )
 # As clone() does by itself: it tells ours from the author's, also in a pickle, which is made of the code.
 _CLONED: dict[str, Any] = {"memory_format": torch.preserve_format}
+# A class that a module has for the time of a swap keeps there the module's own, and the code that it had in that.
+_OWN_CLASS = "_acts_own_class"
 _PRODUCTS = frozenset(["mul", "multiply", "div", "divide", "truediv"])
 _ARITHMETIC = _PRODUCTS | {"add", "sub", "neg", "pow", "square", "sqrt", "exp", "erf", "clamp", "clip"}
 
@@ -154,15 +156,20 @@ def bring_back(module: GraphModule, replacement: nn.Module, before: dict[str, Or
 
 
 def recompile(module: GraphModule) -> None:
-    """Generate the code of a graph that was edited."""
+    """Generate the code of a graph that was edited.
+
+    The module gets a subclass of its class for it, as what torch.compile made of a model around it asks for the class
+    alone; with the code that it had, its own class comes back.
+    """
     cls: Any = type(module)
-    # In a new class, as each such module has one of its own: what torch.compile made of a model around it asks for the
-    # class alone. What a class calls is made with it.
-    made_anew = ("__dict__", "__weakref__", "__call__", "_wrapped_call")
-    members = {name: value for name, value in vars(cls).items() if name not in made_anew}
-    new = type(cls)(cls.__name__, cls.__bases__, {**members, "__qualname__": cls.__qualname__})
-    object.__setattr__(module, "__class__", new)
+    own, code = vars(cls).get(_OWN_CLASS, (cls, module.code))
+    members = {_OWN_CLASS: (own, code), "__qualname__": own.__qualname__, "__module__": own.__module__}
+    if "_wrapped_call" in vars(own):  # a call past its own would come back to it
+        members["_wrapped_call"] = vars(own)["_wrapped_call"]
+    object.__setattr__(module, "__class__", type(own)(own.__name__, (own,), members))
     module.recompile()
+    if module.code == code:
+        object.__setattr__(module, "__class__", own)
 
 
 def is_replaced(module: GraphModule, replacement: nn.Module, before: dict[str, Original]) -> bool:

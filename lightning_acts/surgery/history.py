@@ -260,10 +260,7 @@ def keep(model: nn.Module, swaps: list[Swap]) -> None:
 
 
 def _carry(model: torch.fx.GraphModule, carries: bool) -> None:
-    """Let copies and pickles of a GraphModule keep its swaps: it makes them of its graph, and of nothing else.
-
-    Every GraphModule has a class of its own.
-    """
+    """Let copies and pickles of a GraphModule, which are made of its graph, keep its swaps; its class is its alone."""
     cls: Any = type(model)
     for name, method in (("__deepcopy__", _deepcopy), ("__reduce_ex__", _reduce_ex)):
         if carries:
@@ -292,6 +289,7 @@ def recompile(exchanges: Iterable[Exchange]) -> None:
     """Generate the code of the graphs that were edited: once for all of a swap, because it takes long."""
     for owner in dict.fromkeys(exchange.owner for exchange in exchanges if isinstance(exchange, GraphExchange)):
         graphs.recompile(owner)
+        keep(owner, swaps_of(owner))  # its class is another one now
 
 
 def undo(model: nn.Module, swap: Swap) -> None:

@@ -146,11 +146,15 @@ class TestOddGraphs:
     def test_the_way_back_is_exact(self, case: Case) -> None:
         model, _ = pair(case)
         before, code, forward = nodes(model), model.code, results(model)
-        kept = set(vars(model)), set(vars(type(model)))
+        kept = set(vars(model)), type(model), set(vars(type(model)))
         report = acts.swap(model, {"relu": "prelu"}, example_input=X)
         assert len(model.state_dict()) == 4 + case[-1]
         report.undo()
-        assert nodes(model) == before and model.code == code and (set(vars(model)), set(vars(type(model)))) == kept
+        assert (
+            nodes(model) == before
+            and model.code == code
+            and (set(vars(model)), type(model), set(vars(type(model)))) == kept
+        )
         assert all(torch.equal(a, b) for a, b in zip(results(model), forward, strict=True))
         assert set(model.state_dict()) == {"a.weight", "a.bias", "b.weight", "b.bias"}
 
@@ -445,7 +449,34 @@ class WholeByHand(Whole):
         return self.head(F.mish(self.part(x)))
 
 
+class CallAndModule(nn.Module):
+    """A call, and a module."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.act = nn.Linear(4, 4), nn.Tanh()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(F.relu(self.a(x)) - 1)
+
+
 class TestPartsOfModels:
+    def test_a_part_with_swaps_of_its_own_keeps_them_in_copies(self) -> None:
+        """Whichever of the two is undone first: the part is in another class then."""
+        model = Whole(fx.symbolic_trace(CallAndModule()), F.relu)
+        original = copy.deepcopy(model)
+        whole = acts.swap(model, {"part/relu/0": "mish"})
+        acts.swap(model.part, {"tanh": "gelu"}, role="output")
+        part = copy.deepcopy(model.part)
+        acts.restore(part)
+        assert isinstance(part.act, nn.Tanh)
+        whole.undo()
+        part = reloaded(copy.deepcopy(model.part))
+        acts.restore(part)
+        assert_same(part, original.part)
+        acts.restore(model)
+        assert_same(model, original)
+
     @pytest.mark.parametrize("example", [None, X])
     def test_hidden_in_a_model(self, example: Tensor | None) -> None:
         case = CASES["in place, used later"]
