@@ -266,7 +266,7 @@ def _writes_back(site: Written, scope: Scope) -> bool:
     """Whether the input, as a variable, goes on being used after a call that works in place."""
     parent = scope.source.parents.get(site.node)
     discarded = isinstance(parent, ast.Expr)
-    if site.is_in_place is False and not discarded:
+    if site.is_in_place is False:
         return False
     if not isinstance(site.input, (ast.Name, ast.Attribute, ast.Subscript)):
         return False

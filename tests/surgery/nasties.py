@@ -244,6 +244,21 @@ class GetsConstant(Net):
         return self.b(getattr(F, "relu")(self.a(x)))
 
 
+class ThenDead(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        self.act(h)
+        return self.b(h) + self.act(x)
+
+
+@case("a result that nobody takes", ThenDead, 2, kinds="")
+class DeadStatement(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x)
+        F.relu(h)
+        return self.b(h) + F.relu(x)
+
+
 @case("getattr of the tensor", Once, kinds="method")
 class CallsGetattrOfTensor(Net):
     def forward(self, x: Tensor) -> Tensor:
