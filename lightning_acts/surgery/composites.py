@@ -6,6 +6,8 @@ An expression of one tensor, of numbers and of torch's elementwise functions is 
 from __future__ import annotations
 
 import ast
+import functools
+import itertools
 import math
 import operator
 import types
@@ -19,11 +21,12 @@ from torch import Tensor
 from lightning_acts import registry
 from lightning_acts.surgery.calls import definition_of
 from lightning_acts.surgery.recognition import recognise_function
-from lightning_acts.surgery.source import UNKNOWN, Scope
+from lightning_acts.surgery.source import UNKNOWN, Function, Scope
 
-# Constants such as sqrt(2 / pi) are written with eight digits or more; what is added to keep a divisor from zero is not
-# to be lost.
-_RELATIVE, _ABSOLUTE = 1e-8, 3e-9
+# Constants such as sqrt(2 / pi) are written with eight digits or more; what keeps a divisor from zero is not to be lost.
+_RELATIVE, _ABSOLUTE = 1e-8, 1e-13
+# A longer expression is no activation's formula.
+_MOST_NODES = 150
 
 _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Add: operator.add,
@@ -33,13 +36,17 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Pow: operator.pow,
     ast.USub: operator.neg,
     ast.UAdd: operator.pos,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
 }
 _FUNCTIONS = {
     function
     for holder in (torch, Tensor, torch.special)
     for name in (
         "abs", "add", "clamp", "clamp_max", "clamp_min", "clip", "div", "erf", "exp", "expm1", "log", "log1p", "mul", "mul_",
-        "multiply", "neg", "pow", "reciprocal", "rsqrt", "sqrt", "square", "sub", "tensor",
+        "multiply", "neg", "pow", "reciprocal", "rsqrt", "sqrt", "square", "sub", "tensor", "where",
     )
     if (function := getattr(holder, name, None)) is not None
 }  # fmt: skip
@@ -71,21 +78,35 @@ class Composite:
 
 def composite(node: ast.expr, scope: Scope) -> Composite | None:
     """The activation that a formula computes; None where it is none that is known, or no formula of one tensor."""
-    formula = _Formula.of(node, scope)
+    return _composite(node, scope.function, scope.first, registry.version())
+
+
+def forget() -> None:
+    """Let formulas be computed again: a number in them may have changed."""
+    _composite.cache_clear()
+
+
+@functools.lru_cache(maxsize=16384)
+def _composite(node: ast.expr, function: Function, first: str | None, version: int) -> Composite | None:
+    formula = _Formula.of(node, Scope(function, object, first is not None))
     if formula is None:
         return None
-    is_certain = any(function not in _EXPONENTIALS for function in formula.functions)
-    inputs: list[tuple[Tensor, Tensor]] = []
+    is_certain = any(part not in _UNCERTAIN for part in formula.functions)
+    written: list[bool] = []
 
     def compute(x: Tensor) -> Any:
-        inputs.append((x, x.clone()))
-        return formula.value(node, x)
+        before = x.clone()
+        result = formula.value(node, x)
+        if not torch.equal(x, before):
+            written.append(torch.equal(x, result))
+        return result
 
     spec = recognise_function(compute, _RELATIVE, _ABSOLUTE)
     if spec is None or not (is_certain or registry.definition_of(spec).module_class):
         return None
-    writes = any(not torch.equal(given, before) for given, before in inputs)
-    return Composite(spec, formula.inputs[0], tuple(formula.functions), writes, node)
+    if not all(written):
+        return None  # into the input it writes something else than its result
+    return Composite(spec, formula.inputs[0], tuple(formula.functions), bool(written), node)
 
 
 def gates_its_input(node: ast.expr, scope: Scope) -> bool:
@@ -102,7 +123,8 @@ def gates_its_input(node: ast.expr, scope: Scope) -> bool:
     return False
 
 
-_EXPONENTIALS = (torch.exp, Tensor.exp, torch.expm1, Tensor.expm1)
+# Of these alone a formula may as well be something else: only what torch itself has as a module is taken for certain.
+_UNCERTAIN = (torch.exp, Tensor.exp, torch.expm1, Tensor.expm1, torch.abs, Tensor.abs, torch.where)
 ERFS = (torch.erf, Tensor.erf, torch.special.erf)
 
 
@@ -124,7 +146,8 @@ class _Formula:
     def of(cls, node: ast.expr, scope: Scope) -> _Formula | None:
         if not isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call)):
             return None
-        if not any(isinstance(part, ast.Call) for part in ast.walk(node)):
+        parts = list(itertools.islice(ast.walk(node), _MOST_NODES))
+        if len(parts) == _MOST_NODES or not any(isinstance(part, ast.Call) for part in parts):
             return None
         formula = cls(scope)
         formula.inputs = list(formula._leaves(node))
@@ -150,14 +173,16 @@ class _Formula:
             return [node.left, node.right]
         if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
             return [node.operand]
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OPERATORS:
+            return [node.left, node.comparators[0]]
         if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
             return None
         function, receiver = self._callee(node)
         if function is None or any(isinstance(arg, ast.Starred) for arg in node.args):
             return None
-        if function in _EXPONENTIALS or function in ERFS or _is_activation(function):
+        if function in _UNCERTAIN or function in ERFS or _is_activation(function):
             self.functions.append(function)
-        return [*receiver, *node.args, *(keyword.value for keyword in node.keywords)]
+        return [*receiver, *node.args, *(keyword.value for keyword in node.keywords if keyword.arg != "inplace")]
 
     def _callee(self, node: ast.Call) -> tuple[Any, list[ast.expr]]:
         """The function of torch or of numbers that is called, with the tensor of which it is a method."""
@@ -191,10 +216,17 @@ class _Formula:
                 return _OPERATORS[type(node.op)](self.value(node.left, x), self.value(node.right, x))
             case ast.UnaryOp():
                 return _OPERATORS[type(node.op)](self.value(node.operand, x))
+            case ast.Compare():
+                return _OPERATORS[type(node.ops[0])](self.value(node.left, x), self.value(node.comparators[0], x))
             case ast.Call():
                 function, receiver = self._callee(node)
                 args = [self.value(part, x) for part in (*receiver, *node.args)]
-                return function(*args, **{str(word.arg): self.value(word.value, x) for word in node.keywords})
+                words = {str(word.arg): word.value for word in node.keywords}
+                in_place = words.pop("inplace", None)
+                given = {name: self.value(value, x) for name, value in words.items()}
+                if in_place is not None:  # also where only a run tells: then as one that does
+                    given["inplace"] = not isinstance(in_place, ast.Constant) or bool(in_place.value)
+                return function(*args, **given)
         raise AssertionError(ast.dump(node))
 
 

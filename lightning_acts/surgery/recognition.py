@@ -77,9 +77,18 @@ def _by_curve(module: nn.Module) -> str | None:
 
 
 def recognise_function(function: Callable[[Tensor], Any], relative: float, absolute: float) -> str | None:
-    """The spec of the activation that a deterministic function of one tensor computes, within tolerances; None if unknown."""
+    """The spec of the activation that a function of one tensor computes without chance, within tolerances; None if unknown."""
     curve = _curve(function)
-    return None if curve is None or _is_affine(curve) else _named(curve, relative, absolute)
+    spec = None if curve is None or _is_affine(curve) else _named(curve, relative, absolute)
+    if spec is None:
+        return None
+    # Farther out a bound may lie that keeps a logarithm from infinity.
+    far = torch.tensor([-80.0, -40.0, 40.0, 80.0], dtype=torch.float64)
+    try:
+        same = _close(registry.create(spec).double().eval()(far), function(far.clone()), 1e-6, 1e-12)
+    except Exception:
+        return None
+    return spec if same.all() else None
 
 
 def _named(curve: Tensor, relative: float, absolute: float) -> str | None:
@@ -95,6 +104,8 @@ def _close(one: Tensor, other: Tensor, relative: float, absolute: float) -> Tens
 def _fitted(curve: Tensor, relative: float, absolute: float) -> str | None:
     """The spec of a family whose one parameter a point of the curve tells, if the whole curve agrees."""
     x, lowest, middle = -10.0, float(curve[0]), float(curve[curve.numel() // 2])
+    positive = _grid() > 0
+    is_linear_above = bool(_close(curve[positive], _grid()[positive], relative, absolute).all())
     estimates: dict[str, tuple[str, Callable[[], float]]] = {
         "leaky_relu": ("negative_slope", lambda: lowest / x),
         "elu": ("alpha", lambda: lowest / math.expm1(x)),
@@ -102,6 +113,8 @@ def _fitted(curve: Tensor, relative: float, absolute: float) -> str | None:
         "celu": ("alpha", lambda: _alpha_of_celu(x, lowest)),
     }
     for name, (parameter, estimate) in estimates.items():
+        if is_linear_above is (name == "softplus"):
+            continue
         try:
             spec = ActivationSpec(name, {parameter: float(f"{estimate():.8g}")})
             fitted = _curve(registry.create(spec).double().eval())

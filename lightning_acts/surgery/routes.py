@@ -22,6 +22,7 @@ from torch import nn
 
 from lightning_acts import registry
 from lightning_acts.surgery.calls import applied, is_candidate, is_method, name_of
+from lightning_acts.surgery.composites import forget as forget_formulas
 from lightning_acts.surgery.composites import gates_its_input
 from lightning_acts.surgery.expressions import Written, written
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
@@ -165,6 +166,7 @@ def read(cls: type[nn.Module]) -> Reading:
 def forget_changed(classes: Iterable[type[nn.Module]]) -> None:
     """Let classes be read again, if one of them is no more what was read."""
     if not all(read(cls).holds(cls) for cls in classes):
+        forget_formulas()
         _read.cache_clear()
 
 
@@ -342,7 +344,8 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
         if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
         value = scope.resolve(node)
-        if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
+        is_in_formula = isinstance(value, (int, float)) and node in inside
+        if is_in_formula or isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
             reading.functions.append((scope, node, value))
         if node in inside or value is UNKNOWN:
             continue
