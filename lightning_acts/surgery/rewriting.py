@@ -95,7 +95,7 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading) -> Any:
         found = _attributes_with(base, remaining[0][0])
         by_function.setdefault(found[0][1].function, (found, []))[1].append(remaining)
     for function, (found, routes_inside) in by_function.items():
-        twin = members.twin(found[0][1], routes_inside, {})
+        twin = members.twin(found[0][1], routes_inside, {}, tuple(_callers(base, function, reading)))
         for name, _ in found:
             value = members.namespace.get(name, static_attribute(base, name))
             members.namespace[name] = with_twin(value, function, twin)
@@ -143,10 +143,13 @@ class _Members:
         self.namespace[name] = value
         return name
 
-    def twin(self, scope: Scope, inside: list[Remaining], around: dict[Function, str]) -> Function:
+    def twin(
+        self, scope: Scope, inside: list[Remaining], around: dict[Function, str], callers: tuple[_Caller, ...]
+    ) -> Function:
         """The function of a scope with the calls rewritten.
 
-        ``around`` are the functions that it was reached through, with the names of their twins.
+        ``around`` are the functions that it was reached through, with the names of their twins; ``callers`` the places
+        that call it.
         """
         owner = scope.first or _OWNER
         edits: dict[ast.expr, _Edit] = {}
@@ -161,7 +164,11 @@ class _Members:
                 continue
             last = [(callee, name) for steps, callee, name in routes if len(steps) == 1]
             further: list[Remaining] = [(steps[1:], callee, name) for steps, callee, name in routes if len(steps) > 1]
-            edit = self._site(node, last, scope) if last else self._reference(node, further, scope, around)
+            edit = (
+                self._site(node, last, scope, callers)
+                if last
+                else self._reference(node, further, scope, around, callers)
+            )
             edits[edit.node] = edit
         for node in scope.source.walk() if around else ():
             if node in edits or not isinstance(node, (ast.Name, ast.Attribute)):
@@ -170,7 +177,7 @@ class _Members:
             if isinstance(value, types.FunctionType) and value in around:  # it calls itself, and goes on in its twin
                 edits[node] = _Edit(node, functools.partial(_twin_of, around[value]))
             elif (helper := reached(node, value, scope)) is not None and _leads_to(helper, around):
-                edits[node] = self._reference(node, [], scope, around)
+                edits[node] = self._reference(node, [], scope, around, callers)
 
         def replace(node: ast.expr, visit: Callable[[ast.expr], ast.expr]) -> ast.expr | None:
             edit = edits.get(node)
@@ -178,10 +185,12 @@ class _Members:
 
         return rewritten(scope.function, replace, leading=None if scope.first else _OWNER)
 
-    def _site(self, node: ast.expr, callees: list[tuple[str, str]], scope: Scope) -> _Edit:
+    def _site(
+        self, node: ast.expr, callees: list[tuple[str, str]], scope: Scope, callers: tuple[_Caller, ...]
+    ) -> _Edit:
         site = written(node, scope)
         if site is not None and site.input is not None:
-            return _Edit(node, functools.partial(_direct, site, callees[0][1], scope))
+            return _Edit(node, functools.partial(_direct, site, callees[0][1], scope, callers))
         if isinstance(node, (ast.Name, ast.Attribute)):
             taking = self.add("taking", _taking(callees[0][1]))
             return _Edit(node, lambda visit, owner: _attribute(owner, taking))
@@ -195,7 +204,14 @@ class _Members:
         guard = self.add("choose", _chooser(tuple(table)))
         return _Edit(node.func, lambda visit, owner: _called(_attribute(owner, guard), visit(node.func)))
 
-    def _reference(self, node: ast.expr, further: list[Remaining], scope: Scope, around: dict[Function, str]) -> _Edit:
+    def _reference(
+        self,
+        node: ast.expr,
+        further: list[Remaining],
+        scope: Scope,
+        around: dict[Function, str],
+        callers: tuple[_Caller, ...],
+    ) -> _Edit:
         value = scope.resolve(node)
         helper = None if value is UNKNOWN else reached(node, value, scope)
         guarded = helper is None or isinstance(value, classmethod)
@@ -208,7 +224,8 @@ class _Members:
         name = f"{_PREFIX}helper_{self.count}"
         self.count += 1
         outer: Any = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-        twin = self.twin(inner, further, {**around, (expected if guarded else outer): name})
+        here = (_Caller(node, scope, callers),)
+        twin = self.twin(inner, further, {**around, (expected if guarded else outer): name}, here)
         # Decorators pass on what they are given: also the module, before all else.
         self.namespace[name] = twin if guarded else redecorated(outer, inner.function, twin)
         if not guarded:
@@ -250,10 +267,43 @@ def _leads_to(scope: Scope, around: Mapping[Function, str], seen: frozenset[Func
     return False
 
 
-def _direct(site: Written, name: str, scope: Scope, visit: Callable[[ast.expr], ast.expr], owner: str) -> ast.expr:
+@dataclass(frozen=True)
+class _Caller:
+    """A reference to a function, where it lies, and the callers of that."""
+
+    node: ast.expr
+    scope: Scope
+    callers: tuple[_Caller, ...]
+
+
+def _callers(cls: type[nn.Module], function: Function, reading: Reading) -> Iterator[_Caller]:
+    """The places in the methods of a class that call one of them; a forward is called by others."""
+    if function.__name__ in ("forward", "__call__"):
+        return
+    for scope in (scope for name in reading.methods for scope in method_scopes(cls, name)):
+        try:
+            nodes = list(scope.source.walk())
+        except SourceError:
+            continue
+        for node in nodes:
+            is_own = (
+                isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
+            )
+            if is_own and isinstance(node, ast.Attribute) and scope.mangled(node.attr) == function.__name__:
+                yield _Caller(node, scope, ())
+
+
+def _direct(
+    site: Written,
+    name: str,
+    scope: Scope,
+    callers: tuple[_Caller, ...],
+    visit: Callable[[ast.expr], ast.expr],
+    owner: str,
+) -> ast.expr:
     assert site.input is not None
     module = _attribute(owner, name)
-    if not _writes_back(site, scope):
+    if not _writes_back(site, scope, callers):
         return _called(module, visit(site.input))
     if any(isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.Yield)) for part in ast.walk(site.input)):
         raise SourceError(f"it writes into {ast.unparse(site.input)}, which must not be evaluated twice")
@@ -262,23 +312,45 @@ def _direct(site: Written, name: str, scope: Scope, visit: Callable[[ast.expr], 
     return _called(ast.Attribute(visit(site.input), "copy_", ast.Load()), _called(module, clone))
 
 
-def _writes_back(site: Written, scope: Scope) -> bool:
+def _writes_back(site: Written, scope: Scope, callers: tuple[_Caller, ...]) -> bool:
     """Whether the input, as a variable, goes on being used after a call that works in place."""
-    parent = scope.source.parents.get(site.node)
-    discarded = isinstance(parent, ast.Expr)
-    if site.is_in_place is False:
+    if site.is_in_place is False or site.input is None or not _goes_on(site.node, site.input, scope, callers):
         return False
-    if not isinstance(site.input, (ast.Name, ast.Attribute, ast.Subscript)):
-        return False
-    if isinstance(parent, ast.Return):
+    if site.is_in_place is None:
+        raise SourceError(f"whether it writes into {ast.unparse(site.input)}, which is used again, only a run tells")
+    return True
+
+
+def _goes_on(node: ast.expr, given: ast.expr, scope: Scope, callers: tuple[_Caller, ...]) -> bool:
+    """Whether what an expression writes into ``given`` is read otherwise than as its result."""
+    parent = scope.source.parents.get(node)
+    if isinstance(parent, ast.Expr):
+        return isinstance(given, (ast.Name, ast.Attribute, ast.Subscript))
+    if isinstance(given, ast.Name) and _goes_on_outside(given.id, scope, callers):
+        return True
+    if isinstance(parent, ast.Return) or not isinstance(given, (ast.Name, ast.Attribute, ast.Subscript)):
         return False
     targets = parent.targets if isinstance(parent, ast.Assign) else []
-    if any(ast.unparse(target) == ast.unparse(site.input) for target in targets):
+    if any(ast.unparse(target) == ast.unparse(given) for target in targets):
         return False
-    goes_on = discarded or not isinstance(site.input, ast.Name) or _is_read_later(site.input.id, site.node, scope)
-    if goes_on and site.is_in_place is None:
-        raise SourceError(f"whether it writes into {ast.unparse(site.input)}, which is used again, only a run tells")
-    return goes_on
+    return not isinstance(given, ast.Name) or _is_read_later(given.id, node, scope)
+
+
+def _goes_on_outside(name: str, scope: Scope, callers: tuple[_Caller, ...]) -> bool:
+    """Whether the parameter of that name is a tensor that a caller reads after the call."""
+    code = scope.function.__code__
+    own = code.co_varnames[scope.first is not None : code.co_argcount]
+    if name not in own:
+        return False
+    for caller in callers:
+        call = caller.scope.source.parents.get(caller.node)
+        if not isinstance(call, ast.Call) or call.func is not caller.node:
+            return True  # handed on: whoever calls it may read it
+        words = [word.value for word in call.keywords if word.arg == name]
+        given = [*call.args[own.index(name) : own.index(name) + 1], *words]
+        if given and _goes_on(call, given[0], caller.scope, caller.callers):
+            return True
+    return False
 
 
 _REPEATED = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)

@@ -134,6 +134,12 @@ class Once(Twin):
         return self.b(self.act(self.a(x)))
 
 
+class ReadsWhatWasWritten(Twin):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.act(self.a(x))
+        return self.b(h) + h
+
+
 class Twice(Twin):
     def forward(self, x: Tensor) -> Tensor:
         return self.act(self.b(self.act(self.a(x))))
@@ -242,6 +248,41 @@ class CallsGetattr(Net):
 class GetsConstant(Net):
     def forward(self, x: Tensor) -> Tensor:
         return self.b(getattr(F, "relu")(self.a(x)))
+
+
+@case("an in-place helper that returns, its result thrown away", Once, same_operations=False)
+class DiscardsHelper(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        nasty_helpers.relu_and_return(h)
+        return self.b(h)
+
+
+@case("an in-place helper whose input is read again", ReadsWhatWasWritten, same_operations=False)
+class ReadsAfterHelper(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        y = nasty_helpers.relu_and_return(h)
+        return self.b(y) + h
+
+
+@case("an in-place helper, its result used alone", Once)
+class UsesHelper(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        h = nasty_helpers.relu_and_return(h)
+        return self.b(h)
+
+
+@case("an in-place method, its result thrown away", Once, same_operations=False)
+class DiscardsMethod(Net):
+    def act(self, h: Tensor) -> Tensor:
+        return h.relu_()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        self.act(h)
+        return self.b(h)
 
 
 class ThenDead(Twin):
@@ -808,12 +849,6 @@ class ComposedByMethods(Net):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)
         return self.b(h.mul(h.sigmoid()))
-
-
-class ReadsWhatWasWritten(Twin):
-    def forward(self, x: Tensor) -> Tensor:
-        h = self.act(self.a(x))
-        return self.b(h) + h
 
 
 @case("x.mul_(x.sigmoid()), read again", ReadsWhatWasWritten, swapped="silu", original=TimesSigmoid, same_operations=False)  # fmt: skip

@@ -45,6 +45,10 @@ def gelu_by_erf(h: Tensor) -> Tensor:
     return h * 0.5 * (1.0 + torch.erf(h / math.sqrt(2.0)))
 
 
+def relu_and_return(h: Tensor) -> Tensor:
+    return F.relu_(h)
+
+
 FORMULAS = {"gelu": gelu_by_erf}
 
 
