@@ -26,7 +26,7 @@ CLAMPS = (
     torch.clamp, torch.clamp_, torch.clip, torch.clip_, torch.clamp_min, torch.clamp_min_,
     Tensor.clamp, Tensor.clamp_, Tensor.clip, Tensor.clip_, Tensor.clamp_min, Tensor.clamp_min_,
 )  # fmt: skip
-MAXIMA = (torch.maximum, Tensor.maximum)
+MAXIMA = (torch.maximum, Tensor.maximum, torch.max, Tensor.max)
 #: Functions whose kernels compute an activation, out of reach: its spec.
 KERNELS = dict.fromkeys((F.scaled_dot_product_attention, F.multi_head_attention_forward), "softmax(dim=-1)")
 _RELU = (0, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -71,6 +71,8 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
     callee = _callee(node, scope)
     function = scope.resolve(callee)
     bound: Mapping[str, Any] = {}
+    if isinstance(function, staticmethod):
+        function = function.__func__
     if isinstance(function, functools.partial) and not function.args:
         bound, function = function.keywords, function.func
     if is_candidate(function):
@@ -104,7 +106,12 @@ def _handed_on(node: ast.expr, scope: Scope) -> Written | None:
     if function is UNKNOWN or not is_candidate(function) or not _is_handed_on(node, scope):
         return None
     found = applied(function, [UNKNOWN], {})
-    return None if found is None else Written(node, function, found, None, "function")
+    if found is None:
+        return None
+    parent = scope.source.parents.get(node)
+    if isinstance(parent, ast.Call) and scope.resolve(parent.func) in (torch.jit.script, torch.jit.trace):
+        found = replace(found, obstacle="handed to torch.jit, which compiles it")
+    return Written(node, function, found, None, "function")
 
 
 def _is_handed_on(node: ast.expr, scope: Scope) -> bool:
@@ -164,7 +171,7 @@ def _made_on_the_spot(node: ast.Call, maker: ast.Call, scope: Scope) -> Written 
 
 
 def _maximum(node: ast.Call, scope: Scope) -> Written | None:
-    """``torch.maximum(x, torch.zeros_like(x))``, either way around, or as a method."""
+    """``torch.maximum(x, torch.zeros_like(x))``, either way around, as a method, or by ``max``."""
     callee = _callee(node, scope)
     is_function = scope.resolve(callee) in MAXIMA
     receiver = [] if is_function or not isinstance(callee, ast.Attribute) else [callee.value]
@@ -179,7 +186,11 @@ def _maximum(node: ast.Call, scope: Scope) -> Written | None:
 
 
 def _is_zeros(node: ast.expr, scope: Scope) -> bool:
-    return isinstance(node, ast.Call) and scope.resolve(node.func) in _ZEROS
+    if not isinstance(node, ast.Call):
+        return False
+    function = scope.resolve(node.func)
+    is_zero = function is torch.tensor and len(node.args) == 1 and _literal(node.args[0]) in (0, [0])
+    return function in _ZEROS or is_zero
 
 
 def _formula(node: ast.expr, scope: Scope) -> Written | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,15 +16,25 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import registry
 from lightning_acts.surgery import graphs
-from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of
+from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, reading_of, routes_of
 from lightning_acts.surgery.roles import chain_to, is_bounded, is_metric, role_of
-from lightning_acts.surgery.routes import Route, calls_of, forget_changed, function_name, method_scopes
+from lightning_acts.surgery.routes import (
+    AttributeCall,
+    Call,
+    Fate,
+    Route,
+    calls_of,
+    forget_changed,
+    function_name,
+    method_scopes,
+)
 from lightning_acts.surgery.running import plain_path
+from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
 
@@ -72,9 +82,12 @@ class AttributeSite:
     owner: nn.Module
     path_in_tree: str
     attribute: str
+    obstacle: str | None = None
 
     def why_not(self) -> str | None:
         """Why the attribute can't be replaced; None where it can."""
+        if self.obstacle is not None:
+            return self.obstacle
         if self.attribute in reading_of(type(self.owner)).compared:
             return "its module compares it with another function: with a module there, it would take another way"
         return None
@@ -94,6 +107,9 @@ def _bound_before(owner: nn.Module, route: Route) -> str | None:
             return f"the instance keeps the method {name!r} in an attribute, past its class"
     return None
 
+
+# What torch itself keeps in modules.
+_OF_TORCH = frozenset(vars(nn.Module()))
 
 Located = ModuleSite | CallSite | AttributeSite
 
@@ -194,15 +210,17 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
         if module in activations or is_metric(module):
             continue
         replaced = {route for route, _ in routes_of(type(module))}
-        by_route = {entry.call.route: entry for entry in ran.get(id(module), [])}
+        seen = [entry for entry in ran.get(id(module), []) if entry.call.route not in replaced]
         is_graph = isinstance(module, torch.fx.GraphModule)
         calls = graphs.calls_of(module) if is_graph else reading_of(type(module)).calls
         written = [call for call in calls if call.route not in replaced]
-        known = {call.route for call in written}
-        entries = [by_route.get(call.route) or SeenCall(module, call) for call in written]
-        entries += [entry for entry in ran.get(id(module), []) if entry.call.route not in known]
-        shown = {entry.call.location for entry in ran.get(id(module), [])}
-        entries = [entry for entry in entries if not (entry.call.is_looked_up and entry.call.location in shown)]
+        entries = _matched(module, written, seen)
+        shown = {part for entry in seen for part in (entry.call.location, entry.call.route.callee)}
+        entries = [
+            entry
+            for entry in entries
+            if not (entry.call.is_looked_up and shown & {entry.call.location, entry.call.route.callee})
+        ]
         indices: Counter[str] = Counter()
         for entry in entries:
             call = entry.call
@@ -217,21 +235,54 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
             )
 
 
+def _matched(owner: nn.Module, written: list[Call], seen: list[SeenCall]) -> list[SeenCall]:
+    """The calls that are written, with what was seen of them, and then what was seen besides."""
+    by_route = {entry.call.route: entry for entry in seen}
+    known = {call.route for call in written}
+    # A function that a variable stands for, as in a loop over functions, is reached in the source by its own name.
+    by_end: dict[Any, list[Call]] = {}
+    for call in written:
+        if call.route not in by_route and call.route.steps:
+            by_end.setdefault((call.route.steps[-1], call.route.callee), []).append(call)
+    for entry in seen:
+        route = entry.call.route
+        ends = by_end.get((route.steps[-1], route.callee), []) if route.steps and route not in known else []
+        if len(ends) == 1:
+            by_route[ends[0].route] = entry
+            entry.call = ends[0]
+    matched = [by_route.get(call.route) or SeenCall(owner, call) for call in written]
+    return [*matched, *(entry for entry in seen if entry.call.route not in known)]
+
+
 def _role_of_call(entry: SeenCall, model: nn.Module, name: str, flow: Flow | None) -> tuple[Role, str]:
     call = entry.call
-    chain: list[tuple[nn.Module, str | None]] = []
-    if call.is_returned:
-        chain = [*(chain_to(model, name) if name else []), (entry.owner, None)]
     if flow is None or not entry.count or not flow.follows(id(entry)):
-        if call.doubtful:
-            return "output", f"in doubt: {call.doubtful}"
-        role, reason = role_of(call.spec, chain)
-        if call.gates_itself and role == "hidden" and is_bounded(registry.definition_of(call.spec)):
-            return "gate", "multiplied with its own input, as part of another activation"
-        return role, reason
+        return _role_as_written(call.spec, call.doubtful, [call.fate], (model, name, entry.owner), call.gates_itself)
     if call.doubtful and not flow.feeds_layers(id(entry)):
         return "output", f"in doubt: {call.doubtful}, and its result goes into no layer"
+    chain = _chain_of_returned(model, name, entry.owner) if call.fate == "returned" else []
     return role_of(call.spec, chain, flow.role_of(id(entry)))
+
+
+def _role_as_written(
+    spec: str,
+    doubtful: str | None,
+    fates: Sequence[Fate | None],
+    place: tuple[nn.Module, str, nn.Module],
+    gates_itself: bool = False,
+) -> tuple[Role, str]:
+    """The role of a function, as far as the source tells; ``place`` is the model, the path of the owner, the owner."""
+    if doubtful:
+        return "output", f"in doubt: {doubtful}"
+    chain = _chain_of_returned(*place) if "returned" in fates else []
+    role, reason = role_of(spec, chain, feeds_layers=bool(fates) and set(fates) == {"layer"})
+    if gates_itself and spec != UNKNOWN_ACTIVATION and is_bounded(registry.definition_of(spec)):
+        return "gate", "multiplied with its own input, as part of another activation"
+    return role, reason
+
+
+def _chain_of_returned(model: nn.Module, name: str, owner: nn.Module) -> list[tuple[nn.Module, str | None]]:
+    return [*(chain_to(model, name) if name else []), (owner, None)]
 
 
 def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[Located]:
@@ -243,11 +294,24 @@ def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[
         if attribute.why_not() is not None and any(call.route.steps for call in own):
             continue  # the calls can be replaced where the attribute can't
         remaining = [call for call in remaining if call not in own]
-        if own:
-            count = sum(call.site.calls or 0 for call in own)
-            attribute = replace(attribute, site=replace(attribute.site, calls=count))
-        merged.append(attribute)
+        merged.append(replace(attribute, site=_with_calls(attribute.site, own)) if own else attribute)
     return [*merged, *remaining]
+
+
+def _with_calls(site: Site, own: list[CallSite]) -> Site:
+    """The site of an attribute, with what a run has shown of its calls."""
+    ran = [call.site for call in own if call.site.calls]
+    site = replace(site, calls=sum(call.calls or 0 for call in ran))
+    if not ran:
+        return site
+    specs, roles = {call.activation for call in ran}, dict.fromkeys((call.role, call.reason) for call in ran)
+    if len(specs) == 1:
+        site = replace(site, activation=specs.pop())
+    if len({role for role, _ in roles}) > 1:
+        shown = ", ".join(f"{role} ({reason})" for role, reason in roles)
+        return replace(site, role="output", reason=f"in doubt: its calls differ: {shown}")
+    role, reason = next(iter(roles))
+    return replace(site, role=role, reason=reason)
 
 
 def _calls_attribute(call: CallSite, attribute: AttributeSite) -> bool:
@@ -292,15 +356,26 @@ def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str])
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
         for attribute, value in vars(module).items():
-            if attribute.startswith("_") or isinstance(value, (nn.Module, type)) or not callable(value):
+            if attribute in _OF_TORCH or isinstance(value, (nn.Module, type)) or not callable(value):
                 continue
             applied = _applied_by(value)
             if applied is None:
                 continue
             path = plain_path(f"{name}.{attribute}" if name else attribute)
-            reason = "a function kept in an attribute"
-            site = Site(path, (path,), "attribute", applied.spec, "hidden", reason, _type_of(value))
-            yield AttributeSite(site, module, name, attribute)
+            uses = reading_of(type(module)).attributes.get(attribute, [])
+            role, reason = _role_as_written(
+                applied.spec, applied.doubtful, [use.fate for use in uses], (model, name, module)
+            )
+            site = Site(path, (path,), "attribute", applied.spec, role, reason, _type_of(value))
+            yield AttributeSite(site, module, name, attribute, applied.obstacle or _unlike_a_module(value, uses))
+
+
+def _unlike_a_module(function: Any, uses: Sequence[AttributeCall]) -> str | None:
+    """Why a module would not do in the place of a function; None where it does."""
+    if any(use.takes_more for use in uses):
+        return "its module calls it with more than its input: example_input= shows the call, which can be replaced"
+    bare, given = (function.func, function.keywords) if isinstance(function, functools.partial) else (function, {})
+    return "it works in place, which a module there would not" if works_in_place(bare, given) else None
 
 
 def _kept_functions(
@@ -313,7 +388,7 @@ def _kept_functions(
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
         for attribute, value in vars(module).items():
-            if attribute.startswith("_"):
+            if attribute in _OF_TORCH:
                 continue
             path = plain_path(f"{name}.{attribute}" if name else attribute)
             for key, function in _functions_in(value):

@@ -22,7 +22,7 @@ from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.roles import is_bounded, is_gate_like
 from lightning_acts.surgery.site import UNKNOWN, Role
 
-_Use = Literal["multiplied", "self", "matrix", "scores", "layer", "added", "output", "unknown"]
+_Use = Literal["multiplied", "self", "combined", "matrix", "scores", "layer", "added", "output", "unknown"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -82,6 +82,7 @@ class _Run:
     uses: dict[_Use, str] = field(default_factory=dict)
     partners: list[frozenset[_Run]] = field(default_factory=list)
     composed: str | None = None
+    into: list[_Run] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,8 @@ class Flow:
                 earlier.uses.setdefault("scores" if normalises else "layer", f"goes into {activation}")
             behind = node.runs.union(*(earlier.behind for earlier in node.runs))
             run = _Run(definition, activation, node, next(self._numbers), behind)
+            for earlier in node.runs:
+                earlier.into.append(run)
             self._runs.setdefault(site, []).append(run)
             of_elements = definition is None or definition.kind == "elementwise"
             stem = node.stem if of_elements else next(self._numbers)
@@ -349,6 +352,10 @@ class Flow:
     def _sum(self, one: _Node, other: _Node) -> _Node:
         runs, added = one.runs | other.runs, one.added | other.added
         if one.stem == other.stem:
+            # As relu(x) - a * relu(-x): of the very same input they would be two, side by side.
+            pairs = [(run, later) for run in one.runs - other.runs for later in other.runs - one.runs]
+            for run in (run for pair in pairs if _are_halves(*pair) for run in pair):
+                run.uses.setdefault("combined", "added to another activation of its own input")
             return self._new(runs, added, stem=one.stem)
         for run in runs:
             run.uses.setdefault("added", "added to another tensor")
@@ -402,6 +409,11 @@ class Flow:
         return self._product(*data) if len(data) == 2 else self._other(data[0])
 
 
+def _are_halves(one: _Run, other: _Run) -> bool:
+    """Whether two activations have inputs that are functions of one tensor, and not the same ones."""
+    return one.given.exact != other.given.exact and one not in other.behind and other not in one.behind
+
+
 def _role_of_run(run: _Run) -> tuple[Role | None, str]:
     uses, definition = run.uses, run.definition
     if not uses:
@@ -410,11 +422,18 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
         return _role_of_normalising(uses)
     if definition is not None and definition.kind != "elementwise":
         return None, f"{definition.name} is {definition.kind}"
-    if definition is not None and not is_bounded(definition):
-        if definition.family == "softplus" and set(uses) == {"output"}:
+    if run.given.constant:
+        return "gate", "in doubt: computed of parameters, not of data"
+    if "combined" in uses:
+        return "gate", f"{uses['combined']}, as part of another one"
+    if set(uses) == {"layer"} and any("self" in later.uses for later in run.into):
+        return "gate", f"{uses['layer']}, as part of another activation"
+    if definition is not None and definition.family == "softplus":
+        if set(uses) == {"output"}:
             return "output", uses["output"]
-        if definition.family == "softplus" and "multiplied" in uses and "layer" not in uses:
-            return "gate", f"in doubt: it makes positive what is {uses['multiplied']}, such as a step of time"
+        if "layer" not in uses or {"output", "multiplied", "matrix"} & set(uses):
+            return "gate", f"in doubt: it makes positive what is {_first(uses)}, such as a deviation or a step of time"
+    if definition is not None and not is_bounded(definition):
         if "multiplied" in uses and not _is_content(run):
             return "hidden", "unbounded, multiplied with another tensor: the nonlinearity of a GLU"
         return "hidden", f"unbounded, {_first(uses)}"
@@ -434,7 +453,7 @@ def _role_of_bounded(run: _Run) -> tuple[Role | None, str]:
     uses, definition = run.uses, run.definition
     if "self" in uses:
         if run.composed:
-            return "hidden", f"{uses['self']}: together {run.composed}"
+            return "gate", f"{uses['self']}: together {run.composed}"
         return "gate", f"{uses['self']}, as part of another activation"
     scales = definition is not None and is_gate_like(definition)
     if "multiplied" in uses:

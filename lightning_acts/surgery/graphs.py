@@ -25,7 +25,7 @@ from torch.fx.node import map_arg
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.roles import is_bounded
-from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
+from lightning_acts.surgery.routes import Call, Fate, Route, Step, call_name, sealed
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import UNKNOWN, SourceError
 
@@ -281,9 +281,14 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
         there.doubtful,
         location,
         gates_itself=is_bounded(there.definition) and _gates_itself(node),
-        is_returned=[user.op for user in node.users] == ["output"],
+        fate=_fate(node),
         obstacle=there.obstacle or _obstacle(node),
     )
+
+
+def _fate(node: Node) -> Fate | None:
+    users = {user.op for user in node.users}
+    return "returned" if "output" in users else "layer" if users == {"call_module"} else None
 
 
 def _function(node: Node) -> Any:

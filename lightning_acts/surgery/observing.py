@@ -249,7 +249,7 @@ def _seen(
             # Handed on by another function that the forward reaches, such as a property.
             if call.hands_on and call.route.callee == name_of(way.maker or func):
                 return SeenCall(way.owner, call, unfit)
-        return SeenCall(way.owner, replace(_unplaced(way, func, found), route=Route((*prefix, step_to(node, scope)), name_of(way.maker or func))), unfit)  # fmt: skip
+        return SeenCall(way.owner, replace(_unplaced(way, func, found), route=Route((*prefix, step_to(node, scope)), name_of(way.maker or func))), unfit or found.obstacle)  # fmt: skip
     except SourceError as error:
         return None if found is None else SeenCall(way.owner, _unplaced(way, func, found), str(error))
 

@@ -27,6 +27,7 @@ def role_of(
     activation: str,
     chain: Chain,
     flow: tuple[Role | None, str] | None = None,
+    feeds_layers: bool = False,
 ) -> tuple[Role, str]:
     """The role of a site, and why: what the data flow says, else what the structure shows.
 
@@ -35,8 +36,9 @@ def role_of(
         chain: From the model down to the site: each parent with the name of the child that leads on. That of a call
             ends with its module and None, if the forward returns its result; of any other call it is empty.
         flow: What :meth:`Flow.role_of` says; None where no pass was traced.
+        feeds_layers: Whether the result of a call is seen to go into layers alone.
     """
-    role, reason = _by_structure(activation, chain)
+    role, reason = _by_structure(activation, chain, feeds_layers)
     if flow is None or (role == "output" and _is_in_pooler(chain)):
         return role, reason  # a pooler ends an encoder, whatever head is put on top of it
     if flow[0] is None:
@@ -44,7 +46,7 @@ def role_of(
     return flow[0], flow[1]
 
 
-def _by_structure(activation: str, chain: Chain) -> tuple[Role, str]:
+def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Role, str]:
     if activation == UNKNOWN:
         return "hidden", "no other role is known"
     definition = registry.definition_of(activation)
@@ -53,19 +55,30 @@ def _by_structure(activation: str, chain: Chain) -> tuple[Role, str]:
         return "gate", "one half of its input gates the other"
     if definition.kind == "normalising":
         return ("output", f"normalises, {last}") if last else ("attention", "normalises within the model")
-    if definition.family == "softplus" and last:
+    is_softplus = definition.family == "softplus"
+    if is_softplus and last:
         return "output", last
-    if not is_bounded(definition):
+    if not is_bounded(definition) and not (is_softplus and not chain):
         return "hidden", "unbounded"
     if last:
         return "output", last
     if _is_in_pooler(chain):
         return "output", f"bounded, in a {type(chain[-1][0]).__name__}"
+    if not chain:
+        return _of_call(definition, feeds_layers)
     if not is_gate_like(definition):
         return "hidden", "neither in [0, 1] nor last"
-    if not chain:
-        return "gate", "in doubt: values in [0, 1], within a forward"
     return _gate_or_hidden(chain, *chain[-1])
+
+
+def _of_call(definition: Definition, feeds_layers: bool) -> tuple[Role, str]:
+    """The role of a call whose values are of a kind that also serves at the end, or as a part of something else."""
+    if feeds_layers:
+        return "hidden", "goes into a layer"
+    if is_gate_like(definition):
+        return "gate", "in doubt: values in [0, 1], within a forward"
+    values = "bounded" if is_bounded(definition) else "positive"
+    return "output", f"in doubt: {values}, and only a run (example_input=) shows what becomes of it"
 
 
 def _is_in_pooler(chain: Chain) -> bool:

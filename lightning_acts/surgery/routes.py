@@ -14,7 +14,7 @@ import types
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.fx
@@ -79,6 +79,10 @@ class Route:
     callee: str
 
 
+#: The forward returns it, or it goes into layers alone.
+Fate = Literal["returned", "layer"]
+
+
 @dataclass(frozen=True)
 class Call:
     """A call of an activation in the code of a class.
@@ -93,7 +97,7 @@ class Call:
         is_formula: Whether it is written out as a formula.
         hands_on: Whether the function is not called there, but handed on.
         gates_itself: Whether the result is multiplied with its own input, by a formula that is no known activation.
-        is_returned: Whether the result is what the method of the module returns.
+        fate: What becomes of the result; None where that is open.
         obstacle: Why it can't be replaced; None where it may be.
         is_looked_up: Whether it stands for whatever a lookup gives: a run shows the call itself.
     """
@@ -107,7 +111,7 @@ class Call:
     is_formula: bool = False
     hands_on: bool = False
     gates_itself: bool = False
-    is_returned: bool = False
+    fate: Fate | None = None
     obstacle: str | None = None
     is_looked_up: bool = False
 
@@ -128,6 +132,14 @@ def function_name(function: Function) -> str:
     return f"{function.__module__}:{function.__qualname__}"
 
 
+@dataclass(frozen=True)
+class AttributeCall:
+    """A call of what a module keeps in an attribute: whether it is given more than its input, and what becomes of it."""
+
+    takes_more: bool
+    fate: Fate | None
+
+
 @dataclass(eq=False)
 class Reading:
     """What the source of a class, from its forward on, shows.
@@ -140,6 +152,7 @@ class Reading:
         methods: The methods that were read, by name, as they stood in the class.
         functions: The functions that were referred to, each with where.
         formulas: The code of the functions in which formulas compute activations.
+        attributes: The calls of what the module keeps in attributes, by name.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -149,6 +162,7 @@ class Reading:
     methods: dict[str, Any] = field(default_factory=dict)
     functions: list[tuple[Scope, ast.expr, Any]] = field(default_factory=list)
     formulas: set[types.CodeType] = field(default_factory=set)
+    attributes: dict[str, list[AttributeCall]] = field(default_factory=dict)
 
     def holds(self, cls: type[nn.Module]) -> bool:
         """Whether the class and the functions are what they were: a notebook defines them anew, patches set others."""
@@ -331,6 +345,7 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
         source = scope.source
     except SourceError:
         return
+    yield from _default_arguments(scope)
     inside: set[ast.AST] = set()
     for node in source.walk():
         if (site := written(node, scope)) is not None:
@@ -341,6 +356,11 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
             # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
             inside.update(_consumed(site))
         yield from _looked_up(node, scope)
+        if isinstance(node, ast.Call) and _is_own_attribute(node.func, scope):
+            assert isinstance(node.func, ast.Attribute)
+            takes_more = len(node.args) + len(node.keywords) > 1 or any(isinstance(a, ast.Starred) for a in node.args)
+            use = AttributeCall(takes_more, _fate(node, scope))
+            reading.attributes.setdefault(scope.mangled(node.func.attr), []).append(use)
         if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
         value = scope.resolve(node)
@@ -400,22 +420,59 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
     return Call(Route((step_to(node, scope),), callee), name, "function", spec, None, location, obstacle=why)
 
 
+def _default_arguments(scope: Scope) -> Iterator[Call]:
+    """The activations that are default arguments: a run shows where they are called."""
+    function = scope.function
+    code = function.__code__
+    named = zip(code.co_varnames[: code.co_argcount][::-1], (function.__defaults__ or ())[::-1], strict=False)
+    for name, value in (*named, *(function.__kwdefaults__ or {}).items()):
+        found = applied(value, [UNKNOWN], {}) if is_candidate(value) else None
+        if found is not None:
+            location = f"{code.co_filename}:{code.co_firstlineno}"
+            step = Step(function_name(function), 0, 0, name)
+            why = f"the default of the argument {name!r}: example_input= shows where it is called"
+            yield Call(
+                Route((step,), name_of(value)),
+                call_name(value),
+                "function",
+                found.spec,
+                found.doubtful,
+                location,
+                obstacle=why,
+                is_looked_up=True,
+            )
+
+
+def _activations_of(value: Any, scope: Scope) -> Iterator[tuple[str, str | None]]:
+    """The specs, and places of their own, of what a table holds: a function or a class that is one, or those that a function applies."""
+    if is_candidate(value):
+        found = applied(value, [UNKNOWN], {})
+        yield from [(found.spec, None)] if found is not None else ()
+    elif isinstance(value, (type, nn.Module)):
+        definition = registry.registered(value if isinstance(value, type) else type(value))
+        if definition is not None and definition.kind != "transfer" and definition.name != "identity":
+            yield definition.name, None
+    elif isinstance(value, types.FunctionType) and value is not scope.function and may_apply(value):
+        yield from ((call.spec, call.location) for call in calls_of(value, scope.owner))
+
+
 def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
     """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``: reported where no run shows which."""
     if isinstance(node, ast.Subscript):
         held = scope.resolve(node.value)
         held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
-        found = [entry for value in held if is_candidate(value) and (entry := applied(value, [UNKNOWN], {}))]
-        names = dict.fromkeys(entry.spec for entry in found)
+        found = dict.fromkeys(entry for value in held for entry in _activations_of(value, scope))
     elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
         is_known = isinstance(node.args[1], ast.Constant)
-        is_of_torch = scope.resolve(node.args[0]) in (torch, torch.nn.functional, torch.nn, torch.special)
-        names = dict.fromkeys([UNKNOWN_ACTIVATION] if is_of_torch and not is_known else [])
+        is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
+        of = scope.resolve(node.args[0])
+        is_of_torch = of is torch.nn.functional or (is_called and of in (torch, torch.nn, torch.special))
+        found = dict.fromkeys([(UNKNOWN_ACTIVATION, None)] if is_of_torch and not is_known else [])
     else:
         return
-    location = f"{scope.function.__code__.co_filename}:{node.lineno}"
-    for spec in names:
-        name = "getattr" if spec == UNKNOWN_ACTIVATION else spec.partition("(")[0]
+    here = f"{scope.function.__code__.co_filename}:{node.lineno}"
+    for spec, location in found:
+        name = "lookup" if spec == UNKNOWN_ACTIVATION else spec.partition("(")[0]
         why = f"one of those that {ast.unparse(node)} may give: example_input= shows which"
         yield Call(
             Route((step_to(node, scope),), name),
@@ -423,16 +480,23 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
             "function",
             spec,
             None,
-            location,
+            location or here,
             obstacle=why,
             is_looked_up=True,
         )
 
 
+def _is_own_attribute(node: ast.expr, scope: Scope) -> bool:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
+
+
 def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
     """Whether an expression refers to a method or property of the module, by its name."""
-    is_own = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
-    return is_own and bool(_functions_in(value)) and not isinstance(value, (staticmethod, classmethod))
+    return (
+        _is_own_attribute(node, scope)
+        and bool(_functions_in(value))
+        and not isinstance(value, (staticmethod, classmethod))
+    )
 
 
 def reached(node: ast.expr, value: Any, scope: Scope) -> Scope | None:
@@ -463,36 +527,82 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
         is_formula=site.composite is not None,
         hands_on=isinstance(site.node, (ast.Name, ast.Attribute)),
         gates_itself=gates_its_input(site.node, scope),
-        is_returned=not prefix and _is_returned(site.node, scope),
+        fate=None if prefix else _fate(site.node, scope),
         obstacle=site.applied.obstacle,
     )
 
 
 # Through these a value comes to where the whole expression goes.
-_PASSING = (ast.Tuple, ast.List, ast.Dict, ast.BinOp, ast.UnaryOp, ast.Attribute, ast.IfExp, ast.NamedExpr)
+_PASSING = (
+    ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.IfExp, ast.NamedExpr, ast.Starred, ast.keyword, ast.Attribute,
+)  # fmt: skip
+# Functions that keep values, or take some of them; a class of outputs, such as a data class, keeps them too.
+_KEEPING = frozenset(
+    ["cat", "concat", "stack", "hstack", "vstack", "dropout", "flatten", "interpolate", "pad", "reshape", "view_as"]
+)
+_OF_SHAPE = ("shape", "size", "dim", "ndim", "device", "dtype", "numel")
 
 
-def _is_returned(node: ast.expr, scope: Scope) -> bool:
-    """Whether the forward returns what an expression gives: at once, scaled, reshaped, or by way of a variable."""
-    if scope.function.__name__ not in ("forward", "__call__"):
-        return False
+def _fate(node: ast.expr, scope: Scope, depth: int = 0) -> Fate | None:
+    """What becomes of a value: the forward returns it, or it goes into layers alone; None where that is open."""
     parents = scope.source.parents
     child: ast.AST = node
-    parent = parents.get(child)
-    while isinstance(parent, _PASSING) or _is_method_of(child, parent):
+    is_mixed = False
+    while True:
+        parent = parents.get(child)
+        if isinstance(parent, ast.BinOp):
+            other = parent.right if parent.left is child else parent.left
+            is_mixed |= any(isinstance(part, ast.Name) and part.id != scope.first for part in ast.walk(other))
+        elif isinstance(parent, ast.Call) and parent.func is not child:
+            if _is_layer(parent.func, scope):
+                return None if is_mixed else "layer"
+            function = scope.resolve(parent.func)
+            if getattr(function, "__name__", "") not in _KEEPING and not isinstance(function, type):
+                return None
+        elif not (isinstance(parent, _PASSING) or _is_method_of(child, parent)):
+            break
         assert parent is not None
-        child, parent = parent, parents.get(parent)
-    if isinstance(parent, ast.Return):
-        return _is_within_no_other(parent, scope)
-    if not isinstance(parent, ast.Assign) or not all(isinstance(target, ast.Name) for target in parent.targets):
-        return False
-    names = {target.id for target in parent.targets if isinstance(target, ast.Name)}
-    uses = [
-        other
-        for other in scope.source.walk()
-        if isinstance(other, ast.Name) and other.id in names and other.lineno > (parent.end_lineno or parent.lineno)
-    ]
-    return bool(uses) and all(isinstance(use.ctx, ast.Load) and _is_returned(use, scope) for use in uses)
+        child = parent
+    if isinstance(parent, (ast.Return, ast.Yield)) or (isinstance(parent, ast.Expr) and isinstance(child, ast.Yield)):
+        is_own = scope.is_method and scope.function.__name__ in ("forward", "__call__")
+        return "returned" if is_own and _is_within_no_other(parent, scope) else None
+    if not isinstance(parent, (ast.Assign, ast.AugAssign, ast.AnnAssign)) or depth == _DEEPEST:
+        return None
+    is_mixed |= isinstance(parent, ast.AugAssign)
+    targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
+    names = {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
+    fates = {_fate(use, scope, depth + 1) for use in _uses(names, parent, scope)}
+    if "returned" in fates:
+        return "returned"
+    return "layer" if fates == {"layer"} and not is_mixed else None
+
+
+def _uses(names: set[str], assignment: ast.stmt, scope: Scope) -> Iterator[ast.Name]:
+    """Where variables are read after an assignment, and before the next; their shapes don't count."""
+    end = (assignment.end_lineno or assignment.lineno, assignment.end_col_offset or 0)
+    later = [node for node in scope.source.walk() if isinstance(node, ast.Name) and node.id in names]
+    later = [node for node in later if (node.lineno, node.col_offset) >= end]
+    stored = [node for node in later if isinstance(node.ctx, ast.Store)]
+    until = (stored[0].lineno + 1, 0) if len(stored) and len(names) == 1 else (sys.maxsize, 0)
+    for node in later:
+        parent = scope.source.parents.get(node)
+        is_shape = isinstance(parent, ast.Attribute) and parent.attr in _OF_SHAPE
+        if isinstance(node.ctx, ast.Load) and (node.lineno, node.col_offset) < until and not is_shape:
+            yield node
+
+
+def _is_layer(called: ast.expr, scope: Scope) -> bool:
+    """Whether a call is one of a module that the module holds, or of a function that multiplies with weights."""
+    held = called.value if isinstance(called, ast.Subscript) else called
+    if _is_own_attribute(held, scope):
+        return scope.resolve(held) is UNKNOWN  # no method
+    function = scope.resolve(called)
+    return getattr(function, "__name__", "").startswith(("linear", "conv")) and is_of_torch(function)
+
+
+def is_of_torch(function: Any) -> bool:
+    """Whether a function is one of torch's."""
+    return name_of(function).startswith("torch.")
 
 
 def _is_method_of(value: ast.AST, parent: ast.AST | None) -> bool:

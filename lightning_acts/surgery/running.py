@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,13 @@ def run_example(model: nn.Module, example_input: Any) -> Any:
     # Copies: a model may work in place on its input.
     example_input = tree_map(lambda leaf: leaf.clone() if isinstance(leaf, torch.Tensor) else leaf, example_input)
     if isinstance(example_input, Mapping):
-        return model(**example_input)
-    if isinstance(example_input, (tuple, list)):
-        return model(*example_input)
-    return model(example_input)
+        returned = model(**example_input)
+    elif isinstance(example_input, (tuple, list)):
+        returned = model(*example_input)
+    else:
+        returned = model(example_input)
+    # The body of a generator runs when it is asked for what it yields.
+    return list(returned) if isinstance(returned, Generator) else returned
 
 
 @contextlib.contextmanager

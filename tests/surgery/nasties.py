@@ -269,12 +269,12 @@ class ReadsAfterHelper(Net):
 @case("an in-place helper, its result used alone", Once)
 class UsesHelper(Net):
     def forward(self, x: Tensor) -> Tensor:
-        h = self.a(x) + 0
+        h = self.a(x)
         h = nasty_helpers.relu_and_return(h)
         return self.b(h)
 
 
-@case("an in-place method, its result thrown away", Once, same_operations=False)
+@case("an in-place method, its result thrown away", Once, kinds="method", same_operations=False)
 class DiscardsMethod(Net):
     def act(self, h: Tensor) -> Tensor:
         return h.relu_()
@@ -1271,7 +1271,7 @@ class ScaledTwin(Twin):
         return self.b(self.a(x) * self.act(self.scale))
 
 
-@case("property", ScaledTwin)
+@case("property", ScaledTwin, role=("hidden", "gate"))
 class Property(Net):
     def __init__(self) -> None:
         super().__init__()
@@ -2036,7 +2036,9 @@ def _positive(model: nn.Module) -> nn.Module:
     return model
 
 
-@case("the module with the call is itself parametrized", lambda act: _positive(ScaledTwin(act)))
+@case(
+    "the module with the call is itself parametrized", lambda act: _positive(ScaledTwin(act)), role=("hidden", "gate")
+)
 def parametrized_itself() -> nn.Module:
     return _positive(Property())
 
@@ -2284,7 +2286,7 @@ class HalfWithIntegers(Twin):
         return self.b(self.act(self.a(x))) * torch.relu(torch.arange(4) - 1)
 
 
-@case("relu of integers", HalfWithIntegers, kinds="module", left="integer|floating|int64")
+@case("relu of integers", HalfWithIntegers, kinds="module", left="integer|floating|int64|parameters")
 class OfIntegers(Beside):
     """Clips an index; most activations don't take integers."""
 

@@ -1,5 +1,7 @@
+import functools
+import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -312,6 +314,19 @@ class LooksUp(Layers):
         return self.b(FUNCTIONS[self.name](self.a(x)))
 
 
+class Defaults(Layers):
+    def forward(self, x: Tensor, act: Any = F.relu) -> Tensor:
+        return self.b(act(self.a(x)))
+
+
+CLASSES = {"relu": nn.ReLU, "linear": nn.Linear}
+
+
+class LooksUpClass(Layers):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(CLASSES[self.name]()(self.a(x)))
+
+
 class AsksTorch(Layers):
     def forward(self, x: Tensor) -> Tensor:
         return self.b(getattr(F, self.name)(self.a(x)))
@@ -323,7 +338,9 @@ class AsksTorch(Layers):
         (KeepsLambda, {"act/relu": "relu"}),
         (KeepsDict, {"acts['relu']/relu": "relu"}),
         (LooksUp, {"relu/0": "relu", "gelu/0": "gelu"}),
-        (AsksTorch, {"getattr/0": "unknown activation"}),
+        (Defaults, {"relu/0": "relu"}),
+        (LooksUpClass, {"relu/0": "relu"}),
+        (AsksTorch, {"lookup/0": "unknown activation"}),
     ],
 )
 def test_what_only_a_run_shows_is_reported_without_one(cls: type[Layers], without: dict[str, str]) -> None:
@@ -429,3 +446,186 @@ def test_attention_within_a_kernel_is_reported() -> None:
         (left,) = report.left
         assert (left.site.activation, left.site.role) == ("softmax(dim=-1)", "attention")
         assert "inside the kernel of torch.nn.functional.scaled_dot_product_attention" in left.why
+
+
+def test_a_dtype_by_name_is_no_activation() -> None:
+    class Net(Layers):
+        dtype = "float32"
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(F.relu(self.a(x).to(getattr(torch, self.dtype))))
+
+    assert [site.activation for site in acts.find(Net())] == ["relu"]
+
+
+class KeepsFunctions(Layers):
+    def __init__(self, **functions: Any) -> None:
+        super().__init__()
+        vars(self).update(functions)
+
+
+class TestFunctionsInAttributes:
+    def test_their_roles_are_those_of_their_calls(self) -> None:
+        class Net(KeepsFunctions):
+            def forward(self, x: Tensor) -> Tensor:
+                h = self._act(self.a(x))
+                return self.out(self.b(h * self.gate(self.a(h))))
+
+        model = Net(_act=torch.tanh, gate=torch.sigmoid, out=functools.partial(F.softmax, dim=-1))
+        for example in (None, torch.randn(2, 4)):
+            roles = {site.path: site.role for site in acts.find(model, example)}
+            # Without a run, what the tanh is for is open.
+            assert roles == {"_act": "hidden" if example is not None else "output", "gate": "gate", "out": "output"}
+
+    def test_a_kernel_is_not_replaced(self) -> None:
+        class Net(KeepsFunctions):
+            def forward(self, x: Tensor) -> Tensor:
+                h = self.a(x)
+                return self.b(F.relu(self.attend(h, h, h) + self.table["sdpa"](h, h, h)))
+
+        model = Net(attend=F.scaled_dot_product_attention, table={"sdpa": F.scaled_dot_product_attention})
+        x = torch.randn(2, 3, 4)
+        for example in (None, x):
+            report = acts.swap(
+                model, {"relu": "mish", "softmax": "sparsemax"}, role=("hidden", "attention"), example_input=example
+            )
+            assert [entry.site.activation for entry in report.swapped] == ["relu"]
+            assert report.left and all(
+                "inside the kernel" in entry.why or "keeps" in entry.why for entry in report.left
+            )
+            model(x)
+            report.undo()
+
+    @pytest.mark.parametrize(
+        ("function", "more", "spec"),
+        [
+            (F.relu, {"inplace": True}, "relu(inplace=True)"),
+            (F.leaky_relu, {"negative_slope": 0.3}, "leaky_relu(negative_slope=0.3)"),
+            (F.gelu, {"approximate": "tanh"}, "gelu(approximate=tanh)"),
+        ],
+    )
+    def test_one_that_is_given_more_than_its_input(self, function: Any, more: dict[str, Any], spec: str) -> None:
+        class Net(KeepsFunctions):
+            def forward(self, x: Tensor) -> Tensor:
+                return self.b(self.act(self.a(x), **more))
+
+        model, x = nn.Sequential(Net(act=function), nn.Tanhshrink(), nn.Linear(4, 4)), torch.randn(2, 4)
+        name = spec.partition("(")[0]
+        report = acts.swap(model, {name: "mish", "tanhshrink": "mish"})
+        assert [entry.site.path for entry in report.swapped] == ["1"]
+        assert "more than its input" in report.left[0].why
+        model(x)
+        report.undo()
+        (site,) = [site for site in acts.find(model, x) if site.kind != "module"]
+        assert (site.kind, site.activation) == ("function", spec)
+        acts.swap(model, {name: "mish"}, example_input=x)
+        assert torch.equal(model(x), model[2](F.tanhshrink(model[0].b(F.mish(model[0].a(x))))))
+
+    def test_one_that_works_in_place(self) -> None:
+        class Net(KeepsFunctions):
+            def forward(self, x: Tensor) -> Tensor:
+                h = self.a(x) + 0
+                self.act(h)
+                return self.b(h)
+
+        report = acts.swap(nn.Sequential(Net(act=F.relu_), nn.ReLU()), {"relu": "mish"})
+        assert [entry.site.path for entry in report.swapped] == ["1"]
+        assert report.left[0].why == "it works in place, which a module there would not"
+
+
+def swish(x: Tensor) -> Tensor:
+    return x * torch.sigmoid(x)
+
+
+def gelu_by_tanh(x: Tensor) -> Tensor:
+    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+def test_a_loop_over_functions_has_each_once() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.a(x)
+            for function in (swish, gelu_by_tanh):
+                x = function(x)
+            return self.b(x)
+
+    x = torch.randn(2, 4)
+    model = Net()
+    assert [(site.activation, site.calls) for site in acts.find(model, x)] == [
+        ("silu", 1),
+        ("gelu(approximate=tanh)", 1),
+    ]
+    report = acts.swap(model, {"silu": "relu", "gelu": "relu"}, example_input=x)
+    assert len(report.swapped) == 2
+    assert torch.equal(model(x), model.b(F.relu(F.relu(model.a(x)))))
+    acts.verify(model, x)
+
+
+def test_a_formula_in_place_is_gone_after_the_swap() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.a(x)
+            h.mul_(torch.sigmoid(h))
+            return self.b(h)
+
+    model, x = Net(), torch.randn(2, 4)
+    acts.swap(model, {"silu": "softsign"}, example_input=x)
+    assert [(site.path, site.kind) for site in acts.find(model, x)] == [("silu_0", "module")]
+    acts.swap(model, {"softsign": "relu"}, example_input=x)
+    assert torch.equal(model(x), model.b(F.relu(model.a(x))))
+
+
+SCALE = 1.0
+
+
+def test_a_number_that_changes_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.a(x)
+            return self.b(x * torch.sigmoid(SCALE * x))
+
+    assert [site.activation for site in acts.find(Net())] == ["silu"]
+    monkeypatch.setitem(globals(), "SCALE", 1.702)
+    assert [site.activation for site in acts.find(Net())] == ["quick_gelu"]
+
+
+def test_what_a_generator_yields() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Iterator[Tensor]:
+            x = F.relu(self.a(x))
+            yield torch.tanh(self.b(x))
+
+    for example in (None, torch.randn(2, 4)):
+        assert counted(acts.find(Net(), example)) == {
+            ("relu", "hidden", "function"): 1,
+            ("tanh", "output", "function"): 1,
+        }
+
+
+def test_what_is_handed_to_torch_jit() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(torch.jit.script(F.relu)(self.a(x)))
+
+    with pytest.raises(acts.SwapError, match="handed to torch.jit"):
+        acts.swap(Net(), {"relu": "mish"})
+
+
+def test_where_a_bounded_value_goes() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Any:
+            x = torch.tanh(self.a(x))  # into a layer
+            x = x.view(-1, 4)
+            y = self.b(x)
+            scale = torch.tanh(self.a(y))  # out, under the same name
+            scale = 2 * (scale + 1)
+            parts = torch.cat([F.hardtanh(y), y], dim=-1)
+            inner = 0.8 * (y + 0.04 * y**3)
+            part = 0.5 * y * (1 + torch.tanh(inner))  # of a formula
+            y = self.b(part)
+            return y, {"scale": scale}, parts
+
+    sites = {site.path: (site.role, site.reason) for site in acts.find(Net())}
+    assert sites["tanh/0"] == ("hidden", "goes into a layer")
+    assert sites["tanh/1"][0] == "output" and sites["hardtanh/0"][0] == "output"
+    assert sites["tanh/2"] == ("output", "in doubt: bounded, and only a run (example_input=) shows what becomes of it")

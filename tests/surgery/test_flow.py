@@ -136,7 +136,7 @@ class Output:
         (lambda m, x: x * m.act(torch.stack([m.one(x), m.two(x)]))[0], "gate"),
         (lambda m, x: (m.act(m.one(x)), x * m.act(m.one(x))), None),  # one run goes out, one gates
         # Times its own input: a composed activation.
-        (lambda m, x: m.two(x * m.act(x)), "hidden"),
+        (lambda m, x: m.two(x * m.act(x)), "gate"),
         (lambda m, x: m.two(x * m.act(1.702 * x)), "gate"),
         (lambda m, x: m.two(torch.relu(x) * m.act(torch.relu(x))), "gate"),  # two results of relu: not certain
         # Out.
@@ -210,6 +210,10 @@ def test_both_results_of_one_call_in_two_uses() -> None:
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(m.one(x) + 3) / 6)), "gate"),
         (nn.ReLU6(), lambda m, x: m.two(x * (m.act(x + 3) / 6)), "gate"),
         (nn.ReLU6(), lambda m, x: m.two(m.act(m.one(x))), "hidden"),
+        (nn.Softplus(), lambda m, x: m.one(x) + m.act(m.two(x)) * torch.randn_like(x), "gate"),  # a deviation
+        (nn.Softplus(), lambda m, x: m.two(x * torch.tanh(m.act(x))), "gate"),  # of mish
+        (nn.Tanh(), lambda m, x: F.linear(x, m.act(m.one.weight)), "gate"),
+        (nn.ReLU(), lambda m, x: m.two(m.act(x) - m.shift * torch.relu(-x)), "gate"),  # a PReLU by hand
         (nn.Softplus(), lambda m, x: m.one(x) * torch.exp(-m.act(m.two(x)) * m.shift), "gate"),  # a step of time
     ],
 )  # fmt: skip

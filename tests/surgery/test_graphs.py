@@ -257,12 +257,12 @@ class TestSites:
         sites = acts.find(nn.Sequential(model))
         assert [(site.path, site.kind, site.activation, site.role) for site in sites] == [
             ("0/leaky_relu/0", "function", "leaky_relu(negative_slope=0.2, inplace=True)", "hidden"),
-            ("0/tanh/0", "method", "tanh", "hidden"),
+            ("0/tanh/0", "method", "tanh", "output"),
             ("0/gelu/0", "function", "gelu(approximate=tanh)", "hidden"),
             ("0/relu/0", "method", "relu", "hidden"),
             ("0/clamp/0", "method", "relu6", "output"),
             ("0/softmax/0", "function", "softmax(dim=-1)", "attention"),
-            ("0/softplus/0", "function", "softplus(beta=2)", "hidden"),
+            ("0/softplus/0", "function", "softplus(beta=2)", "output"),
             ("0/sigmoid/0", "function", "sigmoid", "output"),
         ]
         assert {(site.calls, site.location) for site in sites} == {(None, None)}
@@ -284,7 +284,7 @@ class TestSites:
         def forward(self: Any, x: Tensor) -> Tensor:
             h = self.a(x)
             h = self.b(0.5 * h * (1 + torch.tanh(0.8 * (h + 0.04 * h**3))))
-            return self.b(h + torch.tanh(h))
+            return self.b(torch.tanh(h))
 
         for example in (None, X):
             assert [site.role for site in acts.find(traced(forward), example)] == ["gate", "hidden"]

@@ -139,8 +139,17 @@ def test_data_flow_before_structure(
 
 
 @pytest.mark.parametrize(
-    ("activation", "role"),
-    [("relu", "hidden"), ("sigmoid", "gate"), ("softmax(dim=1)", "attention"), ("glu", "gate"), ("tanh", "hidden")],
+    ("activation", "role", "before_layers"),
+    [
+        ("relu", "hidden", "hidden"),
+        ("sigmoid", "gate", "hidden"),
+        ("softmax(dim=1)", "attention", "attention"),
+        ("glu", "gate", "gate"),
+        ("tanh", "output", "hidden"),
+        ("relu6", "output", "hidden"),
+        ("softplus", "output", "hidden"),
+    ],
 )
-def test_calls_in_a_forward_without_data_flow(activation: str, role: str) -> None:
+def test_calls_in_a_forward_without_data_flow(activation: str, role: str, before_layers: str) -> None:
     assert role_of(activation, ())[0] == role
+    assert role_of(activation, (), feeds_layers=True)[0] == before_layers

@@ -68,7 +68,7 @@ class Calling(nn.Module):
         for _ in range(3):
             x = self.activation(x) + torch.relu(x)
         if twice:
-            x = x.tanh()
+            x = self.fc(x.tanh())
         return x * torch.sigmoid(x)
 
 
