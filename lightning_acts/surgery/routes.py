@@ -230,7 +230,8 @@ def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
     What the bases of frameworks offer, such as the generation of text, is not the author's.
     """
     for base in cls.__mro__:
-        if base.__module__ != cls.__module__ and "forward" not in vars(base):
+        beside = base.__module__.rpartition(".")[0] == cls.__module__.rpartition(".")[0]
+        if not beside and "forward" not in vars(base):
             continue
         if base.__module__.startswith(("torch.", "builtins")):
             continue
@@ -457,8 +458,19 @@ def _activations_of(value: Any, scope: Scope) -> Iterator[tuple[str, str | None]
 
 
 def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
-    """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``: reported where no run shows which."""
-    if isinstance(node, ast.Subscript):
+    """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``, or ``Function.apply`` runs.
+
+    They are reported where no run shows which.
+    """
+    why = None
+    if isinstance(node, ast.Attribute) and node.attr == "apply":
+        of = scope.resolve(node.value)
+        is_custom = isinstance(of, type) and issubclass(of, torch.autograd.Function)
+        forward = getattr(of, "forward", None) if is_custom else None
+        calls = calls_of(forward, scope.owner) if isinstance(forward, types.FunctionType) else []
+        found = dict.fromkeys((call.spec, call.location) for call in calls)
+        why = "within a custom autograd.Function, whose backward would stay as it is"
+    elif isinstance(node, ast.Subscript):
         held = scope.resolve(node.value)
         held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
         found = dict.fromkeys(entry for value in held for entry in _activations_of(value, scope))
@@ -473,7 +485,6 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
     here = f"{scope.function.__code__.co_filename}:{node.lineno}"
     for spec, location in found:
         name = "lookup" if spec == UNKNOWN_ACTIVATION else spec.partition("(")[0]
-        why = f"one of those that {ast.unparse(node)} may give: example_input= shows which"
         yield Call(
             Route((step_to(node, scope),), name),
             name,
@@ -481,7 +492,7 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
             spec,
             None,
             location or here,
-            obstacle=why,
+            obstacle=why or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
             is_looked_up=True,
         )
 

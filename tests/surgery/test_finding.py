@@ -602,6 +602,26 @@ def test_what_a_generator_yields() -> None:
         }
 
 
+class Clipped(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return F.relu(x)
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> Any:
+        return slopes[0]
+
+
+def test_a_custom_autograd_function() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            return self.b(F.relu(Clipped.apply(self.a(x))))
+
+    for example in (None, torch.randn(2, 4)):
+        (left,) = acts.swap(Net(), {"relu": "mish"}, example_input=example).left
+        assert "within a custom autograd.Function, whose backward would stay as it is" in left.why
+
+
 def test_what_is_handed_to_torch_jit() -> None:
     class Net(Layers):
         def forward(self, x: Tensor) -> Tensor:
