@@ -27,6 +27,8 @@ CLAMPS = (
     Tensor.clamp, Tensor.clamp_, Tensor.clip, Tensor.clip_, Tensor.clamp_min, Tensor.clamp_min_,
 )  # fmt: skip
 MAXIMA = (torch.maximum, Tensor.maximum, torch.max, Tensor.max)
+#: Why a clamp is not taken for certain.
+DOUBT_OF_CLAMPS = "a clamp, which may limit something else"
 #: Functions whose kernels compute an activation, out of reach: its spec.
 KERNELS = dict.fromkeys((F.scaled_dot_product_attention, F.multi_head_attention_forward), "softmax(dim=-1)")
 _RELU = (0, None)
@@ -146,4 +148,4 @@ def _clamp(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> App
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         return None
     name = {_RELU: "relu", _RELU6: "relu6"}.get((low, None if high == math.inf else high))
-    return None if name is None else Applied(registry.info(name), name, "a clamp, which may limit something else")
+    return None if name is None else Applied(registry.info(name), name, DOUBT_OF_CLAMPS)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lightning_acts import registry
 from lightning_acts.surgery.calls import (
     CLAMPS,
+    DOUBT_OF_CLAMPS,
     MAXIMA,
     Applied,
     applied,
@@ -180,7 +181,9 @@ def _maximum(node: ast.Call, scope: Scope) -> Written | None:
     if len(operands) != 2 or len(zeros) != 1 or node.keywords:
         return None
     (operand,) = (operand for operand in operands if operand is not zeros[0])
-    found = Applied(registry.info("relu"), "relu")
+    # As boxes are clipped; zeros of the same shape are made for nothing else.
+    is_clamp = not isinstance(zeros[0], ast.Call) or scope.resolve(zeros[0].func) is torch.tensor
+    found = Applied(registry.info("relu"), "relu", DOUBT_OF_CLAMPS if is_clamp else None)
     kind: Kind = "function" if is_function else "method"
     return Written(node, torch.maximum if is_function else Tensor.maximum, found, operand, kind)
 

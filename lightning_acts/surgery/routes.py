@@ -490,7 +490,7 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
             name,
             "function",
             spec,
-            None,
+            None if location is None or why else "in a function that only a run tells",
             location or here,
             obstacle=why or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
             is_looked_up=True,

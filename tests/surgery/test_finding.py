@@ -602,6 +602,20 @@ def test_what_a_generator_yields() -> None:
         }
 
 
+def test_maximum_and_zero() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            x = torch.max(self.a(x), torch.zeros_like(x))
+            x = self.b(x.max(torch.zeros_like(x)))
+            return self.a(torch.maximum(x, torch.tensor(0.0)) + x.max(dim=0).values)
+
+    for example in (None, torch.randn(2, 4)):
+        certain, method, clamp = acts.find(Net(), example)
+        assert (certain.activation, certain.role) == (method.activation, method.role) == ("relu", "hidden")
+        # With a run it goes into a layer, after an addition.
+        assert (clamp.activation, clamp.role) == ("relu", "output" if example is None else clamp.role)
+
+
 class Clipped(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
