@@ -17,6 +17,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 from lightning_acts import registry
 from lightning_acts.surgery import graphs
 from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of, works_in_place
+from lightning_acts.surgery.fates import Fate
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.recognition import recognise
@@ -26,7 +27,6 @@ from lightning_acts.surgery.roles import chain_to, is_bounded, is_metric, role_o
 from lightning_acts.surgery.routes import (
     AttributeCall,
     Call,
-    Fate,
     Route,
     calls_of,
     forget_changed,
@@ -396,21 +396,9 @@ def _kept_functions(
                     if location in shown or (id(module), type_) in seen:
                         continue
                     role, reason = role_of(spec, ())
-                    place = path if key is None else f"{path}[{key!r}]"
-                    site = Site(
-                        f"{place}/{spec.partition('(')[0]}",
-                        (place,),
-                        "attribute",
-                        spec,
-                        role,
-                        reason,
-                        type_,
-                        None,
-                        location,
-                    )
-                    yield LeftSite(
-                        site, "in a function that the module keeps: example_input= shows whether and where it is called"
-                    )
+                    place = f"{path}{'' if key is None else f'[{key!r}]'}/{spec.partition('(')[0]}"
+                    site = Site(place, (place,), "attribute", spec, role, reason, type_, location=location)
+                    yield LeftSite(site, "in a function that the module keeps: example_input= shows where it is called")
 
 
 def _functions_in(value: Any) -> Iterator[tuple[Any, Any]]:

@@ -24,8 +24,9 @@ from torch.fx.node import map_arg
 
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
+from lightning_acts.surgery.fates import Fate
 from lightning_acts.surgery.roles import is_bounded
-from lightning_acts.surgery.routes import Call, Fate, Route, Step, call_name, sealed
+from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import UNKNOWN, SourceError
 

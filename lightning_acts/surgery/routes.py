@@ -14,7 +14,7 @@ import types
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.fx
@@ -25,6 +25,7 @@ from lightning_acts.surgery.calls import applied, is_candidate, is_method, name_
 from lightning_acts.surgery.composites import forget as forget_formulas
 from lightning_acts.surgery.composites import gates_its_input
 from lightning_acts.surgery.expressions import Written, written
+from lightning_acts.surgery.fates import Fate, fate_of
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import (
@@ -77,10 +78,6 @@ class Route:
 
     steps: tuple[Step, ...]
     callee: str
-
-
-#: The forward returns it, or it goes into layers alone.
-Fate = Literal["returned", "layer"]
 
 
 @dataclass(frozen=True)
@@ -357,10 +354,10 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
             # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
             inside.update(_consumed(site))
         yield from _looked_up(node, scope)
-        if isinstance(node, ast.Call) and _is_own_attribute(node.func, scope):
+        if isinstance(node, ast.Call) and scope.is_own_attribute(node.func):
             assert isinstance(node.func, ast.Attribute)
             takes_more = len(node.args) + len(node.keywords) > 1 or any(isinstance(a, ast.Starred) for a in node.args)
-            use = AttributeCall(takes_more, _fate(node, scope))
+            use = AttributeCall(takes_more, fate_of(node, scope))
             reading.attributes.setdefault(scope.mangled(node.func.attr), []).append(use)
         if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
             continue
@@ -497,14 +494,10 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
         )
 
 
-def _is_own_attribute(node: ast.expr, scope: Scope) -> bool:
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
-
-
 def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
     """Whether an expression refers to a method or property of the module, by its name."""
     return (
-        _is_own_attribute(node, scope)
+        scope.is_own_attribute(node)
         and bool(_functions_in(value))
         and not isinstance(value, (staticmethod, classmethod))
     )
@@ -538,96 +531,9 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
         is_formula=site.composite is not None,
         hands_on=isinstance(site.node, (ast.Name, ast.Attribute)),
         gates_itself=gates_its_input(site.node, scope),
-        fate=None if prefix else _fate(site.node, scope),
+        fate=None if prefix else fate_of(site.node, scope),
         obstacle=site.applied.obstacle,
     )
-
-
-# Through these a value comes to where the whole expression goes.
-_PASSING = (
-    ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.IfExp, ast.NamedExpr, ast.Starred, ast.keyword, ast.Attribute,
-)  # fmt: skip
-# Functions that keep values, or take some of them; a class of outputs, such as a data class, keeps them too.
-_KEEPING = frozenset(
-    ["cat", "concat", "stack", "hstack", "vstack", "dropout", "flatten", "interpolate", "pad", "reshape", "view_as"]
-)
-_OF_SHAPE = ("shape", "size", "dim", "ndim", "device", "dtype", "numel")
-
-
-def _fate(node: ast.expr, scope: Scope, depth: int = 0) -> Fate | None:
-    """What becomes of a value: the forward returns it, or it goes into layers alone; None where that is open."""
-    parents = scope.source.parents
-    child: ast.AST = node
-    is_mixed = False
-    while True:
-        parent = parents.get(child)
-        if isinstance(parent, ast.BinOp):
-            other = parent.right if parent.left is child else parent.left
-            is_mixed |= any(isinstance(part, ast.Name) and part.id != scope.first for part in ast.walk(other))
-        elif isinstance(parent, ast.Call) and parent.func is not child:
-            if _is_layer(parent.func, scope):
-                return None if is_mixed else "layer"
-            function = scope.resolve(parent.func)
-            if getattr(function, "__name__", "") not in _KEEPING and not isinstance(function, type):
-                return None
-        elif not (isinstance(parent, _PASSING) or _is_method_of(child, parent)):
-            break
-        assert parent is not None
-        child = parent
-    if isinstance(parent, (ast.Return, ast.Yield)) or (isinstance(parent, ast.Expr) and isinstance(child, ast.Yield)):
-        is_own = scope.is_method and scope.function.__name__ in ("forward", "__call__")
-        return "returned" if is_own and _is_within_no_other(parent, scope) else None
-    if not isinstance(parent, (ast.Assign, ast.AugAssign, ast.AnnAssign)) or depth == _DEEPEST:
-        return None
-    is_mixed |= isinstance(parent, ast.AugAssign)
-    targets = parent.targets if isinstance(parent, ast.Assign) else [parent.target]
-    names = {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
-    fates = {_fate(use, scope, depth + 1) for use in _uses(names, parent, scope)}
-    if "returned" in fates:
-        return "returned"
-    return "layer" if fates == {"layer"} and not is_mixed else None
-
-
-def _uses(names: set[str], assignment: ast.stmt, scope: Scope) -> Iterator[ast.Name]:
-    """Where variables are read after an assignment, and before the next; their shapes don't count."""
-    end = (assignment.end_lineno or assignment.lineno, assignment.end_col_offset or 0)
-    later = [node for node in scope.source.walk() if isinstance(node, ast.Name) and node.id in names]
-    later = [node for node in later if (node.lineno, node.col_offset) >= end]
-    stored = [node for node in later if isinstance(node.ctx, ast.Store)]
-    until = (stored[0].lineno + 1, 0) if len(stored) and len(names) == 1 else (sys.maxsize, 0)
-    for node in later:
-        parent = scope.source.parents.get(node)
-        is_shape = isinstance(parent, ast.Attribute) and parent.attr in _OF_SHAPE
-        if isinstance(node.ctx, ast.Load) and (node.lineno, node.col_offset) < until and not is_shape:
-            yield node
-
-
-def _is_layer(called: ast.expr, scope: Scope) -> bool:
-    """Whether a call is one of a module that the module holds, or of a function that multiplies with weights."""
-    held = called.value if isinstance(called, ast.Subscript) else called
-    if _is_own_attribute(held, scope):
-        return scope.resolve(held) is UNKNOWN  # no method
-    function = scope.resolve(called)
-    return getattr(function, "__name__", "").startswith(("linear", "conv")) and is_of_torch(function)
-
-
-def is_of_torch(function: Any) -> bool:
-    """Whether a function is one of torch's."""
-    return name_of(function).startswith("torch.")
-
-
-def _is_method_of(value: ast.AST, parent: ast.AST | None) -> bool:
-    """Whether a call or a subscript takes nothing but the value: ``value.view(-1)``, ``value[0]``."""
-    return (isinstance(parent, ast.Call) and parent.func is value and isinstance(value, ast.Attribute)) or (
-        isinstance(parent, ast.Subscript) and parent.value is value
-    )
-
-
-def _is_within_no_other(node: ast.AST, scope: Scope) -> bool:
-    while (node := scope.source.parents.get(node, scope.source.node)) is not scope.source.node:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
-            return False
-    return True
 
 
 def call_name(callee: Any) -> str:

@@ -326,6 +326,10 @@ class Scope:
         code = self.function.__code__
         return code.co_varnames[0] if self.is_method and code.co_argcount else None
 
+    def is_own_attribute(self, node: ast.AST) -> bool:
+        """Whether an expression is an attribute of the module, by the name of the first parameter."""
+        return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.first
+
     def resolve(self, node: ast.expr) -> Any:
         """What an expression of names and attributes stands for whenever the function runs; else ``UNKNOWN``."""
         if isinstance(node, ast.Name):
