@@ -24,7 +24,7 @@ from lightning_acts.surgery.recognition import recognise_function
 from lightning_acts.surgery.source import UNKNOWN, Function, Scope
 
 # Constants such as sqrt(2 / pi) are written with eight digits or more; what keeps a divisor from zero is not to be lost.
-_RELATIVE, _ABSOLUTE = 1e-8, 1e-13
+_RELATIVE, _ABSOLUTE = 3e-8, 1e-13
 # A longer expression is no activation's formula.
 _MOST_NODES = 150
 

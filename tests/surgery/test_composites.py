@@ -29,6 +29,7 @@ KNOWN: list[tuple[Callable[..., Any], str]] = [
     (lambda x: x * 0.5 * (1.0 + (x * 0.7071067811865475).erf()), "gelu"),
     (lambda x: 0.5 * x * (1 + torch.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))), "gelu(approximate=tanh)"),
     (lambda x: 0.5 * x * (1 + torch.tanh(0.7978845608 * x * (1 + 0.044715 * x * x))), "gelu(approximate=tanh)"),
+    (lambda x: 0.5 * x * (1 + torch.tanh(0.79788456 * (x + 0.044715 * x * x * x))), "gelu(approximate=tanh)"),
     (lambda x: x * torch.tanh(F.softplus(x)), "mish"),
     (lambda x: x * torch.tanh(torch.log(1 + torch.exp(x))), "mish"),
     (lambda x: x * F.relu6(x + 3) / 6, "hardswish"),
@@ -40,6 +41,8 @@ KNOWN: list[tuple[Callable[..., Any], str]] = [
     (lambda x: F.relu(LAYER(x)) ** 2, "squared_relu"),
     (lambda x: torch.log1p(x.exp()), "softplus"),
     (lambda x: 2 * torch.sigmoid(2 * x) - 1, "tanh"),
+    (lambda x: torch.where(x > 0, x, 0.1 * x), "leaky_relu(negative_slope=0.1)"),
+    (lambda x: 0.5 * (x + x.abs()), "relu"),
     (lambda x: 1 / (1 + torch.exp(-x)), "sigmoid"),
 ]
 OTHERS: list[Callable[..., Any]] = [
@@ -48,7 +51,10 @@ OTHERS: list[Callable[..., Any]] = [
     lambda x, beta: x * torch.sigmoid(beta * x),
     lambda x: 0.5 * F.relu(x),
     lambda x: F.relu(x) + 1e-6,  # what keeps a divisor from zero is not to be lost
-    lambda x: F.relu(x) + 1e-8,
+    lambda x: F.relu(x) + 1e-12,
+    lambda x: torch.log(torch.sigmoid(x) + 1e-10),
+    lambda x: torch.log(torch.sigmoid(x).clamp(min=1e-8)),  # which bites far out only
+    lambda x: F.relu(x, inplace=True) ** 2,  # into x it writes something else
     lambda x: x * torch.tanh(0.3 * x),
     lambda x: x * x,
     lambda x: torch.exp(-x * x),  # a kernel of distances as likely as an activation
