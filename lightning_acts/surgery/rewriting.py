@@ -286,10 +286,7 @@ def _callers(cls: type[nn.Module], function: Function, reading: Reading) -> Iter
         except SourceError:
             continue
         for node in nodes:
-            is_own = (
-                isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == scope.first
-            )
-            if is_own and isinstance(node, ast.Attribute) and scope.mangled(node.attr) == function.__name__:
+            if scope.is_own_attribute(node) and isinstance(node, ast.Attribute) and node.attr == function.__name__:
                 yield _Caller(node, scope, ())
 
 
