@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -237,7 +238,8 @@ def write(rows: list[dict[str, Any]], command: str) -> None:
         )
     lines += ["", "## Exceptions", ""]
     for row in measured:
-        reasons = Counter(f"{site['activation']} ({site['kind']}): {site['why']}" for site in row["left"])
+        # Where nothing was swapped, the refusal has the reasons.
+        reasons = Counter(": ".join(filter(None, (f"{s['activation']} ({s['kind']})", s["why"]))) for s in row["left"])
         texts = [f"{count} x {reason}" for reason, count in reasons.items()]
         texts += [f"seen by the observer alone: {place}" for place in row["unseen"][:8]]
         texts += [f"and {len(row['unseen']) - 8} more" for _ in row["unseen"][8:9]]
@@ -265,7 +267,8 @@ def _agrees(row: dict[str, Any]) -> bool:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else "-"
+    # Rounded down: 100 % is all.
+    return f"{math.floor(1000 * part / whole) / 10:.1f} %" if whole else "-"
 
 
 def main() -> None:
