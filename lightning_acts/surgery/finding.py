@@ -275,10 +275,19 @@ def _role_as_written(
     if doubtful:
         return "output", f"in doubt: {doubtful}"
     chain = _chain_of_returned(*place) if "returned" in fates else []
-    role, reason = role_of(spec, chain, feeds_layers=bool(fates) and set(fates) == {"layer"})
+    feeds_layers = bool(fates) and all(_are_layers(fate, place[2]) for fate in fates)
+    role, reason = role_of(spec, chain, feeds_layers=feeds_layers)
     if gates_itself and spec != UNKNOWN_ACTIVATION and is_bounded(registry.definition_of(spec)):
         return "gate", "multiplied with its own input, as part of another activation"
     return role, reason
+
+
+def _are_layers(fate: Fate | None, owner: nn.Module) -> bool:
+    """Whether a value goes into modules with parameters alone: dropout, pooling and losses are none."""
+    if fate is None or fate == "returned":
+        return False
+    into = [owner._modules.get(name) if "." not in name else owner.get_submodule(name) for name in fate if name]
+    return all(module is not None and next(module.parameters(), None) is not None for module in into)
 
 
 def _chain_of_returned(model: nn.Module, name: str, owner: nn.Module) -> list[tuple[nn.Module, str | None]]:

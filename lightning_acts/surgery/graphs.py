@@ -288,8 +288,10 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
 
 
 def _fate(node: Node) -> Fate | None:
-    users = {user.op for user in node.users}
-    return "returned" if "output" in users else "layer" if users == {"call_module"} else None
+    kinds = {user.op for user in node.users}
+    if "output" in kinds:
+        return "returned"
+    return tuple(str(user.target) for user in node.users) if kinds == {"call_module"} else None
 
 
 def _function(node: Node) -> Any:

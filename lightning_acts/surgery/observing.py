@@ -265,7 +265,7 @@ def _unplaced(way: _Way, func: Callable[..., Any], found: Applied) -> Call:
 def _handed_on(node: ast.expr, function: Any, scope: Scope) -> Written | None:
     """Where the function that a node calls stands: handed on within the node, or somewhere else in the same code."""
     return _handed_on_in(node, function, scope) or next(
-        (site for part in scope.source.walk() if (site := _handed_on_in(part, function, scope))), None
+        (site for part in scope.source.expressions if (site := _handed_on_in(part, function, scope))), None
     )
 
 
@@ -404,11 +404,13 @@ def _node_that_runs(frame: FrameType, scope: Scope, function: Any = None) -> ast
     """The expression that a frame is evaluating, in our tree of its function; ``function`` is what it calls, if known."""
     running: Any = Source.executing(frame).node
     if running is None and function is not None:  # before Python 3.11 it may be told by the callee alone
-        called = [node for node in scope.source.walk() if (site := written(node, scope)) and site.function is function]
+        called = [
+            node for node in scope.source.expressions if (site := written(node, scope)) and site.function is function
+        ]
         found = [node for node in called if node.lineno <= frame.f_lineno <= (node.end_lineno or node.lineno)]
     else:
         place = _place(running)
-        found = [node for node in scope.source.walk() if type(node) is type(running) and _place(node) == place]
+        found = [node for node in scope.source.expressions if type(node) is type(running) and _place(node) == place]
     if len(found) != 1:
         raise SourceError(f"which of the calls in {frame.f_code.co_filename}:{frame.f_lineno} runs can't be told")
     return found[0]

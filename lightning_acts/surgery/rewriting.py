@@ -170,7 +170,7 @@ class _Members:
                 else self._reference(node, further, scope, around, callers)
             )
             edits[edit.node] = edit
-        for node in scope.source.walk() if around else ():
+        for node in scope.source.expressions if around else ():
             if node in edits or not isinstance(node, (ast.Name, ast.Attribute)):
                 continue
             value = scope.resolve(node)
@@ -255,7 +255,7 @@ def _leads_to(scope: Scope, around: Mapping[Function, str], seen: frozenset[Func
     if scope.function in seen or not may_apply(scope.function):
         return False
     seen |= {scope.function}
-    for node in scope.source.walk():
+    for node in scope.source.expressions:
         if not isinstance(node, (ast.Name, ast.Attribute)):
             continue
         value = scope.resolve(node)
@@ -282,7 +282,7 @@ def _callers(cls: type[nn.Module], function: Function, reading: Reading) -> Iter
         return
     for scope in (scope for name in reading.methods for scope in method_scopes(cls, name)):
         try:
-            nodes = list(scope.source.walk())
+            nodes = list(scope.source.expressions)
         except SourceError:
             continue
         for node in nodes:
@@ -361,7 +361,7 @@ def _is_read_later(name: str, node: ast.expr, scope: Scope) -> bool:
     end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
     return any(
         isinstance(other, ast.Name) and other.id == name and (other.lineno, other.col_offset) >= end
-        for other in scope.source.walk()
+        for other in scope.source.expressions
         if isinstance(getattr(other, "ctx", None), ast.Load)
     )
 

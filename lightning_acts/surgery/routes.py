@@ -60,7 +60,7 @@ class Step:
             SourceError: It is not there, or not just once.
         """
         first = scope.function.__code__.co_firstlineno
-        same = [node for node in scope.source.walk() if _text(node) == self.code]
+        same = scope.source.by_text.get(self.code, [])
         exact = [node for node in same if (node.lineno - first, node.col_offset) == (self.line, self.column)]
         if len(exact or same) != 1:
             raise SourceError(f"{self.function} holds {self.code!r} {len(same)} times, not where it was")
@@ -255,7 +255,7 @@ def _read_habits(source: Source, scope: Scope, reading: Reading) -> None:
     def is_own(node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id == scope.first
 
-    for node in source.walk():
+    for node in source.expressions:
         if isinstance(node, ast.Attribute) and is_own(node.value) and node.attr in WALKS:
             reading.walks.append(step_to(node, scope))
         if not isinstance(node, ast.Compare):
@@ -345,7 +345,7 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
         return
     yield from _default_arguments(scope)
     inside: set[ast.AST] = set()
-    for node in source.walk():
+    for node in source.expressions:
         if (site := written(node, scope)) is not None:
             if site.node not in inside:
                 yield call_at(site, scope)

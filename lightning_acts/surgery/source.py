@@ -48,11 +48,20 @@ class Source:
     imports: tuple[ast.stmt, ...]
     parents: dict[ast.AST, ast.AST]
 
-    def walk(self) -> Iterator[ast.expr]:
+    @functools.cached_property
+    def expressions(self) -> list[ast.expr]:
         """The expressions of the body, in the order in which they stand."""
         body = self.node.body if isinstance(self.node.body, list) else [self.node.body]
         found = [node for part in body for node in ast.walk(part) if isinstance(node, ast.expr)]
-        yield from sorted(found, key=lambda node: (node.lineno, node.col_offset))
+        return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+    @functools.cached_property
+    def by_text(self) -> dict[str, list[ast.expr]]:
+        """The expressions by their text."""
+        found: dict[str, list[ast.expr]] = {}
+        for node in self.expressions:
+            found.setdefault(ast.unparse(node), []).append(node)
+        return found
 
 
 @functools.lru_cache(maxsize=4096)
