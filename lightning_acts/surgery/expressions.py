@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lightning_acts import registry
+from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import (
     CLAMPS,
     DOUBT_OF_CLAMPS,
@@ -55,8 +56,15 @@ class Written:
         """Whether it writes into its input; None where only a run tells."""
         if self.composite is not None:
             return self.composite.writes
+        if ActivationSpec.parse(self.applied.spec).parameters.get("inplace") is True:
+            return True  # also where a class or a partial function says so
         if not isinstance(self.node, ast.Call) or isinstance(self.function, type):
             return False
+        unpacked = any(isinstance(arg, ast.Starred) for arg in self.node.args)
+        if (unpacked or any(word.arg is None for word in self.node.keywords)) and any(
+            p.name == "inplace" for p in self.applied.definition.parameters
+        ):
+            return None
         args, kwargs = _literals(self.node.args, self.node.keywords)
         return works_in_place(self.function, bound_arguments(self.function, args, kwargs))
 

@@ -325,7 +325,12 @@ def _with_calls(site: Site, own: list[CallSite]) -> Site:
 
 def _calls_attribute(call: CallSite, attribute: AttributeSite) -> bool:
     if call.route.steps:
-        return call.route.steps[-1].code.partition("(")[0].endswith(f".{attribute.attribute}")
+        called = call.route.steps[-1].code.partition("(")[0]
+        # By its name, or by a variable that holds it.
+        is_variable = called.isidentifier() and call.route not in {
+            written.route for written in reading_of(type(call.owner)).calls
+        }
+        return called.endswith(f".{attribute.attribute}") or (is_variable and call.site.type == attribute.site.type)
     return call.site.type == attribute.site.type  # within torch's own code, where no step is told
 
 

@@ -160,7 +160,7 @@ class Flow:
         made = name.startswith("new_") or name.endswith("_like")
         if name in ("zeros", "zeros_like", "new_zeros"):
             node = self._new()  # what states start from: it stands for the data that follows
-        elif made or (all(node.constant for node in nodes) and not _LAYERS.fullmatch(name)):
+        elif made or (all(node.constant for node in nodes) and not _LAYERS.fullmatch(name) and name not in _MATRIX):
             node = self._new(constant=True)
         else:
             node = self._outcome(name, args, kwargs, nodes)
@@ -196,6 +196,18 @@ class Flow:
             of_elements = definition is None or definition.kind == "elementwise"
             stem = node.stem if of_elements else next(self._numbers)
             self._put(result, _Node(stem, run.exact, frozenset({run})), in_place=result is given)
+
+    def data_among(self, args: Sequence[Any], otherwise: Any) -> Any:
+        """The first of some arguments that carries data: no condition, no constant; the first tensor if none does.
+
+        Args:
+            args: The arguments of a call.
+            otherwise: What is given where none of them is a tensor.
+        """
+        with torch._C.DisableTorchFunction():
+            tensors = list(_tensors(args))
+            real = (tensor for tensor in tensors if tensor.is_floating_point() and not self._node(tensor).constant)
+            return next(real, tensors[0] if tensors else otherwise)
 
     def returned(self, outputs: Any) -> None:
         """The model returned: tensors in tuples, mappings, data classes and other plain objects.

@@ -108,7 +108,7 @@ class FunctionObserver(TorchFunctionMode):
         if self.flow is not None:
             self.flow.saw(func, args, kwargs, result)
             if seen is not None and func not in KERNELS:  # what such a kernel returns is no activation's result
-                given = next((arg for arg in args if isinstance(arg, torch.Tensor)), kwargs.get("input"))
+                given = self.flow.data_among(args, kwargs.get("input"))
                 # Its arguments may be others than before.
                 found = None if seen.call.is_formula else applied(func, args, kwargs)
                 self.flow.mark(id(seen), found.spec if found else seen.call.spec, given, result)
@@ -152,7 +152,9 @@ class FunctionObserver(TorchFunctionMode):
         while frame is not None:
             code, first = frame.f_code, _first_argument(frame)
             is_torch = code.co_filename.startswith((_TORCH, __file__))
-            if isinstance(first, nn.Module) and id(first) in self._modules:
+            # A function of the file, to which a module is given, is none of the module's.
+            is_helper = not is_torch and _is_of_file(frame)
+            if isinstance(first, nn.Module) and id(first) in self._modules and not is_helper:
                 if first in self.activation_modules:
                     return None
                 if owner is not None and first is not owner:
@@ -162,7 +164,7 @@ class FunctionObserver(TorchFunctionMode):
                     break
                 if is_torch and not frames:
                     return _Way(owner, [frame], None, f"within torch's own {type(owner).__name__}")
-            elif isinstance(first, nn.Module) and owner is None and code is not _CALL_IMPL:
+            elif isinstance(first, nn.Module) and owner is None and code is not _CALL_IMPL and not is_helper:
                 if not frames and recognise(first) is not None:
                     # Made in the forward and called at once: the activation is what the module around it calls.
                     maker, frame = type(first), frame.f_back
@@ -202,6 +204,12 @@ def _first_argument(frame: FrameType) -> Any:
     return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
 
 
+def _is_of_file(frame: FrameType) -> bool:
+    """Whether a frame runs a function that stands in its file by its own name, outside of classes."""
+    function = frame.f_globals.get(frame.f_code.co_name)
+    return any(layer.__code__ is original(frame.f_code) for layer in layers(function))
+
+
 def _runs_method_of(frame: FrameType, owner: nn.Module) -> bool:
     return _first_argument(frame) is owner and _method_with(type(owner), frame.f_code) is not None
 
@@ -223,7 +231,8 @@ def _seen(
     if func in KERNELS and isinstance(way.owner, nn.MultiheadAttention):
         return None  # known without a run
     found = applied(func, args, kwargs) if is_candidate(func) else None
-    given = next((arg for arg in args if isinstance(arg, torch.Tensor)), kwargs.get("input"))
+    tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
+    given = next((tensor for tensor in tensors if tensor.is_floating_point()), (*tensors, kwargs.get("input"))[0])
     is_real = isinstance(given, torch.Tensor) and given.is_floating_point()
     unfit = None if is_real else f"its input is of type {getattr(given, 'dtype', type(given).__name__)}, for which few activations are made"  # fmt: skip
     try:

@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from lightning_acts.surgery.calls import named
+from lightning_acts.surgery.calls import named, works_in_place
 from lightning_acts.surgery.expressions import Written, written
 from lightning_acts.surgery.routes import (
     Reading,
@@ -192,7 +192,8 @@ class _Members:
         if site is not None and site.input is not None:
             return _Edit(node, functools.partial(_direct, site, callees[0][1], scope, callers))
         if isinstance(node, (ast.Name, ast.Attribute)):
-            taking = self.add("taking", _taking(callees[0][1]))
+            writes = site is not None and bool(works_in_place(site.function, {}))
+            taking = self.add("taking", _taking(callees[0][1], writes))
             return _Edit(node, lambda visit, owner: _attribute(owner, taking))
         if not isinstance(node, ast.Call):
             raise SourceError(f"{ast.unparse(node)} is no call")
@@ -383,34 +384,40 @@ def _refuse_shadowed(node: ast.AST, owner: str, scope: Scope) -> None:
                 raise SourceError(f"the function around it has a {owner!r} of its own")
 
 
-def _taking(name: str) -> Callable[..., Any]:
+def _taking(name: str, writes: bool) -> Callable[..., Any]:
     """A method that hands its first argument to a submodule: what else a function was given is the function's."""
 
     def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        return getattr(self, name)(_first(args, kwargs))
+        return _call_with_first(getattr(self, name), writes, *args, **kwargs)
 
     return call
 
 
 def _chooser(table: tuple[tuple[Any, str], ...]) -> Callable[[nn.Module, Any], Any]:
     """A method that gives the submodule for a callee; the callee itself, if it is none of those in the table."""
+    writes = {function: bool(works_in_place(function, {})) for function, _ in table}
 
     def choose(self: nn.Module, callee: Any) -> Any:
         for function, name in table:
-            if callee is function or (isinstance(function, type) and type(callee) is function):
-                return functools.partial(_call_with_first, getattr(self, name))
+            if callee is function:
+                return functools.partial(_call_with_first, getattr(self, name), writes[function])
+            if isinstance(function, type) and type(callee) is function:
+                return functools.partial(_call_with_first, getattr(self, name), getattr(callee, "inplace", False))
         for function, name in table:
             if isinstance(callee, functools.partial) and not callee.args and callee.func is function:
-                return functools.partial(_call_with_first, getattr(self, name))
+                in_place = writes[function] or callee.keywords.get("inplace", False)
+                return functools.partial(_call_with_first, getattr(self, name), in_place)
             if _is_method_of_tensor(callee, function):
-                return functools.partial(_call_with_first, getattr(self, name), callee.__self__)
+                return functools.partial(_call_with_first, getattr(self, name), writes[function], callee.__self__)
         return callee
 
     return choose
 
 
-def _call_with_first(module: nn.Module, *args: Any, **kwargs: Any) -> Any:
-    return module(_first(args, kwargs))
+def _call_with_first(module: nn.Module, writes: bool, *args: Any, **kwargs: Any) -> Any:
+    given = _first(args, kwargs)
+    # Whoever else holds the input may read what the original writes there.
+    return given.copy_(module(given.clone())) if writes or kwargs.get("inplace", False) else module(given)
 
 
 def _is_method_of_tensor(callee: Any, function: Any) -> bool:

@@ -242,7 +242,8 @@ def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
 def calls_of(function: Function, cls: type[nn.Module]) -> list[Call]:
     """What a function holds that a module of this class keeps in an attribute."""
     found: list[Call] = []
-    for scope in (Scope(layer, cls, False) for layer in layers(function)):
+    own = (layer for layer in layers(function) if not (layer.__module__ or "").startswith(_FOREIGN))
+    for scope in (Scope(layer, cls, False) for layer in own):
         found += _calls_in(scope, None, [scope.function], Reading())
     return found
 
@@ -441,7 +442,7 @@ def _default_arguments(scope: Scope) -> Iterator[Call]:
             )
 
 
-def _activations_of(value: Any, scope: Scope) -> Iterator[tuple[str, str | None]]:
+def _activations_of(value: Any, scope: Scope, is_called: bool) -> Iterator[tuple[str, str | None]]:
     """The specs, and places of their own, of what a table holds: a function or a class that is one, or those that a function applies."""
     if is_candidate(value):
         found = applied(value, [UNKNOWN], {})
@@ -450,7 +451,7 @@ def _activations_of(value: Any, scope: Scope) -> Iterator[tuple[str, str | None]
         definition = registry.registered(value if isinstance(value, type) else type(value))
         if definition is not None and definition.kind != "transfer" and definition.name != "identity":
             yield definition.name, None
-    elif isinstance(value, types.FunctionType) and value is not scope.function and may_apply(value):
+    elif isinstance(value, types.FunctionType) and is_called and value is not scope.function and may_apply(value):
         yield from ((call.spec, call.location) for call in calls_of(value, scope.owner))
 
 
@@ -460,6 +461,7 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
     They are reported where no run shows which.
     """
     why = None
+    is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
     if isinstance(node, ast.Attribute) and node.attr == "apply":
         of = scope.resolve(node.value)
         is_custom = isinstance(of, type) and issubclass(of, torch.autograd.Function)
@@ -470,10 +472,9 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
     elif isinstance(node, ast.Subscript):
         held = scope.resolve(node.value)
         held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
-        found = dict.fromkeys(entry for value in held for entry in _activations_of(value, scope))
+        found = dict.fromkeys(entry for value in held for entry in _activations_of(value, scope, is_called))
     elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
         is_known = isinstance(node.args[1], ast.Constant)
-        is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
         of = scope.resolve(node.args[0])
         is_of_torch = of is torch.nn.functional or (is_called and of in (torch, torch.nn, torch.special))
         found = dict.fromkeys([(UNKNOWN_ACTIVATION, None)] if is_of_torch and not is_known else [])

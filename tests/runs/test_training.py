@@ -87,7 +87,7 @@ def test_a_strangers_model_from_yaml(project: Path, cli: Cli) -> None:
     assert "after 4 epochs" in cli("resume", str(run)).stderr
 
     sites = json.loads(cli("inspect", str(run), "--json").stdout)
-    assert [site["activation"] for site in sites] == ["prelu(init=0.1)"]
+    assert [site["activation"] for site in sites] == ["prelu(init=0.1)", "softmax(dim=1)"]  # of predict_step
     cli("swap", str(run), "--map", "prelu=mish", "--out", "mish.pt")
     best = torch.load(run / "checkpoints" / "best.ckpt", weights_only=True)["state_dict"]
     assert torch.equal(torch.load(project / "mish.pt")["net.1.weight"], best["net.1.weight"])
@@ -203,7 +203,7 @@ def test_damaged_folders(project: Path, cli: Cli) -> None:
 
 
 def test_a_run_in_use_is_left_alone(project: Path, cli: Cli) -> None:
-    process = start(project, "train", "mine.yaml", "model.pause=0.1")
+    process = start(project, "train", "mine.yaml", "model.pause=0.1", "trainer.max_epochs=1000")
     while not list(project.glob("runs/*/*/checkpoints/last.ckpt")):
         time.sleep(0.05)
     assert "is in use" in cli("resume", str(only_run(project)), expect=1).stderr

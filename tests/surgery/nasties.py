@@ -285,6 +285,46 @@ class DiscardsMethod(Net):
         return self.b(h)
 
 
+in_place = functools.partial(F.relu, inplace=True)
+
+
+@case("a partial function that works in place, read again", ReadsWhatWasWritten, same_operations=False)
+class PartialInPlace(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        y = in_place(h)
+        return self.b(y) + h
+
+
+@case("an in-place function by a variable, read again", ReadsWhatWasWritten, same_operations=False, kinds="")
+class VariableInPlace(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        act = F.relu_
+        y = act(h)
+        return self.b(y) + h
+
+
+@case("nn.ReLU(True)(x), read again", ReadsWhatWasWritten, same_operations=False)
+class OnTheSpotReadAgain(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        y = nn.ReLU(True)(h)
+        return self.b(y) + h
+
+
+@case("an attribute called with inplace=True, read again", ReadsWhatWasWritten, same_operations=False, kinds="")
+class AttributeInPlace(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fn = F.relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.a(x) + 0
+        y = self.fn(h, inplace=True)
+        return self.b(y) + h
+
+
 class ThenDead(Twin):
     def forward(self, x: Tensor) -> Tensor:
         h = self.a(x)

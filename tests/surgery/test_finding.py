@@ -663,3 +663,42 @@ def test_where_a_bounded_value_goes() -> None:
     assert sites["tanh/0"] == ("hidden", "goes into a layer")
     assert sites["tanh/1"][0] == "output" and sites["hardtanh/0"][0] == "output"
     assert sites["tanh/2"] == ("output", "in doubt: bounded, and only a run (example_input=) shows what becomes of it")
+
+
+def block(layer: nn.Module, x: Tensor) -> Tensor:
+    return F.relu(layer(x))
+
+
+def test_a_helper_that_is_given_a_module() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            return block(self.b, block(self.a, x))
+
+    report = acts.swap(Net(), {"relu": "mish"}, example_input=torch.randn(2, 4))
+    assert [entry.site.path for entry in report.swapped] == ["relu/0", "relu/1"] and not report.left
+
+
+def test_an_attribute_by_a_variable_is_one_site() -> None:
+    class Net(KeepsFunctions):
+        def forward(self, x: Tensor) -> Tensor:
+            act = self.act
+            return self.b(act(self.a(x)))
+
+    model, x = Net(act=F.relu), torch.randn(2, 4)
+    for example in (None, x):
+        assert [site.path for site in acts.find(model, example)] == ["act"]
+    acts.swap(model, {"relu": "mish"}, example_input=x)
+    assert torch.equal(model(x), model.b(F.mish(model.a(x))))
+    acts.verify(model, x)
+
+
+def test_formulas_by_where_with_a_run() -> None:
+    class Net(Layers):
+        def forward(self, x: Tensor) -> Tensor:
+            h = self.a(x)
+            return self.b(torch.where(h > 0, h, 0.01 * h) + torch.maximum(torch.zeros_like(h), h))
+
+    assert counted(acts.find(Net(), torch.randn(2, 4))) == {
+        ("leaky_relu", "hidden", "function"): 1,
+        ("relu", "hidden", "function"): 1,
+    }
