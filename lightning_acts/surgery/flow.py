@@ -444,7 +444,7 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
         if set(uses) == {"output"}:
             return "output", uses["output"]
         if "layer" not in uses or {"output", "multiplied", "matrix"} & set(uses):
-            return "gate", f"in doubt: it makes positive what is {_first(uses)}, such as a deviation or a step of time"
+            return "gate", f"in doubt: it may make a deviation or a step of time positive; {_first(uses)}"
     if definition is not None and not is_bounded(definition):
         if "multiplied" in uses and not _is_content(run):
             return "hidden", "unbounded, multiplied with another tensor: the nonlinearity of a GLU"

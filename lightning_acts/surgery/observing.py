@@ -40,7 +40,7 @@ from lightning_acts.surgery.routes import (
     reached,
     step_to,
 )
-from lightning_acts.surgery.running import as_it_was, run_example
+from lightning_acts.surgery.running import as_it_was, run_example, without_gradients_if_possible
 from lightning_acts.surgery.site import Kind, SwapError
 from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError, layers, original
 
@@ -449,12 +449,16 @@ class Observation:
 def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str]) -> Observation:
     """Run ``example_input`` through the model in eval and in train mode, and leave the model as it was.
 
-    Buffers, random generators and modes are put back; gradients are off. A tuple is spread over the positional
-    arguments of the forward, a mapping over its keyword arguments.
+    Buffers, random generators and modes are put back; gradients are off, unless the model needs them. A tuple is spread
+    over the positional arguments of the forward, a mapping over its keyword arguments.
 
     Raises:
         SwapError: The model does not run on the input in eval mode.
     """
+    return without_gradients_if_possible(lambda: _observe(model, example_input, activation_modules))
+
+
+def _observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str]) -> Observation:
     flow = Flow(model)
     observer = FunctionObserver(model, activation_modules, flow)
     passes: list[Counter[nn.Module]] = []
@@ -466,7 +470,7 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
             with _counting(activation_modules, flow) as counts:
                 try:
                     # A compiled model runs as it was written: what is compiled can't be watched.
-                    with torch.no_grad(), torch.compiler.set_stance("force_eager"), observer:
+                    with torch.compiler.set_stance("force_eager"), observer:
                         flow.returned(run_example(model, example_input))
                 except Exception as error:
                     problem = f"{type(error).__name__}: {error}"
@@ -490,8 +494,13 @@ def run_counting(
     model: nn.Module, example_input: Any, modules: Iterable[nn.Module]
 ) -> tuple[Counter[nn.Module], list[torch.Tensor]]:
     """How often some modules run in eval mode, or, those that don't, in train mode; and what eval mode returns."""
-    watched = set(modules)
-    with as_it_was(model), torch.no_grad(), torch.compiler.set_stance("force_eager"):
+    return without_gradients_if_possible(lambda: _run_counting(model, example_input, set(modules)))
+
+
+def _run_counting(
+    model: nn.Module, example_input: Any, watched: set[nn.Module]
+) -> tuple[Counter[nn.Module], list[torch.Tensor]]:
+    with as_it_was(model), torch.compiler.set_stance("force_eager"):
         torch.manual_seed(0)
         with _counting(dict.fromkeys(watched, "identity"), None) as runs:
             result = run_example(model.eval(), example_input)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Generator, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -34,6 +34,21 @@ def run_example(model: nn.Module, example_input: Any) -> Any:
         returned = model(example_input)
     # The body of a generator runs when it is asked for what it yields.
     return list(returned) if isinstance(returned, Generator) else returned
+
+
+_Result = TypeVar("_Result")
+
+
+def without_gradients_if_possible(run: Callable[[], _Result]) -> _Result:
+    """What a run gives, without gradients; with them, where a model differentiates in its forward."""
+    try:
+        with torch.no_grad():
+            return run()
+    except Exception as error:
+        if "grad" not in str(error):
+            raise
+    with torch.enable_grad():
+        return run()
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ from lightning_acts import registry
 from lightning_acts.surgery import history
 from lightning_acts.surgery.history import Exchange
 from lightning_acts.surgery.matching import describe
-from lightning_acts.surgery.running import as_it_was, plain_path, run_example
+from lightning_acts.surgery.running import as_it_was, plain_path, run_example, without_gradients_if_possible
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -295,6 +295,8 @@ class Census(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
+        if torch._C._current_graph_task_id() != -1:
+            return func(*args, **(kwargs or {}))  # a model that differentiates in its forward: no part of that itself
         path = self._paths[self._running[-1]]
         name = _name_of(func.overloadpacket.__name__, args, kwargs or {})
         self.operations[path][name] += 1
@@ -421,14 +423,20 @@ def _restored(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, str]]:
 
 
 def _observe(model: nn.Module, sites: Mapping[nn.Module, str], example_input: Any, training: bool) -> Census:
-    census = Census(model, sites)
-    with as_it_was(model), torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
-        # That a compiled module counts its own calls twice does not matter here.
-        warnings.filterwarnings("ignore", message=".*when there are global hooks on modules")
-        model.train(training)
-        with torch.set_grad_enabled(training), census:
-            run_example(model, example_input)
-    return census
+    def run() -> Census:
+        census = Census(model, sites)
+        with as_it_was(model), torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
+            # That a compiled module counts its own calls twice does not matter here.
+            warnings.filterwarnings("ignore", message=".*when there are global hooks on modules")
+            model.train(training)
+            with census:
+                run_example(model, example_input)
+        return census
+
+    if training:
+        with torch.enable_grad():
+            return run()
+    return without_gradients_if_possible(run)
 
 
 def _compare(promises: list[_Promise], before: Census, after: Census) -> Iterator[Disagreement]:

@@ -436,3 +436,24 @@ def test_layers_that_are_dropped_at_random_are_the_same_ones_before_and_after() 
     state = random.getstate()
     acts.verify(model, torch.ones(2, 4))
     assert random.getstate() == state
+
+
+class Forces(nn.Module):
+    """Differentiates in its forward, as models of energies do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.clone().requires_grad_()
+        energy = self.b(F.silu(self.a(x))).sum()
+        return torch.autograd.grad(energy, x, create_graph=True)[0]
+
+
+def test_a_model_that_differentiates_in_its_forward() -> None:
+    model, x = Forces(), torch.randn(2, 4)
+    report = acts.swap(model, {"silu": "mish"}, example_input=x)
+    (entry,) = report.swapped
+    assert entry.site.calls == 1
+    assert acts.verify(model, x).sites[0].calls == (1, 1)
