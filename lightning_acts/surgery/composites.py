@@ -197,7 +197,7 @@ class _Formula:
     def _number(self, node: ast.expr) -> float | None:
         if not isinstance(node, (ast.Name, ast.Attribute)):
             return None
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.scope.first:
+        if self.scope.is_own_attribute(node):
             return None  # an instance may have another one than its class
         value = self.scope.resolve(node)
         return value if isinstance(value, (int, float)) else None

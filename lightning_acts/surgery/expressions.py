@@ -185,20 +185,18 @@ def _maximum(node: ast.Call, scope: Scope) -> Written | None:
     is_function = scope.resolve(callee) in MAXIMA
     receiver = [] if is_function or not isinstance(callee, ast.Attribute) else [callee.value]
     operands = [*receiver, *node.args]
-    zeros = [operand for operand in operands if _is_zeros(operand, scope)]
+    zeros = [operand for operand in operands if isinstance(operand, ast.Call) and _is_zeros(operand, scope)]
     if len(operands) != 2 or len(zeros) != 1 or node.keywords:
         return None
     (operand,) = (operand for operand in operands if operand is not zeros[0])
     # As boxes are clipped; zeros of the same shape are made for nothing else.
-    is_clamp = not isinstance(zeros[0], ast.Call) or scope.resolve(zeros[0].func) is torch.tensor
+    is_clamp = scope.resolve(zeros[0].func) is torch.tensor
     found = Applied(registry.info("relu"), "relu", DOUBT_OF_CLAMPS if is_clamp else None)
     kind: Kind = "function" if is_function else "method"
     return Written(node, torch.maximum if is_function else Tensor.maximum, found, operand, kind)
 
 
-def _is_zeros(node: ast.expr, scope: Scope) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
+def _is_zeros(node: ast.Call, scope: Scope) -> bool:
     function = scope.resolve(node.func)
     is_zero = function is torch.tensor and len(node.args) == 1 and _literal(node.args[0]) in (0, [0])
     return function in _ZEROS or is_zero

@@ -346,7 +346,7 @@ class Scope:
         if not isinstance(node, ast.Attribute):
             return UNKNOWN
         name = self.mangled(node.attr)
-        if isinstance(node.value, ast.Name) and node.value.id == self.first:
+        if self.is_own_attribute(node):
             return static_attribute(self.owner, name)
         if isinstance(node.value, ast.Call) and (after := self._super(node.value)) is not None:
             return static_attribute(after, name)
