@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from lightning_acts.extras import require
+from lightning_acts.files import replacing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.saving import FILE_NAME, load_swaps, plans_of, save_swaps
 
@@ -91,13 +92,12 @@ def save(model: nn.Module, path: Path, *, overwrite: bool = False) -> dict[str, 
             raise ModelError(f"{path}: only models of transformers are written to a folder; others to a .pt file")
         save_pretrained(path)
         return {"weights": path, "swaps": save_swaps(model, path)}
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    if path.suffix == ".safetensors":
-        require("safetensors.torch", extra="vision").save_file(model.state_dict(), unfinished)
-    else:
-        torch.save(model.state_dict(), unfinished)
-    swaps = save_swaps(model, path.with_suffix(".swap.json"))
-    unfinished.replace(path)
+    with replacing(path) as unfinished:
+        if path.suffix == ".safetensors":
+            require("safetensors.torch", extra="vision").save_file(model.state_dict(), unfinished)
+        else:
+            torch.save(model.state_dict(), unfinished)
+        swaps = save_swaps(model, path.with_suffix(".swap.json"))
     return {"weights": path, "swaps": swaps}
 
 

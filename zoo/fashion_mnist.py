@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import math
-import os
 import struct
 import urllib.error
 import urllib.request
@@ -16,6 +15,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset, TensorDataset
+
+from lightning_acts.files import replacing
 
 from .loading import ResumableLoader
 
@@ -132,10 +133,8 @@ class FashionMNIST(L.LightningDataModule):
         if self.hparams["download"]:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                unfinished = target.with_suffix(f".{os.getpid()}")
-                with urllib.request.urlopen(address, timeout=30) as answer:
+                with urllib.request.urlopen(address, timeout=30) as answer, replacing(target) as unfinished:
                     unfinished.write_bytes(answer.read())
-                unfinished.replace(target)
                 return target
             except (urllib.error.URLError, OSError) as error:
                 reason = error

@@ -19,11 +19,11 @@ from torch import Tensor
 
 from lightning_acts import registry
 from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition
+from lightning_acts.files import write_whole
 from lightning_acts.formula import FormulaError, parse, to_mathml
 from lightning_acts.hints import canonical
 from lightning_acts.measuring import Measured
 from lightning_acts.reports.curves import curve_of
-from lightning_acts.runs.folder import write_whole
 
 
 class GalleryError(FileExistsError):

@@ -13,7 +13,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +22,7 @@ from typing import Any, Literal
 
 import torch
 
+from lightning_acts.files import write_whole
 from lightning_acts.runs.config import Config, to_yaml
 from lightning_acts.runs.reading import shown_path
 
@@ -202,22 +202,6 @@ def environment() -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "command": sys.argv,
     }
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole, or as it was before."""
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(unfinished, 0o644)
-        os.replace(unfinished, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(unfinished)
-        raise
 
 
 def _make(parent: Path, name: str) -> RunFolder:

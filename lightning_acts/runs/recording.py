@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -13,6 +12,7 @@ import lightning as L
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import Checkpoint
 
+from lightning_acts.files import replacing
 from lightning_acts.runs.folder import RunFolder
 
 
@@ -23,12 +23,11 @@ class WholeFiles(TorchCheckpointIO):
         self, checkpoint: dict[str, Any], path: str | os.PathLike[str], storage_options: Any = None
     ) -> None:
         """Write ``checkpoint`` to ``path``."""
-        unfinished = Path(f"{os.fspath(path)}.unfinished")
-        try:
+        if "://" in os.fspath(path):  # elsewhere a file is there when it was sent
+            super().save_checkpoint(checkpoint, path, storage_options)
+            return
+        with replacing(path) as unfinished:
             super().save_checkpoint(checkpoint, unfinished, storage_options)
-            os.replace(unfinished, path)
-        finally:
-            unfinished.unlink(missing_ok=True)
 
 
 class Recorder(Checkpoint):

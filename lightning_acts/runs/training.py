@@ -21,6 +21,7 @@ from torch import Tensor
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
+from lightning_acts.files import write_whole
 from lightning_acts.reports.pictures import (
     plot_activations,
     plot_calibration,
@@ -103,7 +104,7 @@ def resume(checked: Checked, folder: RunFolder) -> Result:
     recorder = Recorder(folder, lines=not _in_terminal())
     built = _build(checked, [recorder])
     if _is_main():
-        folders.write_whole(folder.config, to_yaml(checked.config.data))
+        write_whole(folder.config, to_yaml(checked.config.data))
     return _fit(checked, built, recorder, folder, checkpoint)
 
 

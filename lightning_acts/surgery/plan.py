@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from lightning_acts.files import write_whole
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.routes import Route, Step
 from lightning_acts.surgery.site import ROLES, Role, SwapError
@@ -118,9 +119,7 @@ def write_data(path: str | os.PathLike[str], data: Mapping[str, Any]) -> Path:
     """
     target = Path(path)
     text = yaml.safe_dump(data, sort_keys=False) if _is_yaml(target) else json.dumps(data, indent=2) + "\n"
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(target)
+    write_whole(target, text)
     return target
 
 
