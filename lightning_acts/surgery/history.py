@@ -20,6 +20,7 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 
 from lightning_acts.surgery import graphs
+from lightning_acts.surgery.fast_paths import FastPath, switch_on
 from lightning_acts.surgery.plan import Plan, Request
 from lightning_acts.surgery.rewriting import routes_of, set_routes
 from lightning_acts.surgery.routes import Route
@@ -228,13 +229,13 @@ class Swap:
         plan: What was done; None where a replacement has no spec.
         exchanges: The modules.
         number: Swaps of a whole and of its parts are undone in the reverse of this order.
-        fast_paths: Transformer layers whose fused path was switched off, with the flag that they had.
+        fast_paths: The fused paths that were switched off.
     """
 
     request: Request | None
     plan: Plan | None
     exchanges: list[Exchange]
-    fast_paths: list[tuple[nn.TransformerEncoderLayer, int]]
+    fast_paths: list[FastPath]
     number: int = field(default_factory=itertools.count().__next__)
 
 
@@ -308,8 +309,7 @@ def undo(model: nn.Module, swap: Swap) -> None:
     for exchange in reversed(swap.exchanges):
         _put_back(model, exchange)
     recompile(swap.exchanges)
-    for layer, flag in swap.fast_paths:
-        layer.activation_relu_or_gelu = flag
+    switch_on(swap.fast_paths)
     keep(model, swaps[:-1])
 
 

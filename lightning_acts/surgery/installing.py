@@ -13,6 +13,7 @@ from torch import nn
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
 from lightning_acts.surgery import history
+from lightning_acts.surgery.fast_paths import FastPath, switch_off, switch_on
 from lightning_acts.surgery.finding import CallSite, Located, ModuleSite
 from lightning_acts.surgery.history import AttributeExchange, CallExchange, Exchange, GraphExchange, ModuleExchange
 from lightning_acts.surgery.matching import describe
@@ -67,21 +68,14 @@ def _refuse_shape_change(replacement: nn.Module) -> None:
         )
 
 
-FastPaths = list[tuple[nn.TransformerEncoderLayer, int]]
-
-
 @contextlib.contextmanager
-def installed(exchanges: list[Exchange]) -> Iterator[FastPaths]:
+def installed(model: nn.Module, exchanges: list[Exchange]) -> Iterator[list[FastPath]]:
     """Put the replacements in their places; should the block fail, everything is as it was."""
-    fast_paths: FastPaths = []
+    fast_paths: list[FastPath] = []
     done: list[Exchange] = []
     try:
+        fast_paths = switch_off(model, (holder for exchange in exchanges for holder in exchange.holders))
         for exchange in exchanges:
-            for holder in exchange.holders:
-                if isinstance(holder, nn.TransformerEncoderLayer) and holder.activation_relu_or_gelu:
-                    # In eval mode the fused kernel would go on computing the original.
-                    fast_paths.append((holder, holder.activation_relu_or_gelu))
-                    holder.activation_relu_or_gelu = 0
             done.append(exchange)
             exchange.install()
         history.recompile(exchanges)
@@ -93,10 +87,9 @@ def installed(exchanges: list[Exchange]) -> Iterator[FastPaths]:
         raise
 
 
-def uninstall(exchanges: list[Exchange], fast_paths: FastPaths) -> None:
+def uninstall(exchanges: list[Exchange], fast_paths: list[FastPath]) -> None:
     """Put the originals back."""
     for exchange in reversed(exchanges):
         exchange.take_back()
     history.recompile(exchanges)
-    for layer, flag in fast_paths:
-        layer.activation_relu_or_gelu = flag
+    switch_on(fast_paths)

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
 from lightning_acts.surgery import history
+from lightning_acts.surgery.fast_paths import notes as fast_path_notes
 from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
 from lightning_acts.surgery.history import CallExchange, Exchange, ModuleExchange, has_hooks
 from lightning_acts.surgery.installing import installed, prepare
@@ -106,14 +107,16 @@ def swap(
         exchanges = [prepare(model, located, replacement) for located, replacement in chosen]
         if shared == "all":
             _share_replacements(exchanges, [replacement for _, replacement in chosen])
-        with installed(exchanges) as fast_paths:
+        with installed(model, exchanges) as fast_paths:
             _size_lazy_modules(model, exchanges, example_input)
             swapped = [
                 SwappedSite(located.site, _name(exchange), _path_of_replacement(located, exchange))
                 for (located, _), exchange in zip(chosen, exchanges, strict=True)
             ]
             made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
-            report = SwapReport(tuple(swapped), tuple(left), (*found.notes, *notes), model, made)
+            report = SwapReport(
+                tuple(swapped), tuple(left), (*found.notes, *notes, *fast_path_notes(model, fast_paths)), model, made
+            )
             history.keep(model, [*earlier, made])
     except BaseException:
         history.keep(model, earlier)

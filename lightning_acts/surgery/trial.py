@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from lightning_acts.spec import ActivationSpec, SpecError
+from lightning_acts.surgery.fast_paths import FastPath
 from lightning_acts.surgery.finding import CallSite, Located
 from lightning_acts.surgery.history import Exchange
-from lightning_acts.surgery.installing import FastPaths, installed, prepare, uninstall
+from lightning_acts.surgery.installing import installed, prepare, uninstall
 from lightning_acts.surgery.observing import run, run_counting
 
 
@@ -36,9 +37,9 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
         return {}, []
     exchanges = [exchange for _, exchange in tried]
     before = run(model, example_input)
-    fast_paths: FastPaths = []
+    fast_paths: list[FastPath] = []
     try:
-        with installed(exchanges) as fast_paths:
+        with installed(model, exchanges) as fast_paths:
             runs, after = run_counting(model, example_input, [exchange.replacement for exchange in exchanges])
         uninstall(exchanges, fast_paths)
     except BaseException:  # also in the midst of the taking back; what is back already stays so

@@ -30,6 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_acts import registry
 from lightning_acts.surgery import history
+from lightning_acts.surgery.fast_paths import switch_off
 from lightning_acts.surgery.history import Exchange
 from lightning_acts.surgery.matching import describe
 from lightning_acts.surgery.running import as_it_was, plain_path, run_example, without_gradients_if_possible
@@ -415,10 +416,8 @@ def _restored(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, str]]:
     if not all(present.issuperset(exchange.holders) for promise in of_twin for exchange in promise.exchanges):
         raise SwapError("a copy of the model has other modules than the model, so there is nothing to compare it with")
     history.restore(twin)
-    for holder in (holder for promise in of_twin for exchange in promise.exchanges for holder in exchange.holders):
-        if isinstance(holder, nn.TransformerEncoderLayer):
-            # It would run fused, where the swapped one does not.
-            holder.activation_relu_or_gelu = 0
+    # It would run fused, where the swapped one does not.
+    switch_off(twin, (holder for promise in of_twin for exchange in promise.exchanges for holder in exchange.holders))
     return twin, {module: promise.path for promise in of_twin for module in promise.modules}
 
 
