@@ -41,15 +41,31 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
     ast.Lt: operator.lt,
     ast.LtE: operator.le,
 }
-_FUNCTIONS = {
-    function
-    for holder in (torch, Tensor, torch.special)
-    for name in (
-        "abs", "add", "clamp", "clamp_max", "clamp_min", "clip", "div", "erf", "exp", "expm1", "log", "log1p", "mul", "mul_",
-        "multiply", "neg", "pow", "reciprocal", "rsqrt", "sqrt", "square", "sub", "tensor", "where",
-    )
-    if (function := getattr(holder, name, None)) is not None
-}  # fmt: skip
+
+
+def _functions_named(*names: str) -> frozenset[Any]:
+    """The functions of torch and the methods of tensors with these names, those that work in place included."""
+    holders = (torch, Tensor, torch.special)
+    found = (getattr(holder, name + end, None) for holder in holders for name in names for end in ("", "_"))
+    return frozenset(function for function in found if function is not None)
+
+
+# Of these alone a formula may as well be something else: only what torch itself has as a module is taken for certain.
+_UNCERTAIN = _functions_named(
+    "abs", "absolute", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "exp2", "expm1", "fmax", "fmin", "ge", "greater",
+    "greater_equal", "gt", "heaviside", "le", "less", "less_equal", "log1p", "logaddexp", "lt", "masked_fill", "max", "maximum", "min",
+    "minimum", "sgn", "sign", "sin", "square", "where",
+)  # fmt: skip
+ERFS = _functions_named("erf", "erfc", "ndtr")
+_FUNCTIONS = _UNCERTAIN | ERFS | _functions_named(
+    "add", "arctan", "asinh", "atan", "bfloat16", "cosh", "div", "divide", "double", "float", "full_like", "half", "log", "log2",
+    "logical_not", "mul", "multiply", "neg", "negative", "new_tensor", "new_zeros", "ones_like", "pow", "reciprocal", "rsqrt", "sinh",
+    "size", "sqrt", "sub", "subtract", "tensor", "to", "true_divide", "type_as", "zeros", "zeros_like",
+)  # fmt: skip
+# The functions that comparisons are.
+_COMPARISONS: dict[type[ast.AST], Any] = {ast.Gt: torch.gt, ast.GtE: torch.ge, ast.Lt: torch.lt, ast.LtE: torch.le}
+# What a tensor says of itself.
+_OF_TENSORS = ("dtype", "device", "shape")
 _OF_NUMBERS = (math.sqrt, math.exp, math.log, math.pow, math.tanh, math.erf, math.cosh, math.sinh)
 
 
@@ -101,6 +117,12 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
             written.append(torch.equal(x, result))
         return result
 
+    if (
+        isinstance(node, ast.Call)
+        and formula.functions == [formula._callee(node)[0]]
+        and formula.is_of_input_alone(node)
+    ):
+        return None  # a call by itself
     spec = recognise_function(compute, _RELATIVE, _ABSOLUTE)
     if spec is None or not (is_certain or registry.definition_of(spec).module_class):
         return None
@@ -123,11 +145,6 @@ def gates_its_input(node: ast.expr, scope: Scope) -> bool:
     return False
 
 
-# Of these alone a formula may as well be something else: only what torch itself has as a module is taken for certain.
-_UNCERTAIN = (torch.exp, Tensor.exp, torch.expm1, Tensor.expm1, torch.abs, Tensor.abs, torch.where)
-ERFS = (torch.erf, Tensor.erf, torch.special.erf)
-
-
 @dataclass
 class _Formula:
     """An expression of one tensor.
@@ -147,7 +164,7 @@ class _Formula:
         if not isinstance(node, (ast.BinOp, ast.UnaryOp, ast.Call)):
             return None
         parts = list(itertools.islice(ast.walk(node), _MOST_NODES))
-        if len(parts) == _MOST_NODES or not any(isinstance(part, ast.Call) for part in parts):
+        if len(parts) == _MOST_NODES or not any(isinstance(part, (ast.Call, ast.Compare)) for part in parts):
             return None
         formula = cls(scope)
         formula.inputs = list(formula._leaves(node))
@@ -155,6 +172,12 @@ class _Formula:
         if not formula.functions or len(names) != 1 or (None in names and len(formula.inputs) > 1):
             return None
         return formula
+
+    def is_of_input_alone(self, call: ast.Call) -> bool:
+        """Whether a call is given its input, and beside it nothing that is computed."""
+        apart = _Formula(self.scope)
+        parts = apart._parts(call) or []
+        return len(self.inputs) == 1 and all(part in self.inputs or not list(apart._leaves(part)) for part in parts)
 
     def _leaves(self, node: ast.expr) -> Iterator[ast.expr]:
         """The expressions that the formula takes as given."""
@@ -173,8 +196,13 @@ class _Formula:
             return [node.left, node.right]
         if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
             return [node.operand]
-        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _OPERATORS:
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _COMPARISONS:
+            self.functions.append(_COMPARISONS[type(node.ops[0])])
             return [node.left, node.comparators[0]]
+        if isinstance(node, ast.Attribute) and node.attr in _OF_TENSORS and isinstance(node.value, ast.Name):
+            return [node.value] if self.scope.resolve(node.value) is UNKNOWN else None
+        if isinstance(node, ast.Attribute) and isinstance(self.scope.resolve(node), torch.dtype):
+            return []
         if not isinstance(node, ast.Call) or any(keyword.arg is None for keyword in node.keywords):
             return None
         function, receiver = self._callee(node)
@@ -216,6 +244,9 @@ class _Formula:
                 return _OPERATORS[type(node.op)](self.value(node.left, x), self.value(node.right, x))
             case ast.UnaryOp():
                 return _OPERATORS[type(node.op)](self.value(node.operand, x))
+            case ast.Attribute():
+                known = self.scope.resolve(node)
+                return getattr(x, node.attr) if known is UNKNOWN else known
             case ast.Compare():
                 return _OPERATORS[type(node.ops[0])](self.value(node.left, x), self.value(node.comparators[0], x))
             case ast.Call():

@@ -86,11 +86,11 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
         bound, function = function.keywords, function.func
     if is_candidate(function):
         if function in MAXIMA:
-            return _maximum(node, scope)
+            return _maximum(node, scope) or _formula(node, scope)
         args, kwargs = _literals(node.args, node.keywords)
         found = applied(function, args, {**bound, **kwargs})
         if found is None:
-            return None
+            return _formula(node, scope)
         return Written(node, function, found, _first_argument(node), "function")
     if isinstance(callee, ast.Call):
         return _made_on_the_spot(node, callee, scope)
@@ -112,7 +112,7 @@ def _callee(node: ast.Call, scope: Scope) -> ast.expr:
 def _handed_on(node: ast.expr, scope: Scope) -> Written | None:
     """``F.relu`` in ``map(F.relu, xs)`` or ``act = F.relu``: whoever calls it then calls what is put there."""
     function = scope.resolve(node)
-    if function is UNKNOWN or not is_candidate(function) or not _is_handed_on(node, scope):
+    if function is UNKNOWN or not is_candidate(function) or not is_handed_on(node, scope):
         return None
     found = applied(function, [UNKNOWN], {})
     if found is None:
@@ -123,7 +123,8 @@ def _handed_on(node: ast.expr, scope: Scope) -> Written | None:
     return Written(node, function, found, None, "function")
 
 
-def _is_handed_on(node: ast.expr, scope: Scope) -> bool:
+def is_handed_on(node: ast.expr, scope: Scope) -> bool:
+    """Whether a function or class that is named there is not called, but given to something that may."""
     parent = scope.source.parents.get(node)
     match parent:
         case ast.Call(func=func):
@@ -132,6 +133,8 @@ def _is_handed_on(node: ast.expr, scope: Scope) -> bool:
             return node is not test
     kinds = (
         ast.keyword,
+        ast.arguments,  # the default of a function that is defined there
+        ast.BoolOp,
         ast.Assign,
         ast.AnnAssign,
         ast.NamedExpr,
@@ -151,11 +154,11 @@ def _method(node: ast.Call, called: ast.Attribute, scope: Scope) -> Written | No
         return None
     function = getattr(Tensor, called.attr)
     if function in MAXIMA:
-        return _maximum(node, scope)
+        return _maximum(node, scope) or _formula(node, scope)
     args, kwargs = _literals(node.args, node.keywords)
     found = applied(function, [UNKNOWN, *args], kwargs)
     if found is None:
-        return None
+        return _formula(node, scope)
     taken = [parameter for parameter in found.definition.parameters if parameter.name != "inplace"]
     if len(node.args) + len(node.keywords) > max(len(taken), 2 * (function in CLAMPS)):
         return None  # relu() of a tensor takes nothing: it is a function of something else, such as a module

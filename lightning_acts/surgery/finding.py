@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import types
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,8 @@ from lightning_acts.surgery.routes import (
     calls_of,
     forget_changed,
     function_name,
+    may_apply,
+    method_of,
     method_scopes,
 )
 from lightning_acts.surgery.running import plain_path
@@ -116,11 +118,21 @@ Located = ModuleSite | CallSite | AttributeSite
 
 @dataclass(frozen=True)
 class Found:
-    """All sites of a model: those that can be replaced, and others, which are reported with the reason."""
+    """All sites of a model: those that can be replaced, and others, which are reported with the reason.
+
+    Attributes:
+        located: Those that can be replaced, or may be.
+        others: Those that can't.
+        notes: What else should be known.
+        was_run: Whether the model ran on an example.
+        was_read: Whether nothing is left that neither a run nor the source has shown.
+    """
 
     located: list[Located]
     others: list[LeftSite]
     notes: list[str]
+    was_run: bool
+    was_read: bool
 
     @property
     def sites(self) -> list[Site]:
@@ -183,7 +195,17 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
     others = [*_in_kernels(model), *_kept_functions(model, activations, observation)]
-    return Found([*modules, *_merged(attributes, calls)], others, [*observation.notes, *notes])
+    unread = [] if example_input is not None else list(_unread(model, activations))
+    notes = [*observation.notes, *notes, *unread]
+    return Found([*modules, *_merged(attributes, calls)], others, notes, example_input is not None, not unread)
+
+
+def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[str]:
+    """What could not be read, in words."""
+    classes = dict.fromkeys(type(m) for m in model.modules() if m not in activations and not is_metric(m))
+    for cls in classes:
+        for function, why in reading_of(cls).unread.items():
+            yield f"{type_name(base_of(cls))}: {function} can't be read: {why}; example_input= shows its calls"
 
 
 def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
@@ -401,32 +423,48 @@ def _kept_functions(
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
-        for attribute, value in vars(module).items():
-            if attribute in _OF_TORCH:
-                continue
+        names = reading_of(type(module)).names | {"__call__"}
+        hooks = [("a hook", list(group.values())) for group in (module._forward_pre_hooks, module._forward_hooks)]
+        kept = [(attribute, value) for attribute, value in vars(module).items() if attribute not in _OF_TORCH]
+        for attribute, value in (*kept, *hooks):
             path = plain_path(f"{name}.{attribute}" if name else attribute)
-            for key, function in _functions_in(value):
+            for key, function in _functions_in(value, names):
                 for spec, type_, location in _applications(function, type(module), is_kept_alone=key is None):
                     if location in shown or (id(module), type_) in seen:
                         continue
                     role, reason = role_of(spec, ())
                     place = f"{path}{'' if key is None else f'[{key!r}]'}/{spec.partition('(')[0]}"
                     site = Site(place, (place,), "attribute", spec, role, reason, type_, location=location)
-                    yield LeftSite(site, "in a function that the module keeps: example_input= shows where it is called")
+                    yield LeftSite(
+                        site, "in what the module keeps beside its children: example_input= shows where it is called"
+                    )
 
 
-def _functions_in(value: Any) -> Iterator[tuple[Any, Any]]:
-    """The functions in an attribute, each with its key; None for one that stands there alone."""
+def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[Any, Any]]:
+    """The functions and modules in an attribute, each with its key; None for a function that stands there alone.
+
+    Of an object they are the methods with one of these names.
+    """
     if isinstance(value, (types.FunctionType, functools.partial)):
         yield None, value
     elif isinstance(value, (list, tuple, dict)):
         for key, held in value.items() if isinstance(value, dict) else enumerate(value):
-            if callable(held) and not isinstance(held, (type, nn.Module)):
-                yield key, held
+            if isinstance(held, nn.Module) or (callable(held) and not isinstance(held, type)):
+                yield key, held.__func__ if isinstance(held, types.MethodType) else held
+    else:
+        for name in names:
+            method = method_of(value, name)
+            if method is not None and may_apply(method):
+                yield name, method
 
 
 def _applications(function: Any, cls: type[nn.Module], is_kept_alone: bool) -> Iterator[tuple[str, str, str | None]]:
     """Spec, type and location of the activations that a function applies, or is."""
+    if isinstance(function, nn.Module):
+        for module in function.modules():
+            if (spec := recognise(module)) is not None:
+                yield spec, type_name(type(module)), None
+        return
     applied = _applied_by(function)
     if applied is not None:
         if not is_kept_alone:  # else it is a site that can be replaced

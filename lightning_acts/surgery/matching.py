@@ -16,12 +16,13 @@ from lightning_acts import registry
 from lightning_acts.hints import did_you_mean
 from lightning_acts.registry import ActivationLike
 from lightning_acts.spec import ActivationSpec, SpecError
+from lightning_acts.surgery.calls import name_of
 from lightning_acts.surgery.finding import Found, Located
 from lightning_acts.surgery.paths import PathPattern, any_matches, looks_like_path, patterns
 from lightning_acts.surgery.plan import Request
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.running import plain_path
-from lightning_acts.surgery.site import ROLES, UNKNOWN, Site, SwapError, type_name
+from lightning_acts.surgery.site import ROLES, UNKNOWN, Site, SwapError
 
 #: What a swap exchanges. On the left: an activation (a name alone matches whatever its parameters), a path, a glob on
 #: paths, ``re:`` and a regular expression, a class, or ``"unknown activation"``. On the right: the replacement, a
@@ -177,30 +178,40 @@ class Rules:
                 notes.append(f"the model has no {pattern.name}")
             else:
                 notes.append(f"{pattern.name!r} matches no site{_hint(pattern.path, found)}")
-        for option, group in (("include", self.include), ("exclude", self.exclude)):
-            idle = [p for p in group if not any(p.matches(site) for site in found.sites)]
-            notes += [f"{option}={p.text!r} matches no site{p.hint(found.sites).rstrip('.')}" for p in idle]
-        return notes
+        return [*notes, *self._idle_limits(found)]
 
     def _nothing_to_swap(self, found: Found, left: list[LeftSite], earlier: Sequence[str]) -> str:
         wanted = ", ".join(pattern.name for pattern in self._patterns)
-        kinds = Counter((site.activation, site.role, site.kind) for site in found.sites)
-        have = ", ".join(f"{name} ({count} {role}, {kind})" for (name, role, kind), count in kinds.items())
-        parts = [f"no site matches {wanted} with role {' or '.join(self.roles)}"]
-        parts.append(f"the model has: {have}" if have else "the model has no activation")
-        parts += [note for note in self._notes(found, Counter()) if "matches no site; " in note]
-        if earlier:
-            parts.append(f"it was swapped before ({'; '.join(earlier)})")
         matching = [entry for entry in left if self._first_match(entry.site) is not None]
         others = sorted({entry.site.role for entry in matching if entry.site.role not in self.roles})
+        fitting = [entry for entry in matching if entry.site.role in self.roles]
+        if fitting:
+            parts = self._idle_limits(found)
+            whys = ", ".join(sorted({entry.why for entry in fitting}))
+            parts.append(f"none of the sites that match {wanted} can be swapped ({len(fitting)}): {whys}")
+        else:
+            parts = [f"no site matches {wanted} with role {' or '.join(self.roles)}"]
+        kinds = Counter((site.activation, site.role, site.kind) for site in found.sites)
+        have = ", ".join(f"{name} ({count} {role}, {kind})" for (name, role, kind), count in kinds.items())
+        parts.append(f"the model has: {have}" if have else "the model has no activation")
+        parts += [note for note in self._notes(found, Counter()) if "matches no site; " in note and note not in parts]
+        if earlier:
+            parts.append(f"it was swapped before ({'; '.join(earlier)})")
         for role in others:
             count = sum(entry.site.role == role for entry in matching)
             parts.append(f"{count} of the role {role} would match: acts.swap(model, {self._shown()}, role={role!r})")
-        if matching and not others:
-            parts.append(f"of those that match none is left: {', '.join(sorted({entry.why for entry in matching}))}")
-        if all(site.calls is None for site in found.sites):
+        if not found.was_run:
             parts.append("example_input= shows calls that the source alone does not")
-        return "; ".join(parts)
+        return "; ".join([*parts, *found.notes])
+
+    def _idle_limits(self, found: Found) -> list[str]:
+        """The patterns of ``include`` and ``exclude`` that match nothing, each in words."""
+        return [
+            f"{option}={p.text!r} matches no site{p.hint(found.sites).rstrip('.')}"
+            for option, group in (("include", self.include), ("exclude", self.exclude))
+            for p in group
+            if not any(p.matches(site) for site in found.sites)
+        ]
 
     def _shown(self) -> str:
         pairs = zip(self._patterns, self.replacements, strict=True)
@@ -282,7 +293,7 @@ def describe(activation: Any) -> str | None:
     if activation is None:
         return None
     owner = type(activation) if isinstance(activation, nn.Module) else activation
-    return spec_or_none(activation) or type_name(owner)
+    return spec_or_none(activation) or name_of(owner)
 
 
 @dataclass(frozen=True)
@@ -305,7 +316,7 @@ class _Pattern:
         if callable(left) and not isinstance(left, nn.Module):
             definition = registry.registered(left)
             if definition is None:
-                return cls(type_name(left))
+                return cls(name_of(left))
             left = definition.name
         try:
             spec = registry.resolve_pattern(left)

@@ -114,9 +114,8 @@ def swap(
                 for (located, _), exchange in zip(chosen, exchanges, strict=True)
             ]
             made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
-            report = SwapReport(
-                tuple(swapped), tuple(left), (*found.notes, *notes, *fast_path_notes(model, fast_paths)), model, made
-            )
+            said = (*found.notes, *notes, *fast_path_notes(model, fast_paths))
+            report = SwapReport(tuple(swapped), tuple(left), said, model, made, found.was_read)
             history.keep(model, [*earlier, made])
     except BaseException:
         history.keep(model, earlier)

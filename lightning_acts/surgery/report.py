@@ -50,6 +50,7 @@ class SwapReport:
     notes: tuple[str, ...]
     _model: nn.Module = field(repr=False)
     _swap: history.Swap = field(repr=False)
+    _was_read: bool = field(repr=False)
 
     @property
     def plan(self) -> Plan:
@@ -69,7 +70,9 @@ class SwapReport:
         changes = Counter((swapped.site.activation, swapped.replacement) for swapped in self.swapped)
         done = ", ".join(f"{old} -> {new} at {_sites(count)}" for (old, new), count in changes.items())
         if not self.left:
-            return f"swapped {done}; nothing else"
+            return (
+                f"swapped {done}; {'nothing else' if self._was_read else 'not all code could be read, see the notes'}"
+            )
         rest = Counter((left.site.activation, left.why) for left in self.left)
         return f"swapped {done}; left: " + ", ".join(
             f"{name} at {_sites(n)} ({why})" for (name, why), n in rest.items()

@@ -24,8 +24,9 @@ from lightning_acts import registry
 from lightning_acts.surgery.calls import applied, is_candidate, is_method, name_of
 from lightning_acts.surgery.composites import forget as forget_formulas
 from lightning_acts.surgery.composites import gates_its_input
-from lightning_acts.surgery.expressions import Written, written
+from lightning_acts.surgery.expressions import Written, is_handed_on, written
 from lightning_acts.surgery.fates import Fate, fate_of
+from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import (
@@ -150,6 +151,8 @@ class Reading:
         functions: The functions that were referred to, each with where.
         formulas: The code of the functions in which formulas compute activations.
         attributes: The calls of what the module keeps in attributes, by name.
+        names: The names of all attributes in the source.
+        unread: The functions whose source can't be had, with the reason.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -160,6 +163,8 @@ class Reading:
     functions: list[tuple[Scope, ast.expr, Any]] = field(default_factory=list)
     formulas: set[types.CodeType] = field(default_factory=set)
     attributes: dict[str, list[AttributeCall]] = field(default_factory=dict)
+    names: set[str] = field(default_factory=set)
+    unread: dict[str, str] = field(default_factory=dict)
 
     def holds(self, cls: type[nn.Module]) -> bool:
         """Whether the class and the functions are what they were: a notebook defines them anew, patches set others."""
@@ -214,7 +219,8 @@ def _read_method(cls: type[nn.Module], name: str, pending: list[str], reading: R
     for scope in scopes:
         try:
             _ = scope.source
-        except SourceError:
+        except SourceError as error:
+            reading.unread[scope.function.__qualname__] = str(error)
             continue
         # What a decorator's own function calls is the next of them.
         reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes], reading)
@@ -259,6 +265,9 @@ def _read_habits(source: Source, scope: Scope, reading: Reading) -> None:
     for node in source.expressions:
         if isinstance(node, ast.Attribute) and is_own(node.value) and node.attr in WALKS:
             reading.walks.append(step_to(node, scope))
+        is_super = isinstance(node, ast.Call) and scope.resolve(node.func) is super
+        if is_super and isinstance(node, ast.Call) and node.args and scope.is_own_class(node.args[0]):
+            reading.obstacle = "its code asks super() of its own class, in whose place a swap puts another"
         if not isinstance(node, ast.Compare):
             continue
         for part in ast.walk(node):
@@ -342,8 +351,10 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
     """
     try:
         source = scope.source
-    except SourceError:
+    except SourceError as error:
+        reading.unread[scope.function.__qualname__] = str(error)
         return
+    reading.names.update(node.attr for node in source.expressions if isinstance(node, ast.Attribute))
     yield from _default_arguments(scope)
     inside: set[ast.AST] = set()
     for node in source.expressions:
@@ -473,6 +484,8 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
         held = scope.resolve(node.value)
         held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
         found = dict.fromkeys(entry for value in held for entry in _activations_of(value, scope, is_called))
+    elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+        found, why = _named_there(node, scope)
     elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
         is_known = isinstance(node.args[1], ast.Constant)
         of = scope.resolve(node.args[0])
@@ -493,6 +506,38 @@ def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
             obstacle=why or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
             is_looked_up=True,
         )
+
+
+def _named_there(node: ast.Name | ast.Attribute, scope: Scope) -> tuple[dict[tuple[str, str | None], None], str | None]:
+    """The activations of a module, a class or an object that is named, but stands nowhere in the model, and why they stay."""
+    value = scope.resolve(node)
+    is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
+    if isinstance(value, nn.Module) and not isinstance(value, torch.jit.ScriptModule):
+        specs = filter(None, (recognise(module) for module in value.modules()))
+        return dict.fromkeys((spec, None) for spec in specs), "in a module that is no part of the model"
+    if isinstance(value, type) and not is_called and is_handed_on(node, scope):
+        if isinstance(parent, ast.Call) and scope.resolve(parent.func) in (isinstance, issubclass):
+            return {}, None
+        why = "of a class in a variable: example_input= shows where an instance is called"
+        return dict.fromkeys(_activations_of(value, scope, False)), why
+    if value is UNKNOWN and isinstance(node, ast.Attribute):
+        method = method_of(scope.resolve(node.value), node.attr)
+        found = (
+            [] if method is None or method is scope.function or not may_apply(method) else calls_of(method, scope.owner)
+        )
+        why = "in a method of an object: example_input= shows where it is called"
+        return dict.fromkeys((call.spec, call.location) for call in found), why
+    return {}, None
+
+
+def method_of(value: Any, name: str) -> Function | None:
+    """The function behind a method of an object that is neither torch's nor Python's; None where there is none."""
+    of_others = (types.ModuleType, types.FunctionType, type, nn.Module)
+    if value is UNKNOWN or isinstance(value, of_others) or type(value).__module__.startswith(_FOREIGN):
+        return None
+    found = static_attribute(type(value), name)
+    function = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
+    return function if isinstance(function, types.FunctionType) else None
 
 
 def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:

@@ -56,6 +56,29 @@ class Source:
         return sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
     @functools.cached_property
+    def bindings(self) -> dict[str, list[tuple[str, str | None] | None]]:
+        """What binds each name in it: the module and the name in it, for an import; None for anything else."""
+        found: dict[str, list[tuple[str, str | None] | None]] = {}
+        for node in ast.walk(self.node):
+            if isinstance(node, ast.ImportFrom):
+                for alias in node.names:
+                    absolute = (node.module, alias.name) if node.module and not node.level else None
+                    found.setdefault(alias.asname or alias.name, []).append(absolute)
+            elif isinstance(node, ast.Import):
+                for alias in node.names:
+                    top = alias.name if alias.asname else alias.name.partition(".")[0]
+                    found.setdefault(alias.asname or top, []).append((top, None))
+            elif isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
+                found.setdefault(node.id, []).append(None)
+            elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found.setdefault(node.name, []).append(None)
+            elif isinstance(node, ast.arg):
+                found.setdefault(node.arg, []).append(None)
+            elif isinstance(node, ast.ExceptHandler) and node.name:
+                found.setdefault(node.name, []).append(None)
+        return found
+
+    @functools.cached_property
     def by_text(self) -> dict[str, list[ast.expr]]:
         """The expressions by their text."""
         found: dict[str, list[ast.expr]] = {}
@@ -363,8 +386,22 @@ class Scope:
             cell = (function.__closure__ or ())[code.co_freevars.index(name)]
             return cell.cell_contents if _is_filled(cell) else UNKNOWN
         if name in _bound_names(code):
-            return UNKNOWN
+            return self._imported(name)
         return function.__globals__.get(name, getattr(builtins, name, UNKNOWN))
+
+    def _imported(self, name: str) -> Any:
+        """What a local import binds a name to, if nothing else in the function does; nothing is imported for it."""
+        try:
+            bindings = self.source.bindings.get(name, [])
+        except SourceError:
+            return UNKNOWN
+        if len(bindings) != 1 or not isinstance(bindings[0], tuple):
+            return UNKNOWN
+        module, attribute = bindings[0]
+        found = sys.modules.get(module, UNKNOWN)
+        return (
+            found if attribute is None else getattr(found, attribute, sys.modules.get(f"{module}.{attribute}", UNKNOWN))
+        )
 
     def mangled(self, name: str) -> str:
         """What a private name is called within its class."""
@@ -373,10 +410,21 @@ class Scope:
         last = self.source.enclosing[-1]
         return f"_{last.name.lstrip('_')}{name}" if isinstance(last, ast.ClassDef) else name
 
+    def is_own_class(self, node: ast.AST) -> bool:
+        """Whether an expression is the class of the module: ``type(self)`` or ``self.__class__``."""
+        if isinstance(node, ast.Call):
+            (first, *others) = node.args or (None,)
+            of_self = isinstance(first, ast.Name) and first.id == self.first and not others
+            return of_self and self.resolve(node.func) is type
+        return self.is_own_attribute(node) and isinstance(node, ast.Attribute) and node.attr == "__class__"
+
     def _super(self, call: ast.Call) -> Sequence[type] | None:
         if self.resolve(call.func) is not super:
             return None
-        here = self._name("__class__") if not call.args else self.resolve(call.args[0])
+        if call.args and self.is_own_class(call.args[0]):
+            here: Any = self.owner
+        else:
+            here = self._name("__class__") if not call.args else self.resolve(call.args[0])
         order = self.owner.__mro__
         return order[order.index(here) + 1 :] if here in order else None
 

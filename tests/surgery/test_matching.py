@@ -271,8 +271,8 @@ def test_what_matches_nothing_is_noted(mapping: dict[Any, Any], options: dict[st
         ({"re:(": "mish"}, {}, acts.SwapError, r"'re:\(' is no regular expression: missing \)"),
         ({"relu": "mish"}, {"exclude": "re:[a"}, acts.SwapError, r"'re:\[a' is no regular expression"),
         ({"0.body.11": "mish"}, {}, acts.SwapError, "no site matches 0.body.11.*did you mean '0.body.1'"),
-        ({"relu": "mish"}, {"include": "0.bdy.1"}, acts.SwapError, "none is left: not included"),
-        ({"relu": "mish"}, {"where": lambda site: False}, acts.SwapError, "none is left: where= says no"),
+        ({"relu": "mish"}, {"include": "0.bdy.1"}, acts.SwapError, "^include='0.bdy.1' matches no site; did you mean '0.body.1'.; none of .*: not included"),
+        ({"relu": "mish"}, {"where": lambda site: False}, acts.SwapError, "none of the sites that match relu can be swapped .2.: where= says no"),
         ({"relu": "mish"}, {"where": "0.*"}, acts.SwapError, "where='0.*' is no function of a site"),
         ({"relu": "mish"}, {"share": "none"}, acts.SwapError, "share='none': 'site' .* or 'all'"),
         ({"reluu": "mish"}, {}, acts.SpecError, "no activation 'reluu'; did you mean 'relu'.*Nor is it a path of the model"),
@@ -299,3 +299,14 @@ def test_the_defaults_of_torch_are_not_in_place() -> None:
     assert model.relu.inplace
     acts.swap(model, {"relu": "relu6", "*.relu": "elu"})
     assert not any(getattr(module, "inplace", False) for module in model.modules())
+
+
+def test_what_was_given_is_not_advised_again() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.Identity())
+    with pytest.raises(
+        acts.SwapError, match="no site matches torch.tan with role hidden; the model has no activation"
+    ) as caught:
+        acts.swap(model, {torch.tan: "relu"}, example_input=torch.randn(3, 2))
+    assert "example_input" not in str(caught.value)
+    with pytest.raises(acts.SwapError, match="example_input="):
+        acts.swap(model, {torch.tan: "relu"})

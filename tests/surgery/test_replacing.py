@@ -252,7 +252,7 @@ class TestBadInput:
             (mlp, {"gelu": "mish"}, {}, acts.SwapError, "no site matches gelu.*the model has: relu \\(1 hidden, module\\), tanh \\(1 hidden"),
             (lambda: nn.Sequential(nn.Linear(2, 2)), {"gelu": "mish"}, {}, acts.SwapError, "the model has no activation; .*example_input="),
             (torchvision.models.mobilenet_v3_small, {"hardsigmoid": "sigmoid"}, {}, acts.SwapError, "9 of the role gate would match: acts.swap\\(model, {'hardsigmoid': 'sigmoid'}, role='gate'\\)"),
-            (mlp, {"relu": "mish"}, {"exclude": "*"}, acts.SwapError, "of those that match none is left: excluded"),
+            (mlp, {"relu": "mish"}, {"exclude": "*"}, acts.SwapError, "none of the sites that match relu can be swapped .1.: excluded"),
             (mlp, {"relu": "mish"}, {"role": "hiden"}, acts.SwapError, "no role 'hiden'; did you mean 'hidden'"),
             (mlp, {"relu": "mish"}, {"include": [3]}, acts.SwapError, "globs on paths are strings, such as"),
             (mlp, {"relu": "glu"}, {}, acts.SwapError, "glu changes the shape"),
@@ -293,7 +293,7 @@ class TestBadInput:
         model = mlp()
         model.add_module("last", nn.Module())
         model.last.forward = lambda x: F.gelu(x)
-        message = "of those that match none is left: .*called by a hook, or by a forward that was set on the instance"
+        message = "none of the sites that match .* can be swapped .*called by a hook, or by a forward that was set on the instance"
         with pytest.raises(acts.SwapError, match=message):
             acts.swap(model, {"gelu": "mish"}, example_input=torch.ones(2, 4))
 
