@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lightning_acts.callbacks.activation_swap import ActivationSwap as ActivationSwap
-    from lightning_acts.callbacks.checkpoint import CheckpointError as CheckpointError
-    from lightning_acts.callbacks.checkpoint import keep_swaps as keep_swaps
     from lightning_acts.callbacks.checkpoint import load_from_checkpoint as load_from_checkpoint
     from lightning_acts.callbacks.exact_resume import ExactResume as ExactResume
     from lightning_acts.definition import Definition as Definition
@@ -33,12 +31,14 @@ if TYPE_CHECKING:
     from lightning_acts.reports.curves import CurveError as CurveError
     from lightning_acts.spec import ActivationSpec as ActivationSpec
     from lightning_acts.spec import SpecError as SpecError
+    from lightning_acts.surgery.checkpoints import CheckpointError as CheckpointError
     from lightning_acts.surgery.finding import find as find
     from lightning_acts.surgery.history import restore as restore
     from lightning_acts.surgery.plan import Plan as Plan
     from lightning_acts.surgery.replacing import swap as swap
     from lightning_acts.surgery.replacing import swapped as swapped
     from lightning_acts.surgery.report import SwapReport as SwapReport
+    from lightning_acts.surgery.saving import keep_swaps as keep_swaps
     from lightning_acts.surgery.saving import load_swaps as load_swaps
     from lightning_acts.surgery.saving import save_swaps as save_swaps
     from lightning_acts.surgery.site import Site as Site
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _EXPORTS = {
     "ActivationSpec": "spec",
     "ActivationSwap": "callbacks.activation_swap",
-    "CheckpointError": "callbacks.checkpoint",
+    "CheckpointError": "surgery.checkpoints",
     "Comparison": "reports.comparison",
     "CurveError": "reports.curves",
     "Definition": "definition",
@@ -71,7 +71,7 @@ _EXPORTS = {
     "gain": "initialisation",
     "info": "registry",
     "init_": "initialisation",
-    "keep_swaps": "callbacks.checkpoint",
+    "keep_swaps": "surgery.saving",
     "learnable": "definition",
     "load_from_checkpoint": "callbacks.checkpoint",
     "load_swaps": "surgery.saving",

@@ -18,7 +18,8 @@ from torch import nn
 from lightning_acts.extras import require
 from lightning_acts.files import replacing
 from lightning_acts.hints import did_you_mean
-from lightning_acts.surgery.saving import FILE_NAME, load_swaps, plans_of, save_swaps
+from lightning_acts.surgery.history import plans_of
+from lightning_acts.surgery.saving import FILE_NAME, load_swaps, save_swaps
 
 _FORMS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or package.module:callable"
 

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from multiprocessing.context import get_spawning_popen
 from typing import Any
 
-from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import StochasticWeightAveraging, WeightAveraging
-from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-from lightning.pytorch.utilities.model_helpers import is_overridden
-from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
-from lightning_acts.callbacks.checkpoint import keep_swaps
-from lightning_acts.surgery import history
+from lightning_acts.callbacks.packages import (
+    AVERAGES,
+    LAUNCHERS_OF_COPIES,
+    STOCHASTIC_AVERAGES,
+    Callback,
+    is_compiled,
+    overrides,
+    uncompiled,
+)
+from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.finding import locate, seen_calls
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.matching import Rules
 from lightning_acts.surgery.observing import FunctionObserver
-from lightning_acts.surgery.replacing import swap
+from lightning_acts.surgery.plan import Request
+from lightning_acts.surgery.replacing import replay, swap
 from lightning_acts.surgery.report import SwapReport
+from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Site, SwapError
+
+_COPIES = (
+    "ActivationSwap can't bring a swap back from processes that the Trainer starts by spawn or fork: use strategy='ddp', "
+    "or call acts.swap before the Trainer, without the callback"
+)
 
 
 class ActivationSwap(Callback):
@@ -66,40 +78,63 @@ class ActivationSwap(Callback):
             raise SwapError("a checkpoint can't name a replacement that is not registered: see acts.register")
         self.request = request
         self.report: SwapReport | None = None
+        self._running = False
+        self._postponed: SwapError | None = None
         self._observer: FunctionObserver | None = None
         self._stages: set[str] = set()
         self._reported: set[str] = set()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse to go to a process that the Trainer starts by spawn, before it is started."""
+        if get_spawning_popen() is not None and not self._running:
+            raise SwapError(_COPIES)
+        return vars(self)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have the swap made as soon as the model is complete."""
-        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
-            raise SwapError(
-                "ActivationSwap can't bring a swap back from processes that the Trainer starts by spawn or fork: use "
-                "strategy='ddp', or call acts.swap and acts.keep_swaps before the Trainer"
-            )
+        # Started by fork: nothing of a callback is asked before.
+        if isinstance(trainer.strategy.launcher, LAUNCHERS_OF_COPIES) and not self._is_carried_by(pl_module):
+            raise SwapError(_COPIES)
+        self._running = True
         _refuse_earlier_copies(self, trainer)
-        if not is_overridden("setup", pl_module) and not is_overridden("configure_model", pl_module):
-            self._swap(pl_module)
+        if not overrides(pl_module, "setup") and not overrides(pl_module, "configure_model"):
+            self._swap_or_postpone(pl_module)
             return
-        if any(isinstance(other, StochasticWeightAveraging) for other in trainer.callbacks):  # type: ignore[attr-defined]
+        if any(isinstance(other, STOCHASTIC_AVERAGES) for other in trainer.callbacks):  # type: ignore[attr-defined]
             raise SwapError(
                 "StochasticWeightAveraging copies the model before setup() and configure_model() have made it whole: build "
                 "the layers in the constructor, or use EMAWeightAveraging"
             )
         # The module may build its layers later. Lightning has no hook between configure_model and the loading of
-        # weights: this makes one, for one call. A partial of a function counts as an overridden method there.
-        previous = vars(pl_module).get("configure_model")
-        pl_module.configure_model = functools.partial(_configure_and_swap, self, pl_module, previous)  # type: ignore[method-assign]
+        # weights: this makes one, for one call.
+        _once_after(pl_module, "configure_model", self._swap_or_postpone)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop if nothing could be swapped; warn of replacements that no optimizer trains."""
+        self._begin(pl_module)
+        _warn_of_untrained(self.request, trainer, pl_module)
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop if nothing could be swapped."""
+        self._begin(pl_module)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop if nothing could be swapped."""
+        self._begin(pl_module)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop if nothing could be swapped."""
+        self._begin(pl_module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave nothing behind but the swap and its place in checkpoints."""
         self._stop_observing(pl_module)
-        self._unhook(pl_module)
+        _remove_hooks(pl_module)
+        self._running, self._postponed = False, None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """As :meth:`teardown`."""
-        self._stop_observing(pl_module)
-        self._unhook(pl_module)
+        self.teardown(trainer, pl_module, "")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Watch the first batch for calls of activation functions."""
@@ -133,11 +168,38 @@ class ActivationSwap(Callback):
         """Say what the first batch has shown."""
         self._stop_observing(pl_module)
 
+    def _swap_or_postpone(self, model: LightningModule) -> None:
+        """Make the swap; if there is nothing to swap yet, after the model's own hook has seen the checkpoint."""
+        checkpoints.hook(model, replay)
+        builds = overrides(model, "on_load_checkpoint")
+        try:
+            self._swap(model)
+        except SwapError as error:
+            if not builds:
+                raise
+            self._postponed = error
+        if builds:
+            _once_after(model, "on_load_checkpoint", self._swap)
+
+    def _begin(self, model: LightningModule) -> None:
+        """Stop before any work if nothing could be swapped, with or without a checkpoint."""
+        _remove_hooks(model)
+        error, self._postponed = self._postponed, None
+        if error is not None:
+            raise error
+
+    def _is_carried_by(self, model: LightningModule) -> bool:
+        return any(made.request == self.request for made in history.swaps_of(model))
+
     def _swap(self, model: LightningModule) -> None:
-        """Make the swap, unless the model carries it already."""
+        """Make the swap where the model does not carry it already."""
         rebuilt = history.forget_lost(model)
-        if rebuilt or not any(earlier.request == self.request for earlier in history.swaps_of(model)):
+        if rebuilt or not self._is_carried_by(model):
             request = self.request
+            present = history.replacements_of(model, request)
+            carried = {
+                plain_path(name) for name, module in model.named_modules(remove_duplicate=False) if module in present
+            }
             make = functools.partial(
                 swap,
                 model,
@@ -145,24 +207,27 @@ class ActivationSwap(Callback):
                 include=request.include or None,
                 exclude=request.exclude or None,
                 role=request.role,
+                # Of a model that was partly built again, the new part.
+                where=(lambda site: carried.isdisjoint(site.paths)) if carried else None,
             )
-            try:
-                self.report = make(example_input=model.example_input_array)
-            except SwapError as error:
-                if "does not run on example_input" not in str(error):
-                    raise
-                # A forward that logs, say, runs under a Trainer's hooks only: its first batch will show its functions.
-                self.report = make()
+            with uncompiled(model):
+                try:
+                    self.report = make(example_input=model.example_input_array)
+                except SwapError as error:
+                    if "does not run on example_input" not in str(error):
+                        raise
+                    # A forward that logs, say, runs under a Trainer's hooks only: its first batch will show its functions.
+                    self.report = make()
             self._reported = {left.site.path for left in self.report.left}
             _refuse_unsized(self.report, model)
             rank_zero_info(f"ActivationSwap {self.report.summary}")
-        keep_swaps(model)
+        self._postponed = None
 
     def _observe_first_batch(self, model: LightningModule, stage: str) -> None:
         if stage in self._stages or self._observer is not None:
             return
         self._stages.add(stage)
-        if not _is_compiled(model):
+        if not is_compiled(model):
             self._observer = FunctionObserver(model, locate(model).activation_modules, Flow(model))
             self._observer.__enter__()  # type: ignore[no-untyped-call]
 
@@ -180,24 +245,57 @@ class ActivationSwap(Callback):
                 + ", ".join(f"{site.path} ({site.location})" for site in missed)
             )
 
-    def _unhook(self, model: LightningModule) -> None:
-        hook = vars(model).get("configure_model")
-        if isinstance(hook, functools.partial) and hook.func is _configure_and_swap:
-            del vars(model)["configure_model"]
+
+def _once_after(model: LightningModule, name: str, then: Callable[[LightningModule], None]) -> None:
+    """Have something done after the next call of a hook of the model; a partial counts as an overridden method there."""
+    vars(model)[name] = functools.partial(_call_and_then, model, name, vars(model).get(name), then)
 
 
-def _configure_and_swap(callback: ActivationSwap, model: LightningModule, previous: Any) -> None:
+def _call_and_then(
+    model: LightningModule, name: str, previous: Any, then: Callable[[LightningModule], None], *arguments: Any
+) -> None:
+    _put_back(model, name, previous)
+    getattr(model, name)(*arguments)
+    then(model)
+
+
+def _put_back(model: LightningModule, name: str, previous: Any) -> None:
     if previous is None:
-        del vars(model)["configure_model"]
+        del vars(model)[name]
     else:
-        vars(model)["configure_model"] = previous
-    model.configure_model()
-    callback._swap(model)
+        vars(model)[name] = previous
+
+
+def _remove_hooks(model: LightningModule) -> None:
+    for name in ("configure_model", "on_load_checkpoint"):
+        while isinstance(hook := vars(model).get(name), functools.partial) and hook.func is _call_and_then:
+            _put_back(model, name, hook.args[2])
+
+
+def _warn_of_untrained(request: Request, trainer: Trainer, model: LightningModule) -> None:
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    trained = {id(parameter) for group in groups for parameter in group["params"]}
+    if trained.isdisjoint(map(id, model.parameters())):
+        return  # the strategy trains copies of them, or nothing is trained
+    replacements = history.replacements_of(model, request)
+    untrained = [
+        name
+        for name, parameter in model.named_parameters()
+        if parameter.requires_grad
+        and id(parameter) not in trained
+        and model.get_submodule(name.rpartition(".")[0]) in replacements
+    ]
+    if untrained:
+        more = f" and {len(untrained) - 3} more" if len(untrained) > 3 else ""
+        rank_zero_warn(
+            f"{', '.join(untrained[:3])}{more}: ActivationSwap brought these parameters, and no optimizer has them, so they "
+            "keep their values. Make the optimizer in configure_optimizers, of the parameters that the model has then"
+        )
 
 
 def _refuse_earlier_copies(callback: ActivationSwap, trainer: Trainer) -> None:
     for earlier in trainer.callbacks[: trainer.callbacks.index(callback)]:  # type: ignore[attr-defined]
-        if isinstance(earlier, (StochasticWeightAveraging, WeightAveraging)):
+        if isinstance(earlier, (*STOCHASTIC_AVERAGES, *AVERAGES)):
             name = type(earlier).__name__
             raise SwapError(
                 f"{name} has copied the model before the swap: put ActivationSwap before {name} in callbacks="
@@ -212,11 +310,6 @@ def _refuse_unsized(report: SwapReport, model: LightningModule) -> None:
             f"{', '.join(unsized[:3])}: per=channel takes the number of channels from a batch, and the optimizer is made "
             "before the first one: give the model an example_input_array, or the activation num_parameters="
         )
-
-
-def _is_compiled(model: nn.Module) -> bool:
-    # An observer inside a compiled forward would be compiled with it.
-    return any(hasattr(module, "_orig_mod") or module._compiled_call_impl is not None for module in model.modules())
 
 
 def _count(sites: Sequence[Site]) -> str:

@@ -1,39 +1,23 @@
-"""Keeping a swap in a Lightning checkpoint, and bringing it back.
-
-A swap is more than weights: a checkpoint of a swapped model carries the plans of its swaps as plain strings, and an
-empty tensor in its ``state_dict`` whose name says how to load it. The tensor makes every plain strict loader stop with
-that name in its message, where it would otherwise give the old activations without a word.
-"""
+"""Loading of Lightning checkpoints with the swaps that they carry."""
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import os
 import pickle
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import IO, Any, TypeVar
 
 import fsspec
 import torch
 from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities import rank_zero_warn
 
-from lightning_acts.surgery.plan import Plan
-from lightning_acts.surgery.saving import plans_of, replay
+from lightning_acts.surgery.checkpoints import CheckpointError, SavedSwaps, complete, strip_guard, warn_if_plain
+from lightning_acts.surgery.replacing import replay
 from lightning_acts.surgery.site import SwapError
 
 Module = TypeVar("Module", bound=LightningModule)
-
-_KEY = "lightning_acts"
-_GUARD = (
-    "activations were swapped: load this checkpoint with lightning_acts.load_from_checkpoint, "
-    "or with the callback lightning_acts.ActivationSwap in the Trainer"
-)
-
-
-class CheckpointError(RuntimeError):
-    """A checkpoint can't be read, or does not belong to the model."""
 
 
 def load_from_checkpoint(
@@ -62,9 +46,11 @@ def load_from_checkpoint(
     """
     shown = os.fspath(path) if isinstance(path, (str, os.PathLike)) else "the checkpoint"
     checkpoint = _read_structure(path, shown, weights_only)
-    plans = _plans_in(checkpoint, shown)
+    saved = SavedSwaps.within(checkpoint, shown)
+    if saved.unnamed is not None:
+        raise CheckpointError(f"{shown}: its swap can't be made again ({saved.unnamed})")
     target, class_path = _class_in(checkpoint, cls)
-    loader = _loader_class(target, plans)
+    loader = _loader_class(target, saved)
     if class_path is not None:
         # LightningCLI's checkpoints name their class: it has to be the one that replays the swaps.
         kwargs["_class_path"] = f"{loader.__module__}.{loader.__name__}"
@@ -91,11 +77,11 @@ def load_into(model: LightningModule, path: str | os.PathLike[str]) -> None:
         CheckpointError: The file is damaged, no checkpoint, or of another model.
     """
     shown = os.fspath(path)
-    plans = _plans_in(_read_structure(path, shown), shown)
+    saved = SavedSwaps.within(_read_structure(path, shown), shown)
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     try:
-        replay(model, plans)
-        _strip_guard(checkpoint)
+        complete(model, saved, replay)
+        strip_guard(checkpoint)
         model.load_state_dict(checkpoint["state_dict"])
     except (SwapError, RuntimeError) as error:
         raise CheckpointError(f"{shown} does not fit {type(model).__name__}: {error}") from error
@@ -109,45 +95,7 @@ def check_checkpoint(path: str | os.PathLike[str]) -> None:
         CheckpointError: It is damaged, or no checkpoint.
     """
     shown = os.fspath(path)
-    _plans_in(_read_structure(path, shown), shown)
-
-
-def keep_swaps(model: LightningModule) -> None:
-    """Let every checkpoint of ``model`` carry its swaps, and every checkpoint that it loads be compared with them.
-
-    The callback ``ActivationSwap`` does this itself; a model that ``acts.swap`` has swapped needs it to be asked for.
-
-    The hooks are the instance's own, and stay: a checkpoint may be saved long after the fit.
-    """
-    for name, hook in (("on_save_checkpoint", _save_plans), ("on_load_checkpoint", _compare_plans)):
-        own = getattr(model, name)
-        if not (isinstance(own, functools.partial) and own.func is hook):
-            # A partial of a bound method is copied and pickled together with the model; a closure would not be.
-            setattr(model, name, functools.partial(hook, model, own))
-
-
-def _save_plans(model: LightningModule, own: Callable[[dict[str, Any]], None], checkpoint: dict[str, Any]) -> None:
-    own(checkpoint)
-    plans = plans_of(model)
-    if plans:
-        checkpoint[_KEY] = {"plans": [plan.to_dict() for plan in plans]}
-        checkpoint["state_dict"][_GUARD] = torch.empty(0)
-
-
-def _compare_plans(model: LightningModule, own: Callable[[dict[str, Any]], None], checkpoint: dict[str, Any]) -> None:
-    plans = _plans_in(checkpoint, "the checkpoint")
-    present = plans_of(model)
-    if plans and _structure(plans) != _structure(present):
-        raise CheckpointError(
-            f"the checkpoint was saved by a model swapped {_words(plans)}; this model is swapped {_words(present)}. "
-            "Give ActivationSwap the same arguments, or use lightning_acts.load_from_checkpoint"
-        )
-    if present and not plans:
-        rank_zero_warn(
-            f"the checkpoint comes from a model without swapped activations; its weights go into one swapped {_words(present)}"
-        )
-    _strip_guard(checkpoint)
-    own(checkpoint)
+    SavedSwaps.within(_read_structure(path, shown), shown)
 
 
 def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[str, Any]:
@@ -174,17 +122,6 @@ def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[st
     return checkpoint
 
 
-def _plans_in(checkpoint: Mapping[str, Any], shown: str) -> list[Plan]:
-    if _KEY not in checkpoint:
-        return []
-    try:
-        return [Plan.from_dict(data, f"the plan in {shown}") for data in checkpoint[_KEY]["plans"]]
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{shown}: its entry {_KEY!r} is damaged ({error!r})") from None
-    except SwapError as error:
-        raise CheckpointError(str(error)) from error
-
-
 def _class_in(checkpoint: Mapping[str, Any], cls: type[Module]) -> tuple[type[Module], str | None]:
     """The class to make, and its path if the checkpoint names one that is imported already; else ``cls``."""
     hyper_parameters = checkpoint.get(cls.CHECKPOINT_HYPER_PARAMS_KEY) or {}
@@ -197,16 +134,19 @@ def _class_in(checkpoint: Mapping[str, Any], cls: type[Module]) -> tuple[type[Mo
     return cls, None
 
 
-def _loader_class(cls: type[Module], plans: list[Plan]) -> type[Module]:
-    """A class that becomes ``cls``, and replays the swaps, at the moment before its weights are loaded."""
+def _loader_class(cls: type[Module], saved: SavedSwaps) -> type[Module]:
+    """Return a class that becomes ``cls``, with the swaps, at the moment before its weights are loaded."""
 
     def on_load_checkpoint(self: Any, checkpoint: dict[str, Any]) -> None:
         self.__class__ = cls
-        replay(self, plans)
-        _strip_guard(checkpoint)
-        self.on_load_checkpoint(checkpoint)
-        if plans:
-            keep_swaps(self)
+        strip_guard(checkpoint)
+        # The model's own hook may compare the weights with the model, or build layers: the swap is there before it, if
+        # the layers are, and after it in any case.
+        with contextlib.suppress(SwapError, CheckpointError):
+            complete(self, saved, replay)
+        type(self).on_load_checkpoint(self, checkpoint)
+        complete(self, saved, replay)
+        warn_if_plain(self, saved)
 
     name = f"_Loader{id(on_load_checkpoint)}"
     members = {"on_load_checkpoint": on_load_checkpoint, "__module__": __name__, "__doc__": cls.__doc__}
@@ -214,16 +154,3 @@ def _loader_class(cls: type[Module], plans: list[Plan]) -> type[Module]:
     loader: type[Module] = metaclass(name, (cls,), members)
     globals()[name] = loader  # LightningCLI finds it there, by name
     return loader
-
-
-def _strip_guard(checkpoint: dict[str, Any]) -> None:
-    checkpoint["state_dict"].pop(_GUARD, None)
-
-
-def _structure(plans: list[Plan]) -> dict[tuple[str, ...], str]:
-    """What stands where after all the plans, however they were divided."""
-    return {site.paths: site.replacement for plan in plans for site in plan.sites}
-
-
-def _words(plans: list[Plan]) -> str:
-    return "; ".join(str(plan.request) for plan in plans) or "not at all"

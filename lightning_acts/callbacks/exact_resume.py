@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torchmetrics import Metric
+
+from lightning_acts.callbacks.packages import Callback
 
 _KEY = "lightning_acts_exact_resume"
 

@@ -18,6 +18,7 @@ import torch
 import torch.fx
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
+from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.surgery import graphs
 from lightning_acts.surgery.fast_paths import FastPath, switch_on
@@ -230,6 +231,7 @@ class Swap:
         exchanges: The modules.
         number: Swaps of a whole and of its parts are undone in the reverse of this order.
         fast_paths: The fused paths that were switched off.
+        handles: The hooks by which checkpoints of Lightning keep the swap.
     """
 
     request: Request | None
@@ -237,6 +239,7 @@ class Swap:
     exchanges: list[Exchange]
     fast_paths: list[FastPath]
     number: int = field(default_factory=itertools.count().__next__)
+    handles: list[RemovableHandle] = field(default_factory=list)
 
 
 def has_hooks(module: nn.Module) -> bool:
@@ -247,6 +250,19 @@ def has_hooks(module: nn.Module) -> bool:
 def swaps_of(model: nn.Module) -> list[Swap]:
     """The swaps of ``model``, the first one first; a copy of the list."""
     return list(vars(model).get(_ATTRIBUTE, ()))
+
+
+def plans_of(model: nn.Module) -> list[Plan]:
+    """The plans of the swaps of a model, the first one first.
+
+    Raises:
+        SwapError: A replacement has no spec.
+    """
+    swaps = swaps_of(model)
+    unnamed = [made.exchanges[0].replacement for made in swaps if made.plan is None]
+    if unnamed:
+        raise SwapError(f"no file can name {unnamed[0]!r}: register it with lightning_acts.register, or undo the swap")
+    return [made.plan for made in swaps if made.plan is not None]
 
 
 def keep(model: nn.Module, swaps: list[Swap]) -> None:
@@ -310,6 +326,8 @@ def undo(model: nn.Module, swap: Swap) -> None:
         _put_back(model, exchange)
     recompile(swap.exchanges)
     switch_on(swap.fast_paths)
+    for handle in swap.handles:
+        handle.remove()
     keep(model, swaps[:-1])
 
 
@@ -337,22 +355,36 @@ def forget_lost(model: nn.Module) -> bool:
     """Forget exchanges that are gone because a part of the model was built anew since; whether there were any."""
     present = set(model.modules())
     lost = False
-    kept = []
-    for swap in swaps_of(model):
+    kept: list[Swap] = []
+    swapped_later: set[nn.Module] = set()
+    for swap in reversed(swaps_of(model)):
         still = [
-            exchange for exchange in swap.exchanges if exchange.is_intact() and present.issuperset(exchange.holders)
+            exchange
+            for exchange in swap.exchanges
+            if present.issuperset(exchange.holders) and (exchange.is_intact() or exchange.replacement in swapped_later)
         ]
+        swapped_later.update(exchange.original for exchange in still if isinstance(exchange, ModuleExchange))
         if len(still) < len(swap.exchanges):
             lost = True
             paths = {exchange.path for exchange in still}
             plan = swap.plan and replace(
                 swap.plan, sites=tuple(site for site in swap.plan.sites if site.paths[0] in paths)
             )
-            swap = Swap(swap.request, plan, still, swap.fast_paths, swap.number)
+            swap = Swap(swap.request, plan, still, swap.fast_paths, swap.number, swap.handles)
         if still:
             kept.append(swap)
-    keep(model, kept)
+    keep(model, kept[::-1])
     return lost
+
+
+def replacements_of(model: nn.Module, request: Request) -> set[nn.Module]:
+    """Return what stands where the swaps of a request have put something, also after later swaps of it."""
+    standing: set[nn.Module] = set()
+    for swap in swaps_of(model):
+        for exchange in swap.exchanges:
+            if swap.request == request or (isinstance(exchange, ModuleExchange) and exchange.original in standing):
+                standing.add(exchange.replacement)
+    return standing
 
 
 def placement(*modules: nn.Module) -> tuple[torch.device, torch.dtype] | None:

@@ -13,7 +13,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
-from lightning_acts.surgery import history
+from lightning_acts.spec import SpecError
+from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
 from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
 from lightning_acts.surgery.history import CallExchange, Exchange, ModuleExchange, has_hooks
@@ -117,11 +118,31 @@ def swap(
             said = (*found.notes, *notes, *fast_path_notes(model, fast_paths))
             report = SwapReport(tuple(swapped), tuple(left), said, model, made, found.was_read)
             history.keep(model, [*earlier, made])
+        made.handles = checkpoints.follow(model, [holder for e in exchanges for holder in e.holders], replay)
     except BaseException:
         history.keep(model, earlier)
         torch.set_rng_state(rng_state)
         raise
     return report
+
+
+def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
+    """Make the swaps of several plans in order, all or none of them.
+
+    Raises:
+        SwapError: A plan was made for another model, or names an activation that is not registered here.
+    """
+    reports: list[SwapReport] = []
+    try:
+        for plan in plans:
+            reports.append(swap(model, plan))
+    except SpecError as error:
+        _undo(reports)
+        raise SwapError(f"{error} (is the package or file that registers it imported?)") from error
+    except BaseException:
+        _undo(reports)
+        raise
+    return reports
 
 
 @contextlib.contextmanager
@@ -165,6 +186,11 @@ def swapped(
         for later in reversed(history.swaps_of(model)):
             if later.number >= report._swap.number:
                 history.undo(model, later)
+
+
+def _undo(reports: list[SwapReport]) -> None:
+    for report in reversed(reports):
+        report.undo()
 
 
 def _refuse_model(model: nn.Module) -> None:

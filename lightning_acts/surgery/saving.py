@@ -15,10 +15,10 @@ import torch
 from torch import nn
 
 from lightning_acts.extras import require
-from lightning_acts.spec import SpecError
-from lightning_acts.surgery import history
+from lightning_acts.surgery import checkpoints
+from lightning_acts.surgery.history import plans_of
 from lightning_acts.surgery.plan import Plan, read_data, write_data
-from lightning_acts.surgery.replacing import swap
+from lightning_acts.surgery.replacing import replay
 from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.site import SwapError
 
@@ -85,46 +85,37 @@ def load_swaps(model: nn.Module, path: str | os.PathLike[str]) -> list[SwapRepor
         if folder:
             _fill(model, before, folder)
     except BaseException:
-        _undo(reports)
+        for report in reversed(reports):
+            report.undo()
         raise
     return reports
 
 
-def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
-    """Make the swaps of several plans in order, all or none of them.
+def keep_swaps(model: nn.Module) -> None:
+    """Let every checkpoint of a LightningModule carry its swaps, and compare every checkpoint that it loads with them.
+
+    ``acts.swap`` and ``ActivationSwap`` do this themselves. Asked for explicitly, swaps that no checkpoint can name
+    are refused at once.
+
+    Args:
+        model: The LightningModule. Its hooks are the instance's own, and stay: a checkpoint may be saved long after the
+            fit.
 
     Raises:
-        SwapError: A plan was made for another model, or names an activation that is not registered here.
+        SwapError: It is not a LightningModule, or a replacement is not registered.
+
+    Example:
+        ::
+
+            acts.keep_swaps(lit)
+            trainer.fit(lit)
     """
-    reports: list[SwapReport] = []
-    try:
-        for plan in plans:
-            reports.append(swap(model, plan))
-    except SpecError as error:
-        _undo(reports)
-        raise SwapError(f"{error} (is the package or file that registers it imported?)") from error
-    except BaseException:
-        _undo(reports)
-        raise
-    return reports
-
-
-def plans_of(model: nn.Module) -> list[Plan]:
-    """The plans of the swaps of a model, the first one first.
-
-    Raises:
-        SwapError: A replacement has no spec.
-    """
-    swaps = history.swaps_of(model)
-    unnamed = [made.exchanges[0].replacement for made in swaps if made.plan is None]
-    if unnamed:
-        raise SwapError(f"no file can name {unnamed[0]!r}: register it with lightning_acts.register, or undo the swap")
-    return [made.plan for made in swaps if made.plan is not None]
-
-
-def _undo(reports: list[SwapReport]) -> None:
-    for report in reversed(reports):
-        report.undo()
+    if not checkpoints.has_checkpoints(model):
+        raise SwapError(
+            f"{type(model).__name__} is not a LightningModule: acts.save_swaps keeps the swaps of any module"
+        )
+    plans_of(model)
+    checkpoints.hook(model, replay)
 
 
 def _fill(model: nn.Module, before: set[nn.Module], folder: Path) -> None:

@@ -1,0 +1,243 @@
+"""Swaps in the checkpoints of a LightningModule: written by its own hooks, compared when one is loaded.
+
+A swap is more than weights: a checkpoint of a swapped model carries the plans of its swaps as plain strings, and a
+tensor in its ``state_dict`` whose name says how to load it. The tensor makes every plain strict loader stop with that
+name in its message, where it would otherwise give the old activations silently. Nothing here imports Lightning: a
+LightningModule is known by its hooks, whichever package it comes from.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from lightning_acts.surgery import history
+from lightning_acts.surgery.plan import Plan
+from lightning_acts.surgery.site import SwapError
+
+_KEY = "lightning_acts"
+_GUARD = (
+    "activations were swapped: load this checkpoint with lightning_acts.load_from_checkpoint, "
+    "or into a model that is swapped in the same way, by acts.swap or the callback lightning_acts.ActivationSwap"
+)
+
+Replay = Callable[[nn.Module, list[Plan]], object]
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint can't be read, or does not belong to the model."""
+
+
+@dataclass(frozen=True)
+class SavedSwaps:
+    """The swaps of a model as its checkpoint has them.
+
+    Attributes:
+        plans: The plans, the first one first.
+        unnamed: Why they can't be written down; None if they can.
+    """
+
+    plans: list[Plan]
+    unnamed: str | None = None
+
+    @classmethod
+    def of(cls, model: nn.Module) -> SavedSwaps:
+        """Return the swaps that a model has."""
+        try:
+            return cls(history.plans_of(model))
+        except SwapError as error:
+            return cls([], str(error))
+
+    @classmethod
+    def within(cls, checkpoint: Mapping[str, Any], shown: str) -> SavedSwaps:
+        """Return the swaps that a checkpoint carries; ``shown`` names it in errors.
+
+        Raises:
+            CheckpointError: Its entry is damaged, or of a newer version.
+        """
+        if _KEY not in checkpoint:
+            return cls([])
+        try:
+            entry = checkpoint[_KEY]
+            return cls([Plan.from_dict(data, f"the plan in {shown}") for data in entry["plans"]], entry.get("unnamed"))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{shown}: its entry {_KEY!r} is damaged ({error!r})") from None
+        except SwapError as error:
+            raise CheckpointError(str(error)) from error
+
+    def __bool__(self) -> bool:
+        return bool(self.plans) or self.unnamed is not None
+
+    def __str__(self) -> str:
+        return self.unnamed or "; ".join(str(plan.request) for plan in self.plans) or "not at all"
+
+    @property
+    def structure(self) -> dict[tuple[str, ...], str]:
+        """The replacement at each place after all the plans, however they were divided."""
+        return {site.paths: site.replacement for plan in self.plans for site in plan.sites}
+
+    @property
+    def fingerprint(self) -> Tensor:
+        """A hash of the structure, as bytes in a tensor."""
+        text = json.dumps([sorted(map(repr, self.structure.items())), self.unnamed])
+        return torch.tensor(list(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8)
+
+    def lacking(self, present: SavedSwaps) -> list[Plan]:
+        """Return the plans for the places that a model with the swaps ``present`` does not have yet.
+
+        Raises:
+            CheckpointError: The model has swaps that are not among these.
+        """
+        if not self:
+            return []
+        if self.unnamed != present.unnamed or not present.structure.items() <= self.structure.items():
+            raise _differs(self, present)
+        missing = self.structure.keys() - present.structure.keys()
+        plans = [replace(p, sites=tuple(site for site in p.sites if site.paths in missing)) for p in self.plans]
+        return [plan for plan in plans if plan.sites]
+
+
+def has_checkpoints(model: nn.Module) -> bool:
+    """Check whether a module, or one within it, is a LightningModule."""
+    return any(True for _ in _lightning_modules(model))
+
+
+def hook(model: nn.Module, replay: Replay) -> None:
+    """Give each LightningModule within a model hooks that keep its swaps in checkpoints.
+
+    Args:
+        model: The model.
+        replay: Makes the swaps of plans in a model.
+    """
+    for module in _lightning_modules(model):
+        for name, function in (("on_save_checkpoint", _save), ("on_load_checkpoint", _load)):
+            own = getattr(module, name)
+            if not (isinstance(own, functools.partial) and own.func is function):
+                # A partial of a bound method is copied and pickled together with the model; a closure would not be.
+                # Straight into the dictionary: the model's class may have a __setattr__ of its own.
+                vars(module)[name] = functools.partial(function, module, own, replay)
+
+
+def follow(model: nn.Module, changed: Iterable[nn.Module], replay: Replay) -> list[RemovableHandle]:
+    """Let the checkpoints of any LightningModule around changed modules keep their swaps.
+
+    A module does not know what holds it. A LightningModule that lies beyond the model is found as soon as its state
+    dict is made or loaded, which Lightning does before it saves a checkpoint, and after it has read one.
+
+    Args:
+        model: The model that was swapped.
+        changed: The modules in it that hold a replacement.
+        replay: Makes the swaps of plans in a model.
+
+    Returns:
+        The handles that end this.
+    """
+    hook(model, replay)
+    handles = []
+    for module in dict.fromkeys(changed):
+        handles.append(module.register_state_dict_pre_hook(functools.partial(_before_saving, replay)))  # type: ignore[no-untyped-call]
+        handles.append(module.register_load_state_dict_pre_hook(_before_loading))  # type: ignore[no-untyped-call]
+    return handles
+
+
+def strip_guard(checkpoint: Mapping[str, Any]) -> None:
+    """Take out the tensor that stops plain loaders."""
+    checkpoint["state_dict"].pop(_GUARD, None)
+
+
+def complete(model: nn.Module, saved: SavedSwaps, replay: Replay) -> None:
+    """Make the swaps of a checkpoint that a model does not have.
+
+    Raises:
+        CheckpointError: The model has others, or the checkpoint can't name them.
+        SwapError: They do not fit the model.
+    """
+    history.forget_lost(model)
+    replay(model, saved.lacking(SavedSwaps.of(model)))
+
+
+def warn_if_plain(model: nn.Module, saved: SavedSwaps) -> None:
+    """Warn if the weights of a model without swaps go into one with swaps."""
+    present = SavedSwaps.of(model)
+    if present and not saved:
+        warnings.warn(
+            f"the checkpoint comes from a model without swapped activations; its weights go into one swapped {present}",
+            stacklevel=2,
+        )
+
+
+def _differs(saved: SavedSwaps, present: SavedSwaps) -> CheckpointError:
+    return CheckpointError(
+        f"the checkpoint was saved by a model swapped {saved}; this model is swapped {present}. Swap it in the same "
+        "way (ActivationSwap with the same arguments), or use lightning_acts.load_from_checkpoint"
+    )
+
+
+def _lightning_modules(model: nn.Module) -> Iterator[nn.Module]:
+    for module in model.modules():
+        # Asked of the class: wrappers pass attributes of what they wrap.
+        if hasattr(type(module), "on_save_checkpoint") and hasattr(type(module), "on_load_checkpoint"):
+            yield module
+
+
+def _save(model: nn.Module, own: Callable[[dict[str, Any]], None], replay: Replay, checkpoint: dict[str, Any]) -> None:
+    own(checkpoint)
+    saved = SavedSwaps.of(model)
+    if not saved:
+        return
+    if saved.unnamed is not None:
+        warnings.warn(f"the checkpoint can't bring its swap back: {saved.unnamed}", stacklevel=2)
+    checkpoint[_KEY] = {"plans": [plan.to_dict() for plan in saved.plans], "unnamed": saved.unnamed}
+    checkpoint["state_dict"][_GUARD] = saved.fingerprint
+
+
+def _load(model: nn.Module, own: Callable[[dict[str, Any]], None], replay: Replay, checkpoint: dict[str, Any]) -> None:
+    saved = SavedSwaps.within(checkpoint, "the checkpoint")
+    strip_guard(checkpoint)
+    before = set(model.modules())
+    own(checkpoint)
+    if before != set(model.modules()):
+        complete(model, saved, replay)  # the model's own hook has built layers, or built them again
+    elif saved.lacking(SavedSwaps.of(model)):
+        raise _differs(saved, SavedSwaps.of(model))
+    warn_if_plain(model, saved)
+
+
+def _before_saving(replay: Replay, module: nn.Module, prefix: str, keep_vars: bool) -> None:
+    for whole, _ in _wholes("state_dict"):
+        hook(whole, replay)
+
+
+def _before_loading(
+    module: nn.Module, state_dict: Any, prefix: str, metadata: Any, strict: bool, missing: Any, unexpected: list[str], errors: Any
+) -> None:  # fmt: skip
+    if _GUARD not in unexpected:
+        return
+    for whole, local in _wholes("load_state_dict"):
+        if _GUARD in local["state_dict"] and torch.equal(
+            local["state_dict"][_GUARD].cpu(), SavedSwaps.of(whole).fingerprint
+        ):
+            unexpected.remove(_GUARD)
+            return
+
+
+def _wholes(method: str) -> Iterator[tuple[nn.Module, Mapping[str, Any]]]:
+    """Find the modules of which a method of torch is running, from the inside to the outside, with its variables."""
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        if frame.f_code.co_name == method:
+            local = frame.f_locals
+            if isinstance(local.get("self"), nn.Module):
+                yield local["self"], local
+        frame = frame.f_back
