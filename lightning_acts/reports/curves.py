@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from lightning_acts import registry
+from lightning_acts.measuring import Measured
 from lightning_acts.registry import ActivationLike
 
 
@@ -25,6 +27,23 @@ class Curve:
     y: Tensor
     derivative: Tensor | None
     second: Tensor | None
+    module: nn.Module = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Breaks:
+    """Where a function jumps, where its derivative does, and where its second derivative does; each includes the former."""
+
+    value: tuple[float, ...] = ()
+    derivative: tuple[float, ...] = ()
+    second: tuple[float, ...] = ()
+
+    @classmethod
+    def of(cls, measured: Measured) -> Breaks:
+        """Return the breaks of a measured activation."""
+        jumps = measured.jumps
+        kinks = (*jumps, *(at for at, _ in measured.kinks))
+        return cls(jumps, kinks, (*kinks, *(measured.bends or ())))
 
 
 def curve_of(activation: ActivationLike, x: Tensor) -> Curve:
@@ -64,7 +83,61 @@ def curve_of(activation: ActivationLike, x: Tensor) -> Curve:
             raise CurveError(f"{name} is not elementwise: a value depends on its neighbours")
     derivative = _gradient(y, points, create_graph=True)
     second = None if derivative is None else _gradient(derivative, points)
-    return Curve(name, x, y.detach().flatten(), None if derivative is None else derivative.detach(), second)
+    slope = None if derivative is None else derivative.detach()
+    return Curve(name, x, y.detach().flatten(), slope, second, module)
+
+
+def breaks_of(activation: ActivationLike) -> Breaks:
+    """Find where an elementwise activation and its derivatives jump.
+
+    Args:
+        activation: Anything that :func:`lightning_acts.create` takes; a module of the caller's stays as it is.
+
+    Raises:
+        SpecError: Its name or a parameter is wrong.
+
+    Example:
+        >>> breaks_of("relu"), breaks_of("hardshrink").value
+        (Breaks(value=(), derivative=(0.0,), second=(0.0,)), (-0.5, 0.5))
+    """
+    module = copy.deepcopy(registry.create(activation)).double().eval()
+    try:
+        return Breaks.of(Measured(module))
+    except Exception:  # a user's function may refuse numbers that no picture asks for
+        return Breaks()
+
+
+def grid(breaks: Sequence[float], low: float, high: float, intervals: int) -> Tensor:
+    """Return points to evaluate; a place where the curve breaks is replaced by one on each side.
+
+    Example:
+        >>> grid([0.0], -1, 1, 2).tolist()
+        [-1.0, -1e-06, 1e-06, 1.0]
+    """
+    inside = [at for at in breaks if low < at < high]
+    even = torch.linspace(low, high, intervals + 1, dtype=torch.float64).tolist()
+    kept = [at for at in even if all(abs(at - place) > _BESIDE for place in inside)]
+    beside = [place + side for place in inside for side in (-_BESIDE, _BESIDE)]
+    return torch.tensor(sorted([*kept, *beside]), dtype=torch.float64)
+
+
+def pieces(x: Tensor, y: Tensor, breaks: Sequence[float]) -> list[tuple[Tensor, Tensor]]:
+    """Return the finite parts of a curve between its breaks, without the values at these.
+
+    Example:
+        >>> x = torch.tensor([-2.0, -1.0, 1.0, 2.0])
+        >>> [y.tolist() for _, y in pieces(x, x.sign(), [0.0])]
+        [[-1.0, -1.0], [1.0, 1.0]]
+    """
+    places = torch.tensor(sorted(breaks), dtype=x.dtype)
+    shown = y.isfinite() & ((x.unsqueeze(1) - places).abs() > _BESIDE / 2).all(1)
+    piece = torch.searchsorted(places, x) + (~shown).cumsum(0)
+    chosen = ((piece == number) & shown for number in range(int(piece[-1]) + 1))
+    return [(x[part], y[part]) for part in chosen if int(part.sum()) > 1]
+
+
+# How far beside a break a curve is evaluated.
+_BESIDE = 1e-6
 
 
 def _gradient(values: Tensor, points: Tensor, create_graph: bool = False) -> Tensor | None:

@@ -23,7 +23,7 @@ from lightning_acts.files import write_whole
 from lightning_acts.formula import FormulaError, parse, to_mathml
 from lightning_acts.hints import canonical
 from lightning_acts.measuring import Measured
-from lightning_acts.reports.curves import curve_of
+from lightning_acts.reports.curves import Breaks, curve_of, grid, pieces
 
 
 class GalleryError(FileExistsError):
@@ -293,12 +293,12 @@ class _Plot:
     @classmethod
     def of(cls, name: str, measured: Measured | None) -> _Plot:
         """The plot of a registered activation at its defaults."""
-        jumps, kinks = (measured.jumps, [at for at, _ in measured.kinks]) if measured else ((), [])
-        x = _grid([*jumps, *kinks], cls.end, cls.fine)
+        breaks = Breaks.of(measured) if measured else Breaks()
+        x = grid(breaks.derivative, -cls.end, cls.end, cls.fine)
         curve = curve_of(name, x)
         slope = torch.full_like(x, torch.nan) if curve.derivative is None else curve.derivative
         low, high = _heights(x, curve.y, slope)
-        return cls(name, _pieces(x, curve.y, jumps), _pieces(x, slope, [*jumps, *kinks]), low, high)
+        return cls(name, pieces(x, curve.y, breaks.value), pieces(x, slope, breaks.derivative), low, high)
 
     def svg(self) -> str:
         """The picture."""
@@ -346,23 +346,6 @@ class _Plot:
                 "M" + " ".join(f"{_short((at + self.end) * self.unit)} {_short(self._y(y))}" for at, y in points)
             )
         return "".join(drawn)
-
-
-def _grid(breaks: Sequence[float], end: float, intervals: int) -> Tensor:
-    """Where to evaluate; a place where the curve breaks is replaced by one on each side."""
-    inside = [at for at in breaks if abs(at) < end]
-    even = torch.linspace(-end, end, intervals + 1, dtype=torch.float64).tolist()
-    kept = [at for at in even if all(abs(at - place) > 1e-6 for place in inside)]
-    beside = [place + side for place in inside for side in (-1e-6, 1e-6)]
-    return torch.tensor(sorted([*kept, *beside]), dtype=torch.float64)
-
-
-def _pieces(x: Tensor, y: Tensor, breaks: Sequence[float]) -> list[tuple[Tensor, Tensor]]:
-    """The finite parts of a curve between its breaks."""
-    beyond = torch.searchsorted(torch.tensor(sorted(breaks), dtype=x.dtype), x)
-    piece = beyond + (~y.isfinite()).cumsum(0)
-    chosen = ((piece == number) & y.isfinite() for number in range(int(piece[-1]) + 1))
-    return [(x[part], y[part]) for part in chosen if int(part.sum()) > 1]
 
 
 def _needed(x: Tensor, y: Tensor, step: int, tolerance: float) -> Tensor:

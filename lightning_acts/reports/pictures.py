@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from lightning_acts.extras import require
 from lightning_acts.registry import ActivationLike
-from lightning_acts.reports.curves import Curve, curve_of
+from lightning_acts.reports.curves import Curve, breaks_of, curve_of, grid, pieces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart by colour-blind readers too; lines differ in style as well.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Okabe and Ito's palette, told apart by color-blind readers too; lines differ in style as well.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", "-.", ":")
+_MARKERS = ("o", "s", "^", "D")
+
+# Names of metrics that differ by the stage alone share a panel: train/loss and val/loss, train_loss and val_loss.
+_STAGES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_STAGED = re.compile(rf"(?P<stage>{'|'.join(_STAGES)})[/_.](?P<metric>.+)", re.IGNORECASE)
+_STYLE_OF_STAGE = {"train": "--", "test": ":"}
+
+# With more classes, counts are left out and the pictures stop growing; names of classes need this much space.
+_MOST_COUNTED = 20
+_POINTS_PER_LABEL = 9
+_LONGEST_LABEL = 20
 
 
 def plot_activations(activations: Sequence[ActivationLike], path: Path, low: float = -5.0, high: float = 5.0) -> Path:
     """Draw elementwise activations, their derivatives and their second derivatives, a panel each.
+
+    Curves leave a gap where the function or the derivative jumps.
 
     Args:
         activations: Anything that :func:`lightning_acts.create` takes.
@@ -35,94 +50,134 @@ def plot_activations(activations: Sequence[ActivationLike], path: Path, low: flo
         CurveError: One of them is not elementwise.
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure = _figure(13, 4)
-    value, slope, curvature = figure.subplots(1, 3)
-    x = torch.linspace(low, high, 1000, dtype=torch.float64)  # without 0, where many have a kink
+    drawn: dict[str, list[_Line]] = {"activation": [], "derivative": [], "second derivative": []}
     for index, activation in enumerate(activations):
-        curve = curve_of(activation, x)
-        _line(value, x, curve.y, curve.name, index)
-        if curve.derivative is not None:
-            _line(slope, x, curve.derivative, curve.name, index)
-        if curve.second is not None:
-            _line(curvature, x, curve.second, curve.name, index)
-    for axes, title in ((value, "activation"), (slope, "derivative"), (curvature, "second derivative")):
+        breaks = breaks_of(activation)
+        curve = curve_of(activation, grid(breaks.second, low, high, 1000))
+        places = (breaks.value, breaks.derivative, breaks.second)
+        for lines, y, where in zip(drawn.values(), (curve.y, curve.derivative, curve.second), places, strict=True):
+            if y is not None:
+                lines.append(_Line(curve.name, index, pieces(curve.x, y, where)))
+    figure = _figure(13, 4)
+    for axes, (title, lines) in zip(figure.subplots(1, 3), drawn.items(), strict=True):
+        _draw_curves(axes, lines, low, high)
         _dress(axes, title, "x", None)
         axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         axes.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-    value.legend(frameon=False)
+    _legend(figure)
     return _save(figure, path)
 
 
 def plot_comparison(one: Curve, other: Curve, path: Path) -> Path:
     """Draw two curves, their derivatives, and the differences of both on a logarithmic scale."""
+    low, high = one.x[0].item(), one.x[-1].item()
+    values, slopes = [], []
+    both = [breaks_of(curve.module) for curve in (one, other)]
+    for index, (curve, breaks) in enumerate(zip((one, other), both, strict=True)):
+        values.append(_Line(curve.name, index, pieces(curve.x, curve.y, breaks.value)))
+        if curve.derivative is not None:
+            slopes.append(_Line(curve.name, index, pieces(curve.x, curve.derivative, breaks.derivative)))
     figure = _figure(13, 4)
     value, slope, gap = figure.subplots(1, 3)
-    for index, curve in enumerate((one, other)):
-        _line(value, curve.x, curve.y, curve.name, index)
-        if curve.derivative is not None:
-            _line(slope, curve.x, curve.derivative, curve.name, index)
-    _line(gap, one.x, (one.y - other.y).abs(), "value", 0)
+    _draw_curves(value, values, low, high)
+    _draw_curves(slope, slopes, low, high)
+    differences = [((one.y - other.y).abs(), [at for breaks in both for at in breaks.value])]
     if one.derivative is not None and other.derivative is not None:
-        _line(gap, one.x, (one.derivative - other.derivative).abs(), "derivative", 1)
+        places = [at for breaks in both for at in breaks.derivative]
+        differences.append(((one.derivative - other.derivative).abs(), places))
+    for index, (name, (y, places)) in enumerate(zip(("value", "derivative"), differences, strict=False)):
+        _line(gap, *_joined(pieces(one.x, y, places)), name, index)
     # Linear below what float64 can tell apart, so that equal points are drawn at 0.
     gap.set_yscale("symlog", linthresh=1e-16)
     for axes, title in ((value, "value"), (slope, "derivative"), (gap, "absolute difference")):
         _dress(axes, title, "x", None)
-        axes.legend(frameon=False)
+    gap.legend(frameon=False)
+    _legend(figure, value)
     return _save(figure, path)
 
 
 def plot_learning_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path) -> Path:
-    """Draw metrics over epochs, a panel each, a line for each run.
+    """Draw metrics over epochs: a panel for each metric, with a line for each run and stage.
+
+    ``train/loss`` and ``val/loss`` are one metric in two stages.
 
     Args:
-        runs: Rows of metrics by the name of the run; a row holds ``epoch`` and the metrics that it knows.
+        runs: Rows of metrics by the name of the run; a row holds ``epoch``, counted from 0, and the metrics that it
+            knows.
         metrics: Their names, such as ``val/acc``.
         path: The file to write.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure = _figure(5 * len(metrics), 4)
-    panels = figure.subplots(1, len(metrics), squeeze=False)[0]
-    for axes, metric in zip(panels, metrics, strict=True):
-        for index, (name, rows) in enumerate(runs.items()):
-            known = [(row["epoch"] + 1, row[metric]) for row in rows if metric in row]
-            epochs, values = zip(*known, strict=True) if known else ((), ())
-            _line(axes, epochs, values, name, index, marker="o", markersize=3)
+    panels: dict[str, list[tuple[str, str]]] = {}
+    for name in metrics:
+        if not any(name in row for rows in runs.values() for row in rows):
+            continue
+        staged = _STAGED.fullmatch(name)
+        stage = _STAGES[staged["stage"].lower()] if staged else ""
+        panels.setdefault(staged["metric"] if staged else name, []).append((stage, name))
+    figure, all_axes = _panels(len(panels), 4.0, 3.2)
+    from matplotlib.ticker import MaxNLocator
+
+    several_stages = any(stage for members in panels.values() for stage, _ in members)
+    last = max((row["epoch"] + 1 for rows in runs.values() for row in rows), default=1)
+    for axes, (metric, members) in zip(all_axes, panels.items(), strict=True):
+        for index, (run, rows) in enumerate(runs.items()):
+            for stage, name in members:
+                known = [(row["epoch"] + 1, row[name]) for row in rows if name in row]
+                epochs, values = zip(*known, strict=True) if known else ((), ())
+                axes.plot(
+                    epochs,
+                    values,
+                    label=f"{run}, {stage}" if stage else "_unnamed" if several_stages else run,
+                    color=_COLORS[index % len(_COLORS)],
+                    linestyle=_STYLE_OF_STAGE.get(stage, "-"),
+                    linewidth=1.6,
+                    marker=_MARKERS[index // len(_COLORS) % len(_MARKERS)],
+                    markersize=3.5,
+                    markerfacecolor="white" if stage == "train" else None,
+                    markevery=max(1, math.ceil(len(epochs) / 20)),
+                )
         _dress(axes, metric, "epoch", None)
-        axes.xaxis.get_major_locator().set_params(integer=True)
-    panels[0].legend(frameon=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        beside = 0.03 * (last - 1) or 0.5
+        axes.set_xlim(1 - beside, last + beside)
+    _legend(figure, *all_axes)
     return _save(figure, path)
 
 
-def plot_confusion_matrices(matrices: Mapping[str, Tensor], path: Path) -> Path:
-    """Draw confusion matrices side by side: colours are shares of the true class, numbers are counts.
+def plot_confusion_matrices(matrices: Mapping[str, Tensor], path: Path, class_names: Sequence[str] = ()) -> Path:
+    """Draw confusion matrices side by side: colors are shares of the true class, numbers are counts.
 
     Args:
         matrices: ``(classes, classes)`` counts by name; rows are true classes.
         path: The file to write.
+        class_names: Names of the classes; their numbers where there are none, or not as many as classes.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure = _figure(5.2 * len(matrices), 5)
-    panels = figure.subplots(1, len(matrices), squeeze=False)[0]
-    for axes, (name, matrix) in zip(panels, matrices.items(), strict=True):
+    most = max(map(len, matrices.values()))
+    size = min(max(4.2, 0.36 * most), 0.36 * _MOST_COUNTED)
+    figure, all_axes = _panels(len(matrices), size + 0.6, size + 0.6)
+    figure.set_layout_engine("compressed")  # squares leave no space between them
+    for axes, (name, matrix) in zip(all_axes, matrices.items(), strict=True):
         share = matrix / matrix.sum(dim=1, keepdim=True).clamp(min=1)
-        axes.imshow(share.tolist(), cmap="Blues", vmin=0, vmax=1)
-        classes = range(len(matrix))
-        axes.set_xticks(classes)
-        axes.set_yticks(classes)
-        if len(matrix) <= 20:
-            for row in classes:
-                for column in classes:
-                    count = int(matrix[row, column])
-                    colour = "white" if share[row, column] > 0.5 else "black"
-                    axes.text(
-                        column, row, str(count) if count else "", ha="center", va="center", color=colour, fontsize=8
-                    )
-        axes.set(title=name, xlabel="predicted", ylabel="true")
+        image = axes.imshow(share.tolist(), cmap="Blues", vmin=0, vmax=1)
+        classes = len(matrix)
+        step = _round_up(classes * _POINTS_PER_LABEL / (72 * size))
+        ticks = range(0, classes, step)
+        names = list(class_names) if len(class_names) == classes else [str(number) for number in range(classes)]
+        labels = [_shortened(names[tick]) for tick in ticks]
+        axes.set_xticks(ticks, labels, fontsize=8, rotation=90 if max(map(len, labels)) > 2 else 0)
+        axes.set_yticks(ticks, labels, fontsize=8)
+        if classes <= _MOST_COUNTED:
+            _write_counts(axes, matrix, share)
+        total = matrix.sum().item()
+        accuracy = f": accuracy {matrix.diagonal().sum().item() / total:.4f}" if total else ""
+        axes.set(title=f"{name}{accuracy}", xlabel="predicted", ylabel="true")
+    figure.colorbar(image, ax=all_axes, label="share of the true class")
     return _save(figure, path)
 
 
@@ -150,6 +205,94 @@ def plot_calibration(reliability: Mapping[str, Tensor], path: Path) -> Path:
     return _save(figure, path)
 
 
+class _Line(NamedTuple):
+    """A curve in pieces, between which it jumps; a number for its color and style."""
+
+    name: str
+    color: int
+    pieces: Sequence[tuple[Tensor, Tensor]]
+
+    def away_from_breaks(self, margin: float, low: float, high: float) -> Iterable[Tensor]:
+        """Return the values of the pieces that are not beside a break; those of a shorter piece whole."""
+        for x, y in self.pieces:
+            start, end = x[0].item(), x[-1].item()
+            inside = (x >= start + margin * (start > low)) & (x <= end - margin * (end < high))
+            yield y[inside] if bool(inside.any()) else y
+
+
+def _draw_curves(axes: Axes, lines: Sequence[_Line], low: float, high: float) -> None:
+    """Draw curves with gaps between their pieces; a pole is cut off rather than flattening all the rest."""
+    for line in lines:
+        _line(axes, *_joined(line.pieces), line.name, line.color)
+    everything = [y for line in lines for _, y in line.pieces]
+    if not everything:
+        return
+    calm = [y for line in lines for y in line.away_from_breaks(0.05 * (high - low), low, high)]
+    (bottom, top), (lowest, highest) = (
+        (torch.cat(ys).min().item(), torch.cat(ys).max().item()) for ys in (calm, everything)
+    )
+    height = top - bottom or 1.0
+    if highest - lowest > 3 * height:
+        axes.set_ylim(max(lowest, bottom) - 0.05 * height, min(highest, top) + 0.05 * height)
+
+
+def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """Return the points of all pieces with a NaN between two of them, where matplotlib leaves a gap."""
+    gap = torch.tensor([torch.nan], dtype=torch.float64)
+    x, y = ([part for piece in parts for part in (piece[side].double(), gap)][:-1] for side in (0, 1))
+    return (torch.cat(x), torch.cat(y)) if parts else (gap, gap)
+
+
+def _write_counts(axes: Axes, matrix: Tensor, share: Tensor) -> None:
+    whole = bool((matrix == matrix.round()).all())
+    for row in range(len(matrix)):
+        for column in range(len(matrix)):
+            count = matrix[row, column].item()
+            text = (f"{count:.0f}" if whole else f"{count:.2f}") if count else ""
+            color = "white" if share[row, column] > 0.5 else "black"
+            axes.text(column, row, text, ha="center", va="center", color=color, fontsize=7)
+
+
+def _round_up(least: float) -> int:
+    """Return the smallest of 1, 2, 5, 10, 20, 50, ... that is not below ``least``."""
+    power = 1
+    while True:
+        for factor in (1, 2, 5):
+            if factor * power >= least:
+                return factor * power
+        power *= 10
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
+
+
+def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with panels in rows that a page holds."""
+    columns = min(count, 3) if count != 4 else 2
+    while columns > 1 and columns * width > 16:
+        columns -= 1
+    rows = math.ceil(count / columns)
+    figure = _figure(columns * width, rows * height)
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in axes[count:]:
+        unused.remove()
+    return figure, axes[:count]
+
+
+def _legend(figure: Figure, *panels: Axes) -> None:
+    """Put one legend for the panels (default: all) above them, each label once."""
+    handles: dict[str, Any] = {}
+    for axes in panels or figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if not handles:
+        return
+    room = figure.get_figwidth() * 72 / 6  # characters in a row
+    columns = max(1, min(len(handles), int(room // (max(map(len, handles)) + 8))))
+    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns, frameon=False, fontsize=9)
+
+
 def _figure(width: float, height: float) -> Figure:
     require("matplotlib", extra="report")
     # Never pyplot: it keeps figures, and chooses a screen.
@@ -160,8 +303,8 @@ def _figure(width: float, height: float) -> Figure:
 
 def _line(axes: Axes, x: Any, y: Any, name: str, index: int, **style: Any) -> None:
     x, y = (values.tolist() if isinstance(values, Tensor) else values for values in (x, y))
-    colour, dash = _COLOURS[index % len(_COLOURS)], _STYLES[index % len(_STYLES)]
-    axes.plot(x, y, label=name, color=colour, linestyle=dash, linewidth=1.8, **style)
+    color, dash = _COLORS[index % len(_COLORS)], _STYLES[index % len(_STYLES)]
+    axes.plot(x, y, label=name, color=color, linestyle=dash, linewidth=1.8, **style)
 
 
 def _dress(axes: Axes, title: str, x: str, y: str | None) -> None:

@@ -1,3 +1,4 @@
+import itertools
 from pathlib import Path
 
 import matplotlib.image
@@ -38,6 +39,39 @@ def test_a_step_and_a_callers_module(tmp_path: Path, drawn: list[object]) -> Non
     assert len(value.get_lines()) - len(slope.get_lines()) == 1
 
 
+def finite(line: object) -> list[tuple[float, float]]:
+    x, y = line.get_data()  # type: ignore[attr-defined]
+    return [(float(a), float(b)) for a, b in zip(x, y, strict=True) if a == a and b == b]
+
+
+@pytest.mark.parametrize("activation", ["hardshrink", lambda x: x * (x.abs() > 0.5)])
+def test_curves_leave_a_gap_where_the_function_jumps(activation: object, tmp_path: Path, drawn: list[object]) -> None:
+    pictures.plot_activations([activation], tmp_path / "a.png")  # type: ignore[list-item]
+    pictures.plot_comparison(
+        *(pictures.curve_of(each, torch.linspace(-2, 2, 41, dtype=torch.float64)) for each in (activation, "relu")),  # type: ignore[arg-type]
+        tmp_path / "b.png",
+    )
+    for figure in drawn:
+        y = figure.axes[0].get_lines()[0].get_ydata()  # type: ignore[attr-defined]
+        steps = [abs(after - before) for before, after in itertools.pairwise(y) if after == after and before == before]
+        assert max(steps) < 0.11  # nothing leads from 0 to 0.5
+        assert any(number != number for number in y)
+
+
+def test_a_gap_in_the_derivative_at_a_kink(tmp_path: Path, drawn: list[object]) -> None:
+    pictures.plot_activations(["relu"], tmp_path / "a.png")
+    value, slope, _ = drawn[0].axes  # type: ignore[attr-defined]
+    assert {y for _, y in finite(slope.get_lines()[0])} == {0.0, 1.0}
+    assert any(y != y for y in slope.get_lines()[0].get_ydata()[1:-1])
+    assert not any(y != y for y in value.get_lines()[0].get_ydata())
+
+
+def test_a_pole_does_not_flatten_the_rest(tmp_path: Path, drawn: list[object]) -> None:
+    pictures.plot_activations(["s_rrelu", "relu"], tmp_path / "a.png")
+    low, high = drawn[0].axes[0].get_ylim()  # type: ignore[attr-defined]
+    assert low < 0 < 5 < high < 100
+
+
 def test_learning_curves(tmp_path: Path, drawn: list[object]) -> None:
     rows = [{"epoch": 0, "val/acc": 0.5}, {"epoch": 1, "val/acc": 0.75, "train/loss": 2.0}]
     pictures.plot_learning_curves({"relu": rows, "mish": []}, ["val/acc", "train/loss"], tmp_path / "b.svg")
@@ -48,13 +82,74 @@ def test_learning_curves(tmp_path: Path, drawn: list[object]) -> None:
     assert (tmp_path / "b.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.parametrize("slash", ["/", "_"])
+def test_train_and_val_of_one_metric_are_in_one_panel(slash: str, tmp_path: Path, drawn: list[object]) -> None:
+    names = [f"val{slash}loss", f"val{slash}f1", f"train{slash}loss", "lr-AdamW", "trained"]
+    rows = [{"epoch": epoch, **{name: float(number) for number, name in enumerate(names)}} for epoch in range(3)]
+    pictures.plot_learning_curves({"mish": rows}, [*names, "never/logged"], tmp_path / "a.png")
+    panels = {axes.get_title(): axes for axes in drawn[0].axes}  # type: ignore[attr-defined]
+    assert list(panels) == ["loss", "f1", "lr-AdamW", "trained"]
+    assert [line.get_ydata()[0] for line in panels["loss"].get_lines()] == [0, 2]
+    assert len({line.get_linestyle() for line in panels["loss"].get_lines()}) == 2
+    (legend,) = drawn[0].legends  # type: ignore[attr-defined]
+    assert [text.get_text() for text in legend.get_texts()] == ["mish, val", "mish, train"]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 7, 150])
+@pytest.mark.parametrize("first", [0, 4])
+def test_ticks_are_whole_epochs(epochs: int, first: int, tmp_path: Path, drawn: list[object]) -> None:
+    rows = [{"epoch": first + epoch, "val/acc": 0.5} for epoch in range(epochs)]
+    pictures.plot_learning_curves({"relu": rows}, ["val/acc"], tmp_path / "a.png")
+    (axes,) = drawn[0].axes  # type: ignore[attr-defined]
+    low, high = axes.get_xlim()
+    shown = [tick for tick in axes.get_xticks() if low <= tick <= high]
+    assert shown
+    assert all(tick == round(tick) for tick in shown)
+    assert low < first + 1 and first + epochs < high
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 13])
+def test_panels_stand_in_rows_that_a_page_holds(count: int, tmp_path: Path, drawn: list[object]) -> None:
+    names = [f"metric_{number}" for number in range(count)]
+    rows = [{"epoch": 0, **dict.fromkeys(names, 1.0)}]
+    pictures.plot_learning_curves({"relu": rows}, names, tmp_path / "a.png")
+    (figure,) = drawn
+    assert len(figure.axes) == count  # type: ignore[attr-defined]
+    assert figure.get_figwidth() <= 12  # type: ignore[attr-defined]
+
+
 def test_confusion_matrices(tmp_path: Path, drawn: list[object]) -> None:
     matrix = torch.tensor([[3, 1], [0, 0]])
-    pictures.plot_confusion_matrices({"relu": matrix, "mish": matrix}, tmp_path / "c.png")
+    pictures.plot_confusion_matrices({"relu": matrix, "mish": matrix}, tmp_path / "c.png", ["cat", "dog"])
     (figure,) = drawn
-    for axes in figure.axes:  # type: ignore[attr-defined]
+    *matrices, bar = figure.axes  # type: ignore[attr-defined]
+    assert bar.get_ylabel() == "share of the true class"
+    for axes, name in zip(matrices, ("relu", "mish"), strict=True):
         assert axes.images[0].get_array().tolist() == [[0.75, 0.25], [0, 0]]
         assert [text.get_text() for text in axes.texts] == ["3", "1", "", ""]
+        assert axes.get_title() == f"{name}: accuracy 0.7500"
+        for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+            assert [label.get_text() for label in labels] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize("classes", [2, 10, 20, 30, 100, 1000])
+def test_labels_of_classes_do_not_overlap(classes: int, tmp_path: Path, drawn: list[object]) -> None:
+    names = [f"the class with the number {number}" for number in range(classes)]
+    pictures.plot_confusion_matrices({"relu": torch.eye(classes)}, tmp_path / "c.png", names)
+    figure = drawn[0]
+    figure.draw_without_rendering()  # type: ignore[attr-defined]
+    axes = figure.axes[0]  # type: ignore[attr-defined]
+    boxes = [label.get_window_extent() for label in axes.get_yticklabels()]
+    assert all(above.y0 >= below.y1 - 2 for above, below in itertools.pairwise(boxes))
+    assert axes.get_yticklabels()[0].get_text() == "the class with the …"
+    assert bool(axes.texts) == (classes <= 20)
+
+
+def test_counts_that_are_shares_are_written_as_such(tmp_path: Path, drawn: list[object]) -> None:
+    pictures.plot_confusion_matrices({"relu": torch.tensor([[0.75, 0.25], [0.5, 0.5]])}, tmp_path / "c.png", ["one"])
+    axes = drawn[0].axes[0]  # type: ignore[attr-defined]
+    assert [text.get_text() for text in axes.texts] == ["0.75", "0.25", "0.50", "0.50"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1"]  # one name for two classes
 
 
 def test_pyplots_list_of_figures_stays_empty(tmp_path: Path) -> None:
