@@ -127,8 +127,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--activations", default="relu,mish", help="names or spec strings, with commas between (%(default)s)"
     )
-    parser.add_argument("--epochs", type=int, default=10, help="epochs of each run (%(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of weights and batches (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=5, help="epochs of each run (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of weights and batches (%(default)s)")
     parser.add_argument("--out", type=Path, default=Path("runs/demo"), help="folder for the results (%(default)s)")
     options = parser.parse_args(arguments)
     if options.epochs < 1:

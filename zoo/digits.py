@@ -21,7 +21,8 @@ class Digits(L.LightningDataModule):
     digit; which images are in which part depends on ``split_seed`` alone.
 
     Args:
-        batch_size: Images a batch.
+        batch_size: Images a batch. By default few, so that an epoch has steps enough for a network to learn something,
+            and for the running statistics of batch normalization to settle.
         val_fraction: The share of the images for validation.
         test_fraction: The share of the images for the test.
         image_size: Edge length in pixels; above 8 the images are enlarged bilinearly.
@@ -47,7 +48,7 @@ class Digits(L.LightningDataModule):
 
     def __init__(
         self,
-        batch_size: int = 64,
+        batch_size: int = 16,
         val_fraction: float = 0.15,
         test_fraction: float = 0.25,
         image_size: int = 8,

@@ -32,7 +32,7 @@ _UNSIGNED_BYTE = 0x08
 class FashionMNIST(L.LightningDataModule):
     """60,000 and 10,000 grey images of clothes, 28 x 28, in ten classes; the validation part is cut off the first.
 
-    Images are ``(1, 28, 28)`` with values in [0, 1], labels 0 to 9.
+    Images are ``(1, 28, 28)`` with values in [0, 1], labels 0 to 9, called ``class_names``.
 
     Args:
         folder: Where the four IDX files are, packed (``.gz``) or not; what is missing is downloaded there.
@@ -56,6 +56,9 @@ class FashionMNIST(L.LightningDataModule):
     """
 
     num_classes = 10
+    class_names = (
+        "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    )  # fmt: skip
     in_channels = 1
 
     def __init__(

@@ -37,6 +37,8 @@ from lightning_acts.runs.reading import ConfigError, KeyPath, dotted
 from lightning_acts.runs.recording import Recorder, WholeFiles
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
+from lightning_acts.surgery.finding import find
+from lightning_acts.surgery.site import UNKNOWN
 
 #: What may differ when a run goes on: how long, and on what.
 _MAY_CHANGE = {
@@ -83,7 +85,7 @@ def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> 
     """
     recorder = Recorder(RunFolder(out), lines=not _in_terminal())
     built = _build(checked, [recorder])
-    folder = _new_folder(checked, out)
+    folder = _new_folder(checked, built.model, out)
     if _is_main():
         started(folder)
     return _fit(checked, built, recorder, folder, None)
@@ -231,17 +233,23 @@ def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) 
     return _Built(model, data, trainer, swaps)
 
 
-def _new_folder(checked: Checked, out: Path) -> RunFolder:
+def _new_folder(checked: Checked, model: L.LightningModule, out: Path) -> RunFolder:
     if not _is_main():  # only rank 0 makes it, and writes
         return RunFolder(out)
-    return folders.create(out, checked.config, checked.seed, _label(checked))
+    return folders.create(out, checked.config, checked.seed, _label(checked, model))
 
 
-def _label(checked: Checked) -> str:
-    """The activations that a run swaps in, for the name of its folder."""
+def _label(checked: Checked, model: L.LightningModule) -> str:
+    """Return the names of the activations that a run swaps in, or else of those that its model has."""
     rights = [right for swap in checked.swap for right in swap["map"].values() if right is not None]
-    names = [right["name"] if isinstance(right, dict) else ActivationSpec.parse(str(right)).name for right in rights]
-    return "+".join(dict.fromkeys(names)) or "unswapped"
+    specs = [right["name"] if isinstance(right, dict) else str(right) for right in rights] or _activations(model)
+    return "+".join(dict.fromkeys(ActivationSpec.parse(spec).name for spec in specs)) or "unswapped"
+
+
+def _activations(model: L.LightningModule) -> list[str]:
+    """Return the specs of the hidden activations of a model."""
+    hidden = [site.activation for site in find(model) if site.role == "hidden" and site.activation != UNKNOWN]
+    return list(dict.fromkeys(hidden))
 
 
 def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder, checkpoint: Path | None) -> Result:
@@ -305,7 +313,7 @@ def _conclude(checked: Checked, built: _Built, result: Result) -> None:
         {
             "config": checked.config.name,
             "seed": checked.seed,
-            "activation": _label(checked),
+            "activation": _label(checked, model),
             "epochs": result.epochs,
             "seconds": round(result.seconds, 3),
             "best": str(folder.best.relative_to(folder.path)),
@@ -319,20 +327,24 @@ def _draw(checked: Checked, built: _Built, result: Result) -> None:
     try:
         rows = result.folder.rows()
         names = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in ("epoch", "step")]
-        label, plots = _label(checked), result.folder.plots
+        label, plots = _label(checked, built.model), result.folder.plots
         if rows and names:
             plot_learning_curves({label: rows}, names, plots / "metrics.png")
         confusion = getattr(built.model, "test_confusion", None)
-        if isinstance(confusion, Tensor):
-            plot_confusion_matrices({label: confusion.cpu()}, plots / "confusion_matrix.png")
+        if isinstance(confusion, Tensor) and confusion.ndim == 2 and confusion.shape[0] == confusion.shape[1] > 0:
+            class_names = getattr(built.data, "class_names", ())
+            plot_confusion_matrices({label: confusion.cpu()}, plots / "confusion_matrix.png", class_names)
         reliability = getattr(built.model, "test_reliability", None)
         if isinstance(reliability, Tensor):
             plot_calibration({label: reliability.cpu()}, plots / "calibration.png")
-        used = [site.replacement for swap in history.swaps_of(built.model) if swap.plan for site in swap.plan.sites]
+        swapped_in = [
+            site.replacement for swap in history.swaps_of(built.model) if swap.plan for site in swap.plan.sites
+        ]
         before = [site.original for swap in history.swaps_of(built.model) if swap.plan for site in swap.plan.sites]
         with contextlib.suppress(ValueError):  # a softmax has no curve
+            used = list(dict.fromkeys([*before, *swapped_in])) or _activations(built.model)
             if used:
-                plot_activations(list(dict.fromkeys([*before, *used])), plots / "activations.png")
+                plot_activations(used, plots / "activations.png")
     except ImportError as error:
         print(f"no pictures: {error}", file=sys.stderr)  # noqa: T201
 

@@ -348,3 +348,11 @@ def test_optimizer_and_scheduler_for_a_model_that_takes_them(project: Path, cli:
     assert [group["lr"] for group in state["param_groups"]] == [0.0625, 0.0625]
     said = cli("train", "mine.yaml", options[0], expect=2).stderr
     assert "optimizer: LitDigits brings its own, and takes none from a config" in said
+
+
+def test_a_run_without_a_swap_is_called_by_the_activation_of_its_model(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "~swap", "trainer.max_epochs=1")
+    run = only_run(project)
+    assert "-relu-s3-" in run.name
+    assert json.loads((run / "summary.json").read_text())["activation"] == "relu"
+    assert (run / "plots" / "activations.png").exists()
