@@ -1,6 +1,6 @@
 import json
-import re
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,10 +25,12 @@ from lightning_acts.surgery.replacing import swap as make_swap
 from lightning_acts.surgery.site import SwapError
 
 
-def run(*arguments: str, expect: int = 0, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, expect: int = 0, cwd: Path | None = None, timeout: int = 120
+) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "lightning_acts", *arguments]
     environment = {**os.environ, "COLUMNS": "100"}
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == expect, done.stdout + done.stderr
     return done
 
@@ -149,7 +151,7 @@ def test_every_config_that_ships_gives_what_its_head_says(name: str, tmp_path: P
         pytest.skip(f"{folder} is missing: apt install dataset-fashion-mnist")
     stated = EXPECTED.search(configs.named()[name].read_text())
     assert stated
-    done = run("train", name, "trainer.accelerator=cpu", "--json", cwd=tmp_path)
+    done = run("train", name, "trainer.accelerator=cpu", "--json", cwd=tmp_path, timeout=3600)
     accuracy = json.loads(done.stdout)["metrics"]["test/acc"]
     assert accuracy == pytest.approx(float(stated[1]), abs=float(stated[2]))
 
@@ -336,6 +338,6 @@ def test_no_socket_is_opened(tmp_path: Path) -> None:
         "from lightning_acts.cli.app import main\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, done.stderr
     assert "would train 10 epochs" in done.stdout
