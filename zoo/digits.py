@@ -111,7 +111,7 @@ class Digits(L.LightningDataModule):
         return self._loader("test")
 
     def _loader(self, part: str) -> DataLoader[tuple[Tensor, ...]]:
-        return DataLoader(self._parts[part], **self._options())
+        return DataLoader(self._parts[part], generator=torch.Generator(), **self._options())
 
     def _options(self) -> dict[str, Any]:
         workers = self.hparams["num_workers"]

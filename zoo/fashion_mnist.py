@@ -103,11 +103,11 @@ class FashionMNIST(L.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """The validation part, in order."""
-        return DataLoader(self._parts["val"], **self._options())
+        return DataLoader(self._parts["val"], generator=torch.Generator(), **self._options())
 
     def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """The 10,000, in order."""
-        return DataLoader(self._parts["test"], **self._options())
+        return DataLoader(self._parts["test"], generator=torch.Generator(), **self._options())
 
     def predict_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
         """The 10,000, in order."""

@@ -51,7 +51,7 @@ class ResumableLoader(DataLoader[Any]):
     Args:
         dataset: A dataset with a length.
         batch_size: Samples a batch.
-        options: Further arguments of ``DataLoader``, without ``shuffle`` and ``sampler``.
+        options: Further arguments of ``DataLoader``, without ``shuffle``, ``sampler`` and ``generator``.
 
     Example:
         >>> loader = ResumableLoader(list(range(6)), batch_size=2)
@@ -66,14 +66,19 @@ class ResumableLoader(DataLoader[Any]):
     def __init__(self, dataset: Dataset[Any], batch_size: int = 1, **options: Any) -> None:
         if options.get("sampler") is None:
             options["sampler"] = EpochShuffle(len(dataset))  # type: ignore[arg-type]
+        self._seed = torch.initial_seed() % 2**31
+        options["generator"] = torch.Generator()
         super().__init__(dataset, batch_size, **options)
         self._epoch, self._given = 0, 0
 
     def __iter__(self) -> Any:
         sampler = self.sampler
         size = self.batch_size or 1
-        if isinstance(sampler, EpochShuffle):
-            self._epoch, self._given = sampler.epoch, sampler.skip // size
+        self._epoch, self._given = (
+            (sampler.epoch, sampler.skip // size) if isinstance(sampler, EpochShuffle) else (0, 0)
+        )
+        # Its workers' seeds are the loader's own: nothing is drawn from what the model draws from.
+        self.generator.manual_seed(self._seed + self._epoch)
         for batch in super().__iter__():
             self._given += 1
             yield batch
@@ -85,7 +90,7 @@ class ResumableLoader(DataLoader[Any]):
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on where another loader of the same data stopped; after an epoch's last batch, with the next epoch.
 
-        Over several processes the samplers are Lightning's, and an epoch begins anew.
+        Over several processes the samplers are Lightning's, and an epoch begins again.
         """
         if isinstance(self.sampler, EpochShuffle):
             whole = state["given"] >= len(self)

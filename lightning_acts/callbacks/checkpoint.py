@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import pickle
+import struct
 import sys
+import zipfile
 from collections.abc import Mapping
 from typing import IO, Any, TypeVar
 
@@ -13,11 +15,18 @@ import fsspec
 import torch
 from lightning.pytorch import LightningModule
 
+from lightning_acts.files import damaged_record
 from lightning_acts.surgery.checkpoints import CheckpointError, SavedSwaps, complete, strip_guard, warn_if_plain
 from lightning_acts.surgery.replacing import replay
 from lightning_acts.surgery.site import SwapError
 
 Module = TypeVar("Module", bound=LightningModule)
+
+# What reading a damaged file raises.
+_DAMAGE = (
+    RuntimeError, EOFError, pickle.UnpicklingError, ValueError, LookupError, TypeError, AttributeError, OSError,
+    zipfile.BadZipFile, struct.error, OverflowError,
+)  # fmt: skip
 
 
 def load_from_checkpoint(
@@ -87,15 +96,20 @@ def load_into(model: LightningModule, path: str | os.PathLike[str]) -> None:
         raise CheckpointError(f"{shown} does not fit {type(model).__name__}: {error}") from error
 
 
-def check_checkpoint(path: str | os.PathLike[str]) -> None:
+def check_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Check that a file is a whole Lightning checkpoint, without loading its tensors' values.
+
+    Returns:
+        All of it but the values of its tensors.
 
     Raises:
         FileNotFoundError: There is no such file.
         CheckpointError: It is damaged, or no checkpoint.
     """
     shown = os.fspath(path)
-    SavedSwaps.within(_read_structure(path, shown), shown)
+    checkpoint = _read_structure(path, shown)
+    SavedSwaps.within(checkpoint, shown)
+    return checkpoint
 
 
 def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[str, Any]:
@@ -103,14 +117,16 @@ def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[st
     try:
         if not isinstance(path, (str, os.PathLike)):
             start = path.tell()
-            checkpoint = torch.load(path, map_location="meta", weights_only=weights_only)
+            checkpoint = _loaded(path, weights_only)
             path.seek(start)
         else:
             with fsspec.open(shown, "rb") as file:
-                checkpoint = torch.load(file, map_location="meta", weights_only=weights_only)
+                checkpoint = _loaded(file, weights_only)
     except FileNotFoundError:
         raise
-    except (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, OSError) as error:
+    except CheckpointError as error:
+        raise CheckpointError(f"{shown} {error}") from None
+    except _DAMAGE as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         if "Unsupported global" in str(error):
             hint = "it holds objects other than tensors and plain data, which may run code when loaded; weights_only=False trusts it"
@@ -118,8 +134,21 @@ def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[st
             hint = "it is truncated, or no checkpoint"
         raise CheckpointError(f"{shown} can't be read: {hint} ({reason})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
-        raise CheckpointError(f"{shown} is no Lightning checkpoint: it has no state_dict")
+        raise CheckpointError(f"{shown} is not a Lightning checkpoint: it has no state_dict")
+    state = checkpoint["state_dict"]
+    if not isinstance(state, Mapping):
+        raise CheckpointError(f"{shown} is damaged: its state_dict is of type {type(state).__name__}")
+    for name, value in state.items():
+        if not isinstance(value, torch.Tensor) and not str(name).endswith("_extra_state"):
+            raise CheckpointError(f"{shown} is damaged: {name!r} in its state_dict is of type {type(value).__name__}")
     return checkpoint
+
+
+def _loaded(file: IO[bytes], weights_only: bool) -> Any:
+    record = damaged_record(file)
+    if record is not None:
+        raise CheckpointError(f"is damaged: the checksum of its record {record} is wrong")
+    return torch.load(file, map_location="meta", weights_only=weights_only)
 
 
 def _class_in(checkpoint: Mapping[str, Any], cls: type[Module]) -> tuple[type[Module], str | None]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 from torchmetrics import Metric
@@ -32,7 +33,7 @@ class ExactResume(Callback):
 
     def __init__(self) -> None:
         self._loaded: dict[str, Any] | None = None
-        self._means: dict[str, dict[str, Tensor]] = {}
+        self._logged: dict[str, dict[str, Tensor]] = {}
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Put the states into the checkpoint, as tensors and plain data."""
@@ -44,10 +45,10 @@ class ExactResume(Callback):
                 for name, metric in _metrics(pl_module).items()
                 if metric._update_count
             }
-            state["means"] = {
-                key: {name: getattr(result, name).clone() for name in ("value", "cumulated_batch_size")}
+            state["logged"] = {
+                key: {name: getattr(result, name).clone() for name in result._defaults}
                 for key, result in trainer.fit_loop.epoch_loop._results.items()
-                if result.is_tensor and result.meta.is_mean_reduction
+                if result.is_tensor and result.meta.on_epoch and not result.has_reset
             }
         checkpoint[_KEY] = state
 
@@ -57,33 +58,46 @@ class ExactResume(Callback):
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put the generators back, before data loaders draw from them."""
-        if self._loaded is not None:
+        if self._loaded is None:
+            return
+        _set_generators(self._loaded["generators"])
+        # A model that asks for estimated_stepping_batches in configure_optimizers has the loaders made, and their
+        # iterators with other draws, before Lightning knows their state, which it then never loads: made again, they get it.
+        trainer.fit_loop._combined_loader = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Within an epoch, put the generators back once more: making the iterators has drawn from them."""
+        if self._loaded is not None and self._loaded["within_epoch"]:
             _set_generators(self._loaded["generators"])
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Within an epoch, put everything back once more: making the data loader's iterator has drawn from them."""
+        """Within an epoch, put the metrics back."""
         loaded, self._loaded = self._loaded, None
         if loaded is None or not loaded["within_epoch"]:
             return
-        _set_generators(loaded["generators"])
         for name, metric in _metrics(pl_module).items():
             if name in loaded["metrics"]:
                 saved = loaded["metrics"][name]
                 for key, value in saved["state"].items():
-                    setattr(metric, key, value)
+                    setattr(metric, key, move_data_to_device(value, metric.device))
                 metric._update_count = saved["count"]
-        self._means = loaded["means"]
+        self._logged = loaded["logged"]
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Add what was logged earlier in the epoch, now that the first batch has logged again."""
-        means, self._means = self._means, {}
+        """Join what was logged earlier in the epoch with what is logged again for the first time."""
         results = trainer.fit_loop.epoch_loop._results
-        for key, earlier in means.items():
-            if key in results:
-                for name, value in earlier.items():
-                    setattr(results[key], name, getattr(results[key], name) + value)
+        for key in [key for key in self._logged if key in results]:
+            result = results[key]
+            join = result.meta.reduce_fx if result.meta.is_max_reduction or result.meta.is_min_reduction else torch.add
+            for name, earlier in self._logged.pop(key).items():
+                now = getattr(result, name)
+                setattr(result, name, join(earlier.to(now.device), now))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget what was not logged again."""
+        self._logged = {}
 
 
 def _generators() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fnmatch
 import json
 import os
@@ -15,13 +16,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lightning_acts.runs.reading import ConfigError, Origin, Problem
+from lightning_acts.runs.reading import ConfigError, Origin, Problem, shown_path
 
 if TYPE_CHECKING:
     from torch import nn
 
     from lightning_acts.runs.checking import Checked
     from lightning_acts.runs.config import Config
+    from lightning_acts.runs.folder import RunFolder
 
 app = typer.Typer(
     name="lightning-acts",
@@ -65,8 +67,13 @@ def _common(
             "--import", metavar="MODULE", help="a module, or a file, that registers activations; may be repeated"
         ),
     ] = None,
+    end_with_stdin: Annotated[bool, typer.Option("--end-with-stdin", hidden=True)] = False,
 ) -> None:
     _DEBUG.append(debug)
+    if end_with_stdin:
+        from lightning_acts.runs import seeds
+
+        seeds.end_with_stdin()
     for module in modules or []:
         _import(module)
         _IMPORTED.append(module)
@@ -115,13 +122,10 @@ def resume(
 
     `lightning-acts resume runs/digits/20261124-120000-mish-s0-1a2b3c trainer.max_epochs=20`
     """
-    from lightning_acts.runs import folder as folders
-    from lightning_acts.runs.config import load
     from lightning_acts.runs.reading import dotted
 
-    folder = folders.open_run(run)
-    old = load([str(folder.config)])
-    new = load([str(folder.config)], overrides or [])
+    folder, old = _opened(run)
+    _, new = _opened(run, overrides or [])
     checked = _check(new)
     from lightning_acts.runs import training
 
@@ -129,7 +133,7 @@ def resume(
     if refused:
         raise ConfigError(
             *(
-                Problem(new.origin(path), f"{dotted(path)}: a change makes it another run: train anew")
+                Problem(new.origin(path), f"{dotted(path)}: a change makes it another run: train again")
                 for path in refused
             )
         )
@@ -143,16 +147,15 @@ def resume(
 
 @app.command("eval")
 def evaluate(run: Run, as_json: Json = False) -> None:
-    """The metrics of a run's best checkpoint on the test data.
+    """The metrics of a run's best checkpoint on the test data; stderr says which that is.
 
     `lightning-acts eval runs/digits/20261124-120000-mish-s0-1a2b3c --json`
     """
-    from lightning_acts.runs import folder as folders
     from lightning_acts.runs import training
-    from lightning_acts.runs.config import load
 
-    folder = folders.open_run(run)
-    _show_metrics(training.evaluate(_check(load([str(folder.config)])), folder), as_json)
+    folder, config = _opened(run)
+    _say_checkpoint(folder)
+    _show_metrics(training.evaluate(_check(config), folder), as_json)
 
 
 @app.command()
@@ -164,12 +167,11 @@ def predict(
 
     `lightning-acts predict runs/digits/20261124-120000-mish-s0-1a2b3c --out predictions.csv`
     """
-    from lightning_acts.runs import folder as folders
     from lightning_acts.runs import training
-    from lightning_acts.runs.config import load
 
-    folder = folders.open_run(run)
-    count = training.predict(_check(load([str(folder.config)])), folder, out)
+    folder, config = _opened(run)
+    _say_checkpoint(folder)
+    count = training.predict(_check(config), folder, out)
     typer.echo(f"{count} predictions are in {out}")
 
 
@@ -515,12 +517,23 @@ def _built(model: str, weights: str | None) -> nn.Module:
         return build(model, weights=weights)
     if weights is not None:
         raise ConfigError(Problem(None, f"--weights {weights}: {model} is a run, and has weights of its own"))
-    from lightning_acts.runs import folder as folders
     from lightning_acts.runs import training
+
+    folder, config = _opened(model)
+    return training.trained_model(_check(config), folder)
+
+
+def _opened(run: str, overrides: Sequence[str] = ()) -> tuple[RunFolder, Config]:
+    """The folder of a run, and its config under the name that it was started with."""
+    from lightning_acts.runs import folder as folders
     from lightning_acts.runs.config import load
 
-    folder = folders.open_run(model)
-    return training.trained_model(_check(load([str(folder.config)])), folder)
+    folder = folders.open_run(run)
+    return folder, dataclasses.replace(load([str(folder.config)], overrides), name=folder.name())
+
+
+def _say_checkpoint(folder: RunFolder) -> None:
+    typer.echo(f"checkpoint: {shown_path(folder.best)}", err=True)
 
 
 def _pair(text: str) -> tuple[str, str | None]:

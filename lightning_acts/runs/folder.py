@@ -13,15 +13,17 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 
+from lightning_acts.callbacks.checkpoint import check_checkpoint
 from lightning_acts.files import write_whole
 from lightning_acts.runs.config import Config, to_yaml
 from lightning_acts.runs.reading import shown_path
@@ -63,9 +65,34 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The best checkpoint; the last one, where no metric says which is best."""
+        """The best checkpoint; the last one, where no ModelCheckpoint says which is best.
+
+        Raises:
+            RunError: It is missing.
+            CheckpointError: ``last.ckpt``, which names it where it is not ``best.ckpt``, is damaged.
+        """
         best = self.checkpoints / "best.ckpt"
-        return best if best.exists() else self.last
+        if best.exists():
+            return best
+        if not self.last.exists():
+            raise RunError(f"{self} has no checkpoint: {shown_path(best)} and {self.last.name} are missing")
+        recorded = self.recorded_best(check_checkpoint(self.last))
+        missing = [path for path in recorded if not path.exists()]
+        if missing:
+            raise RunError(
+                f"{shown_path(missing[0])} is missing, which {self.last.name} names as the best: put it back"
+            )
+        return recorded[0] if recorded else self.last
+
+    def recorded_best(self, checkpoint: Mapping[str, Any]) -> list[Path]:
+        """The files that a checkpoint of the run names as the best, by their place in the folder as it stands now."""
+        states = checkpoint.get("callbacks")
+        paths = [
+            Path(state["best_model_path"])
+            for state in (states.values() if isinstance(states, dict) else ())
+            if isinstance(state, dict) and isinstance(state.get("best_model_path"), str) and state["best_model_path"]
+        ]
+        return [path if path.exists() else self.checkpoints / path.name for path in paths]
 
     @property
     def plots(self) -> Path:
@@ -100,8 +127,34 @@ class RunFolder:
 
     def status(self) -> Status:
         """How far the run is."""
-        status: Status = self.read("status.json")["status"]
-        return status
+        data = self.read("status.json")
+        found = data.get("status") if isinstance(data, dict) else data
+        known: tuple[Status, ...] = get_args(Status)
+        if found not in known:
+            raise RunError(
+                f"{shown_path(self.path / 'status.json')} is damaged: {found!r} is not one of {', '.join(known)}"
+            )
+        return next(status for status in known if status == found)
+
+    def name(self) -> str:
+        """The name of the config that the run was started with."""
+        with contextlib.suppress(RunError):
+            data = self.read("env.json")
+            if isinstance(data, dict) and isinstance(data.get("config"), str):
+                return str(data["config"])
+        return self.path.parent.name
+
+    def final_metrics(self) -> dict[str, float]:
+        """The metrics of a finished run.
+
+        Raises:
+            RunError: ``summary.json`` is missing or damaged.
+        """
+        data = self.read("summary.json")
+        metrics = data.get("metrics") if isinstance(data, dict) else None
+        if not isinstance(metrics, dict) or not all(isinstance(value, (int, float)) for value in metrics.values()):
+            raise RunError(f"{shown_path(self.path / 'summary.json')} is damaged: it holds no metrics")
+        return metrics
 
     def set_status(self, status: Status, **more: Any) -> None:
         """Say how far the run is."""
@@ -109,14 +162,39 @@ class RunFolder:
         self.write("status.json", {"status": status, "time": now, **more})
 
     def rows(self) -> list[dict[str, float]]:
-        """The rows of the metrics, one an epoch; values that were not measured are left out."""
+        """The rows of the metrics, one an epoch; values that were not measured are left out.
+
+        Raises:
+            RunError: The file is damaged.
+        """
         if not self.metrics.exists():
             return []
-        with self.metrics.open(newline="", encoding="utf-8") as file:
-            return [{key: float(value) for key, value in row.items() if value != ""} for row in csv.DictReader(file)]
+        shown = shown_path(self.metrics)
+        try:
+            text = self.metrics.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise RunError(f"{shown} is damaged: {error}") from None
+        head, *lines = csv.reader(io.StringIO(text)) if text else [[]]
+        rows = []
+        for number, line in enumerate(lines, start=2):
+            last = number == len(lines) + 1
+            try:
+                if len(line) != len(head) or (last and not text.endswith("\n")):
+                    raise ValueError("it is cut")
+                rows.append({key: float(value) for key, value in zip(head, line, strict=True) if value != ""})
+            except ValueError as error:
+                raise RunError(f"{shown}:{number}: the line is damaged: {error}") from None
+        return rows
+
+    @staticmethod
+    def rows_in(checkpoint: Mapping[str, Any]) -> list[dict[str, float]]:
+        """The rows that ``last.ckpt`` holds."""
+        state = checkpoint["callbacks"].get("Recorder")
+        rows = state.get("rows") if isinstance(state, dict) else None
+        return rows if isinstance(rows, list) else []
 
     def write_rows(self, rows: Sequence[Mapping[str, float]]) -> None:
-        """Write all rows of the metrics anew, whole or not at all: a later epoch may have measured more."""
+        """Write all rows of the metrics again, whole or not at all: a later epoch may have measured more."""
         columns = list(dict.fromkeys(key for row in rows for key in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
@@ -132,9 +210,13 @@ class RunFolder:
         """Keep other processes from working in the folder; the lock goes when the process does, however it ends.
 
         Raises:
-            RunError: One does already.
+            RunError: One does already, or nothing can be written there.
         """
-        with (self.path / ".lock").open("w") as file:
+        try:
+            lock = (self.path / ".lock").open("w")
+        except OSError as error:
+            raise RunError(f"{self} can't be worked in: {_reason(error)}") from error
+        with lock as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -152,15 +234,18 @@ def create(out: Path, config: Config, seed: int, activation: str) -> RunFolder:
     try:
         parent = out / config.name
         parent.mkdir(parents=True, exist_ok=True)
-        folder = _make(parent, name)
-        folder.checkpoints.mkdir()
-        folder.plots.mkdir()
-        write_whole(folder.config, to_yaml(config.data))
-        folder.write("env.json", environment())
-        folder.set_status("running")
+        # Killed while its files are written, it leaves no folder that looks like a run.
+        with tempfile.TemporaryDirectory(prefix=".new-", dir=parent, ignore_cleanup_errors=True) as made:
+            unfinished = RunFolder(Path(made, "run"))
+            unfinished.path.mkdir()
+            unfinished.checkpoints.mkdir()
+            unfinished.plots.mkdir()
+            write_whole(unfinished.config, to_yaml(config.data))
+            unfinished.write("env.json", {"config": config.name, **environment()})
+            unfinished.set_status("running")
+            return _moved(unfinished.path, parent, name)
     except OSError as error:
         raise RunError(f"no folder can be made in {out}: {_reason(error)}") from error
-    return folder
 
 
 def open_run(path: str) -> RunFolder:
@@ -204,15 +289,17 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _make(parent: Path, name: str) -> RunFolder:
-    """A folder that did not exist; two runs that start within one second get two."""
+def _moved(made: Path, parent: Path, name: str) -> RunFolder:
+    """Give a folder a name that did not exist; two runs that start within one second get two."""
     attempt = 1
     while True:
         suffix = "" if attempt == 1 else f"-{attempt}"
         path = parent / f"{datetime.now():%Y%m%d-%H%M%S}-{name}{suffix}"
         try:
-            path.mkdir()
-        except FileExistsError:
+            made.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
             attempt += 1
             continue
         return RunFolder(path.absolute())

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
 import signal
 import statistics
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from rich import box
@@ -18,7 +22,9 @@ from rich.table import Table
 from scipy import stats
 
 from lightning_acts.runs.checking import Checked
-from lightning_acts.runs.folder import RunError, RunFolder, digest
+from lightning_acts.runs.config import load
+from lightning_acts.runs.folder import RunFolder
+from lightning_acts.runs.reading import ConfigError
 from lightning_acts.runs.training import Interrupted
 
 
@@ -83,37 +89,56 @@ def run_seeds(
                 else ["train", *arguments, f"seed={seed}", *options, "--out", str(out)]
             )
             status = _run([*imports, *verb])
-            if status == 130:
+            if status == Interrupted.exit_status:
                 raise Interrupted("interrupted; the same command goes on where it stopped")
             earlier = _earlier(checked, seed, out)
             if status != 0 or earlier is None:
                 failed.append(seed)
                 continue
         runs[seed] = earlier
-    summaries = [folder.read("summary.json")["metrics"] for folder in runs.values()]
+    summaries = [folder.final_metrics() for folder in runs.values()]
     common = [name for name in (summaries[0] if summaries else {}) if all(name in summary for summary in summaries)]
     return SeedTable(runs, {name: [summary[name] for summary in summaries] for name in common}), failed
 
 
 def _run(arguments: list[str]) -> int:
-    """The exit status of a command of ours in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "lightning_acts", *arguments], stdout=subprocess.DEVNULL)
-    # Ctrl-C reaches that process too, which ends its batch and says what it did: it is waited for.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """The exit status of a command of ours in a process of its own, which ends when this one does."""
+    command = [sys.executable, "-m", "lightning_acts", "--end-with-stdin", *arguments]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    told: list[int] = []
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        told.append(number)
+        if number == signal.SIGTERM:  # Ctrl-C reaches that process by itself
+            process.terminate()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        return process.wait()
+        status = process.wait()  # until it has ended its batch, and said what it did
+        return Interrupted.exit_status if told else status
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_with_stdin() -> None:
+    """Tell this process to stop when its stdin is closed, as it is when the process at its other end is gone."""
+
+    def wait() -> None:
+        while os.read(0, 1):  # not sys.stdin, which can't be closed while a thread reads from it
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _earlier(checked: Checked, seed: int, out: Path) -> RunFolder | None:
-    """The latest run of this config with this seed, a finished one first."""
-    pattern = f"*-s{seed}-{digest(checked.config)}*"
-    found = [RunFolder(path.absolute()) for path in sorted((out / checked.config.name).glob(pattern))]
-    whole = []
-    for folder in found:
-        try:
-            whole.append((folder.status() == "finished", folder.path.name, folder))
-        except RunError:  # stopped before anything was written
-            continue
-    return max(whole, key=lambda entry: entry[:2])[2] if whole else None
+    """The latest run of this config with this seed, a finished one first; the config in the folder counts."""
+    wanted = {**checked.config.data, "seed": seed}
+    found = []
+    for path in sorted((out / checked.config.name).glob("[!.]*/config.yaml")):
+        folder = RunFolder(path.parent.absolute())
+        with contextlib.suppress(ConfigError):  # not one of ours, or damaged
+            if load([str(path)]).data == wanted:
+                found.append((folder.status() == "finished", folder.path.name, folder))
+    return max(found, key=lambda entry: entry[:2])[2] if found else None

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from torch import Tensor
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
-from lightning_acts.files import write_whole
+from lightning_acts.files import UNFINISHED, replacing, write_whole
 from lightning_acts.reports.pictures import (
     plot_activations,
     plot_calibration,
@@ -30,13 +30,14 @@ from lightning_acts.reports.pictures import (
 )
 from lightning_acts.runs import folder as folders
 from lightning_acts.runs.checking import Checked, made_of
-from lightning_acts.runs.config import Config, to_yaml
+from lightning_acts.runs.config import Config, load, to_yaml
 from lightning_acts.runs.console import logged_to, quiet
 from lightning_acts.runs.folder import RunError, RunFolder
-from lightning_acts.runs.reading import ConfigError, KeyPath, dotted
+from lightning_acts.runs.reading import ConfigError, KeyPath, dotted, shown_path
 from lightning_acts.runs.recording import Recorder, WholeFiles
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
+from lightning_acts.surgery.checkpoints import CheckpointError
 from lightning_acts.surgery.finding import find
 from lightning_acts.surgery.site import UNKNOWN
 
@@ -48,6 +49,16 @@ _MAY_CHANGE = {
         "enable_progress_bar", "enable_model_summary", "log_every_n_steps", "detect_anomaly",
     )
 }  # fmt: skip
+
+#: What a checkpoint holds that a run goes on from.
+_PARTS: Mapping[str, type] = {
+    "epoch": int,
+    "global_step": int,
+    "loops": dict,
+    "callbacks": dict,
+    "optimizer_states": list,
+    "lr_schedulers": list,
+}
 
 
 class Interrupted(Exception):
@@ -88,7 +99,8 @@ def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> 
     folder = _new_folder(checked, built.model, out)
     if _is_main():
         started(folder)
-    return _fit(checked, built, recorder, folder, None)
+    with _held(folder):
+        return _fit(checked, built, recorder, folder, None)
 
 
 def resume(checked: Checked, folder: RunFolder) -> Result:
@@ -97,17 +109,25 @@ def resume(checked: Checked, folder: RunFolder) -> Result:
     Raises:
         ConfigError: Something that the config names refuses its arguments.
         CheckpointError: The last checkpoint is damaged.
-        RunError: The run is in use.
+        RunError: The run is in use, can't be written to, or has lost a checkpoint.
         Interrupted: By Ctrl-C or SIGTERM.
     """
-    checkpoint = folder.last if folder.last.exists() else None
-    if checkpoint is not None:
-        check_checkpoint(checkpoint)
-    recorder = Recorder(folder, lines=not _in_terminal())
-    built = _build(checked, [recorder])
-    if _is_main():
-        write_whole(folder.config, to_yaml(checked.config.data))
-    return _fit(checked, built, recorder, folder, checkpoint)
+    with _held(folder):  # nothing is written before
+        checkpoint = _to_go_on_from(checked, folder)
+        former = folder.config.read_text(encoding="utf-8")
+        same = load([str(folder.config)]).data == checked.config.data
+        recorder = Recorder(folder, lines=not _in_terminal(), ends=same)
+        built = _build(checked, [recorder])
+        if _is_main():
+            for left in folder.checkpoints.glob(f".*{UNFINISHED}"):  # by a process that was killed
+                left.unlink(missing_ok=True)
+            write_whole(folder.config, to_yaml(checked.config.data))
+        try:
+            return _fit(checked, built, recorder, folder, checkpoint)
+        except CheckpointError:
+            if _is_main():
+                write_whole(folder.config, former)
+            raise
 
 
 def dry_run(checked: Checked) -> str:
@@ -129,9 +149,14 @@ def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or of another model.
     """
-    check_checkpoint(folder.best)
+    best = folder.best
+    check_checkpoint(best)
     built = _build(checked, [])
-    (metrics, *_) = built.trainer.test(built.model, datamodule=built.data, ckpt_path=folder.best, verbose=False)
+    for what in _untested(built):
+        raise RunError(f"{what}: there is nothing to measure")
+    (metrics, *_) = built.trainer.test(
+        built.model, datamodule=built.data, ckpt_path=best, verbose=False, weights_only=True
+    )
     return dict(metrics)
 
 
@@ -139,27 +164,43 @@ def predict(checked: Checked, folder: RunFolder, out: Path) -> int:
     """Write the predictions of the best checkpoint, a row a sample (``.csv``) or as tensors (``.pt``); returns how many.
 
     Raises:
-        RunError: The file exists, or its suffix is unknown.
+        RunError: The file exists, its suffix is unknown, or the model or the data are not made for predictions.
         CheckpointError: The checkpoint is missing, damaged, or of another model.
     """
     if out.suffix not in (".csv", ".pt"):
         raise RunError(f"--out {out}: its suffix says how to write it, .csv or .pt")
     if out.exists():
         raise RunError(f"--out {out}: the file exists, and is not overwritten")
-    check_checkpoint(folder.best)
+    if not out.parent.is_dir():
+        raise RunError(f"--out {out}: there is no folder {out.parent}")
+    best = folder.best
+    check_checkpoint(best)
     built = _build(checked, [])
-    batches: Any = built.trainer.predict(built.model, datamodule=built.data, ckpt_path=folder.best)
+    model, data = type(built.model), type(built.data)
+    if data.predict_dataloader is L.LightningDataModule.predict_dataloader:
+        raise RunError(f"{data.__name__} has no predict_dataloader: there is nothing to predict for")
+    try:
+        batches: Any = built.trainer.predict(built.model, datamodule=built.data, ckpt_path=best, weights_only=True)
+    except Exception as error:
+        if model.predict_step is not L.LightningModule.predict_step:
+            raise
+        # Lightning's own gives the whole batch to the forward.
+        raise RunError(
+            f"{model.__name__} has no predict_step, and its forward can't take the batches of {data.__name__}: define one "
+            f"({type(error).__name__}: {error})"
+        ) from error
     if not batches or not all(isinstance(batch, Tensor) for batch in batches):
-        raise RunError(f"{type(built.model).__name__}.predict_step gives no tensors: its predictions can't be written")
+        raise RunError(f"{model.__name__}.predict_step does not give tensors: its predictions can't be written")
     rows = torch.cat(batches)
-    if out.suffix == ".pt":
-        torch.save(rows, out)
-        return len(rows)
-    with out.open("x", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        table = rows.reshape(len(rows), -1).tolist()
-        writer.writerow(["sample", *range(len(table[0]))])
-        writer.writerows([index, *row] for index, row in enumerate(table))
+    with replacing(out) as unfinished:
+        if out.suffix == ".pt":
+            torch.save(rows, unfinished)
+            return len(rows)
+        with unfinished.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            table = rows.reshape(len(rows), -1).tolist()
+            writer.writerow(["sample", *range(len(table[0]))])
+            writer.writerows([index, *row] for index, row in enumerate(table))
     return len(rows)
 
 
@@ -239,6 +280,45 @@ def _new_folder(checked: Checked, model: L.LightningModule, out: Path) -> RunFol
     return folders.create(out, checked.config, checked.seed, _label(checked, model))
 
 
+@contextlib.contextmanager
+def _held(folder: RunFolder) -> Iterator[None]:
+    """The folder locked by the process that writes in it."""
+    with folder.locked() if _is_main() else contextlib.nullcontext():
+        yield
+
+
+def _to_go_on_from(checked: Checked, folder: RunFolder) -> Path | None:
+    """The last checkpoint, whole and with the best one beside it; None for a run that was stopped before its first."""
+    if folder.last.exists():
+        checkpoint = check_checkpoint(folder.last)
+        for part, kind in _PARTS.items():
+            if not isinstance(checkpoint.get(part), kind):
+                found = f"is of type {type(checkpoint[part]).__name__}" if part in checkpoint else "is missing"
+                raise CheckpointError(f"{shown_path(folder.last)} can't be resumed from: its part {part!r} {found}")
+        done, limit = len(folder.rows_in(checkpoint)), checked.trainer.get("max_epochs")
+        if limit is not None and 0 <= limit < done:
+            said = f"trainer.max_epochs: {limit} is less than the {done} epochs that the run has behind it"
+            raise ConfigError(checked.config.problem(("trainer", "max_epochs"), said))
+        best = folder.recorded_best(checkpoint)
+        others = [path for path in folder.checkpoints.glob("*.ckpt") if path != folder.last]
+        # Killed between a new best and the last one, the run has removed the former best, and makes the new one again.
+        if best and not best[0].exists() and not others:
+            raise RunError(f"{shown_path(best[0])} is missing, which {folder.last.name} names as the best: put it back")
+        return folder.last
+    status = folder.read("status.json")
+    # An epoch is counted before its checkpoint is written.
+    epochs = status.get("epochs", 0) - 1 if isinstance(status, dict) else 0
+    for path in folder.checkpoints.glob("*.ckpt"):
+        # The first epoch may have brought a best one before its end.
+        epochs = max(epochs, check_checkpoint(path).get("epoch", 0))
+    if epochs > 0 or folder.status() == "finished" or folder.metrics.exists():
+        raise RunError(
+            f"{shown_path(folder.last)} is missing, though the run has whole epochs behind it: put the file back, or train "
+            "again from the start"
+        )
+    return None
+
+
 def _label(checked: Checked, model: L.LightningModule) -> str:
     """Return the names of the activations that a run swaps in, or else of those that its model has."""
     rights = [right for swap in checked.swap for right in swap["map"].values() if right is not None]
@@ -264,41 +344,69 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
     start = time.perf_counter()
     with contextlib.ExitStack() as stack:
         if main:
-            stack.enter_context(folder.locked())
             stack.enter_context(logged_to(folder.log))
             folder.set_status("running")
         try:
             if checked.compile is not None:
                 # The forward alone: steps log, and count with metrics.
                 built.model.compile(**checked.compile)
-            trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
+            with _told_of(checkpoint, recorder):
+                trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
             tested = _test(built, folder)
         except (KeyboardInterrupt, SystemExit) as error:
             if main:
-                folder.set_status("interrupted", epochs=trainer.current_epoch)
+                folder.set_status("interrupted", epochs=_epochs(trainer))
             raise Interrupted(f"interrupted; go on with: lightning-acts resume {folder}") from error
         except BaseException as error:
             if main:
                 with contextlib.suppress(OSError):
-                    folder.set_status("failed", epochs=trainer.current_epoch, error=f"{type(error).__name__}: {error}")
+                    folder.set_status("failed", epochs=_epochs(trainer), error=f"{type(error).__name__}: {error}")
             raise
         metrics = {**_last_metrics(folder), **tested} if main else tested
-        result = Result(folder, metrics, trainer.current_epoch, time.perf_counter() - start)
+        result = Result(folder, metrics, _epochs(trainer), time.perf_counter() - start)
         if main:
             _conclude(checked, built, result)
     return result
 
 
+def _epochs(trainer: L.Trainer) -> int:
+    """The epochs that are whole."""
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return int(progress.processed)
+
+
+@contextlib.contextmanager
+def _told_of(checkpoint: Path | None, recorder: Recorder) -> Iterator[None]:
+    """Name the checkpoint in what goes wrong before the first batch after it."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        if checkpoint is None or recorder.begun or isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(
+            f"{shown_path(checkpoint)} can't be resumed from: {type(error).__name__}: {error}"
+        ) from error
+
+
 def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
     """The metrics of the best checkpoint on the test data; none where there are no test data."""
-    overridden = type(built.model).test_step is not L.LightningModule.test_step
-    if not overridden or type(built.data).test_dataloader is L.LightningDataModule.test_dataloader:
+    if any(_untested(built)):
         return {}
     best = built.trainer.strategy.broadcast(str(folder.best))
     (metrics, *_) = built.trainer.test(
         built.model, datamodule=built.data, ckpt_path=best, verbose=False, weights_only=True
     )
     return dict(metrics)
+
+
+def _untested(built: _Built) -> Iterator[str]:
+    """What a test needs and the config's classes don't have."""
+    for made, base, name in (
+        (built.model, L.LightningModule, "test_step"),
+        (built.data, L.LightningDataModule, "test_dataloader"),
+    ):
+        if getattr(type(made), name) is getattr(base, name):
+            yield f"{type(made).__name__} has no {name}"
 
 
 def _conclude(checked: Checked, built: _Built, result: Result) -> None:
