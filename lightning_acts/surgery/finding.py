@@ -72,7 +72,7 @@ class CallSite:
         if isinstance(self.owner, torch.fx.GraphModule):
             why = self.obstacle or graphs.obstacle(self.owner, self.route)
         else:
-            why = self.obstacle or _bound_before(self.owner, self.route) or obstacle(type(self.owner), self.route)
+            why = self.obstacle or _bound_before(self.owner, self.route) or obstacle(self.owner, self.route)
         return None if why is None else f"the call can't be replaced: {why}"
 
 

@@ -25,18 +25,13 @@ from torch.fx.node import map_arg
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.fates import Fate
+from lightning_acts.surgery.in_place import VIEWS
 from lightning_acts.surgery.roles import is_bounded
 from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import UNKNOWN, SourceError
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
-# Methods and functions whose result is their first argument, or shares its memory.
-_VIEWS = re.compile(
-    r"m?[TH]|adjoint|as_strided|chunk|contiguous|detach|diagonal|expand(_as)?|flatten|getattr|getitem|imag|movedim|narrow"
-    r"|permute|ravel|real|reshape(_as)?|select|([dhv]|tensor_)?split(_with_sizes)?|squeeze|swapaxes|swapdims|t|to"
-    r"|transpose|type(_as)?|unbind|unflatten|unfold|unsqueeze|view(_as.*)?|.*[^_]_"
-)
 # As clone() does by itself: it tells ours from the author's, also in a pickle, which is made of the code.
 _CLONED: dict[str, Any] = {"memory_format": torch.preserve_format}
 # A class that a module has for the time of a swap keeps there the module's own, and the code that it had in that.
@@ -391,7 +386,7 @@ def _writes_back(node: Node) -> bool:
 
 def _is_view(node: Node) -> bool:
     name = str(getattr(node.target, "__name__", node.target))
-    shares = _VIEWS.fullmatch(name) is not None or node.kwargs.get("inplace") is True
+    shares = VIEWS.fullmatch(name) is not None or node.kwargs.get("inplace") is True
     return node.op in ("call_function", "call_method") and shares and isinstance(_input(node), Node)
 
 

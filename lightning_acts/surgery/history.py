@@ -23,7 +23,7 @@ from torch.utils.hooks import RemovableHandle
 from lightning_acts.surgery import graphs
 from lightning_acts.surgery.fast_paths import FastPath, switch_on
 from lightning_acts.surgery.plan import Plan, Request
-from lightning_acts.surgery.rewriting import routes_of, set_routes
+from lightning_acts.surgery.rewriting import routes_of, set_routes, written_back
 from lightning_acts.surgery.routes import Route
 from lightning_acts.surgery.site import SwapError
 
@@ -155,6 +155,11 @@ class CallExchange(Exchange):
             del self.owner._modules[self.submodule]
         return whole
 
+    @property
+    def writes_back(self) -> bool:
+        """Whether the result is written into the input, because somebody else reads that."""
+        return self.submodule in written_back(type(self.owner))
+
     def is_intact(self) -> bool:  # noqa: D102
         replaced = (self.route, self.submodule) in routes_of(type(self.owner))
         return replaced and self.owner._modules.get(self.submodule) is self.replacement
@@ -178,6 +183,10 @@ class GraphExchange(CallExchange):
         if self.owner._modules.get(self.submodule) is self.replacement:
             del self.owner._modules[self.submodule]
         return whole
+
+    @property
+    def writes_back(self) -> bool:  # noqa: D102
+        return any(original.writes_back for original in self.originals.values())
 
     def is_intact(self) -> bool:  # noqa: D102
         return graphs.is_replaced(self.owner, self.replacement, self.originals)

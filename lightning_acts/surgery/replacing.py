@@ -18,11 +18,13 @@ from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
 from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
 from lightning_acts.surgery.history import CallExchange, Exchange, ModuleExchange, has_hooks
+from lightning_acts.surgery.in_place import writes_into_its_input
 from lightning_acts.surgery.installing import installed, prepare
 from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
+from lightning_acts.surgery.rewriting import may_read_what_it_writes
 from lightning_acts.surgery.roles import role_of
 from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import Role, Site, SwapError
@@ -105,6 +107,8 @@ def swap(
             chosen, notes = [(located, new) for located, new in chosen if located not in failures], [*notes, *said]
             if not chosen:
                 raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in failures.items()))
+        else:
+            notes = [*notes, *_in_place_before([located for located, _ in chosen])]
         exchanges = [prepare(model, located, replacement) for located, replacement in chosen]
         if shared == "all":
             _share_replacements(exchanges, [replacement for _, replacement in chosen])
@@ -115,7 +119,7 @@ def swap(
                 for (located, _), exchange in zip(chosen, exchanges, strict=True)
             ]
             made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
-            said = (*found.notes, *notes, *fast_path_notes(model, fast_paths))
+            said = (*found.notes, *notes, *_written_back(exchanges), *fast_path_notes(model, fast_paths))
             report = SwapReport(tuple(swapped), tuple(left), said, model, made, found.was_read)
             history.keep(model, [*earlier, made])
         made.handles = checkpoints.follow(model, [holder for e in exchanges for holder in e.holders], replay)
@@ -292,6 +296,32 @@ def _share_replacements(exchanges: list[Exchange], replacements: list[Activation
         for parameter, other in zip(shared.replacement.parameters(), exchange.replacement.parameters(), strict=True):
             parameter.requires_grad = parameter.requires_grad or other.requires_grad
         exchange.replacement = shared.replacement
+
+
+def _in_place_before(chosen: Sequence[Located]) -> list[str]:
+    """A note on modules that work in place, and whose input something else may read: without a run nobody knows."""
+    paths = [
+        located.site.path
+        for located in chosen
+        if isinstance(located, ModuleSite) and writes_into_its_input(located.module)
+        if any(may_read_what_it_writes(parent, name) for parent, name in located.slots)
+    ]
+    return [
+        f"{_listed(paths)} worked in place, and what stands there now does not: where something else reads the same input "
+        "afterwards, the network computes something else; example_input= tells whether it does"
+    ] if paths else []  # fmt: skip
+
+
+def _written_back(exchanges: Sequence[Exchange]) -> list[str]:
+    paths = [exchange.path for exchange in exchanges if isinstance(exchange, CallExchange) and exchange.writes_back]
+    return [
+        f"{_listed(paths)}: written into the input, as the original works in place and others read it; what forbids "
+        "that, as full backward hooks do, needs exclude= there"
+    ] if paths else []  # fmt: skip
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
 def _size_lazy_modules(model: nn.Module, exchanges: list[Exchange], example_input: Any) -> None:

@@ -8,6 +8,7 @@ the lines of tracebacks stay; a copy or a pickle names the original class and th
 from __future__ import annotations
 
 import ast
+import contextlib
 import copyreg
 import functools
 import types
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 
 from lightning_acts.surgery.calls import named, works_in_place
 from lightning_acts.surgery.expressions import Written, written
+from lightning_acts.surgery.in_place import Aliases, Caller, Readers, passes_its_input, passing
 from lightning_acts.surgery.routes import (
     Reading,
     Route,
@@ -50,6 +52,7 @@ Routes = tuple[tuple[Route, str], ...]
 
 _PREFIX = "_acts_"
 _OWNER = f"{_PREFIX}owner"
+_INTO = f"{_PREFIX}into"
 
 
 def base_of(cls: type) -> type:
@@ -67,18 +70,46 @@ def reading_of(cls: type[nn.Module]) -> Reading:
     return vars(cls).get(f"{_PREFIX}reading") or read(cls)
 
 
-def obstacle(cls: type[nn.Module], route: Route) -> str | None:
+def written_back(cls: type) -> frozenset[str]:
+    """The names of the submodules whose results are written into their inputs, because somebody else reads those."""
+    return vars(cls).get(f"{_PREFIX}written_back", frozenset())  # type: ignore[no-any-return]
+
+
+def obstacle(owner: nn.Module, route: Route) -> str | None:
     """Why a route can't be rewritten; None where it can."""
+    cls = type(owner)
     try:
-        rewritten_class(base_of(cls), ((route, "probe"),), reading_of(cls))
+        rewritten_class(base_of(cls), ((route, "probe"),), reading_of(cls), passing(owner))
     except SourceError as error:
         return str(error)
     return None
 
 
+def may_read_what_it_writes(owner: nn.Module, name: str) -> bool:
+    """Whether something may read what a child that works in place writes into its input, as far as the source tells."""
+    cls: type[nn.Module] = base_of(type(owner))
+    if cls.forward is nn.Sequential.forward:
+        before = list(owner._modules)[: list(owner._modules).index(name)]
+        return all(passes_its_input(owner._modules[other]) for other in before)
+    reading, calls = reading_of(type(owner)), []
+    for scope in (scope for method in reading.methods for scope in method_scopes(cls, method)):
+        with contextlib.suppress(SourceError):
+            calls += [
+                Aliases(scope, tuple(_callers(cls, scope.function, reading)), passing(owner)).readers(
+                    node, node.args[0]
+                )
+                for node in scope.source.expressions
+                if isinstance(node, ast.Call) and node.args and scope.is_own_attribute(node.func)
+                if isinstance(node.func, ast.Attribute) and scope.mangled(node.func.attr) == name
+            ]
+    return not calls or any(readers != "nobody" for readers in calls)
+
+
 @functools.lru_cache(maxsize=4096)
-def rewritten_class(base: Any, routes: Routes, reading: Reading) -> Any:
+def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozenset[str] = frozenset()) -> Any:
     """The class in which the calls at these routes are calls of submodules; ``base`` itself if there are none.
+
+    ``passing`` are the children that may return their very input.
 
     Raises:
         SourceError: A route isn't in the class, or can't be replaced.
@@ -87,7 +118,7 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading) -> Any:
         return base
     if reading.obstacle is not None:
         raise SourceError(reading.obstacle)
-    members = _Members(base, {})
+    members = _Members(base, {}, passing)
     inside = [(route.steps, route.callee, name) for route, name in routes if route.steps]
     walks: list[Remaining] = [((step,), "", "") for step in reading.walks]
     by_function: dict[Function, tuple[list[tuple[str, Scope]], list[Remaining]]] = {}
@@ -99,7 +130,8 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading) -> Any:
         for name, _ in found:
             value = members.namespace.get(name, static_attribute(base, name))
             members.namespace[name] = with_twin(value, function, twin)
-    return _subclass(base, routes, {**members.namespace, f"{_PREFIX}reading": reading})
+    more = {"reading": reading, "passing": passing, "written_back": frozenset(members.written_back)}
+    return _subclass(base, routes, {**members.namespace, **{f"{_PREFIX}{key}": value for key, value in more.items()}})
 
 
 def _attributes_with(cls: type[nn.Module], step: Step) -> list[tuple[str, Scope]]:
@@ -134,7 +166,9 @@ class _Members:
 
     base: type[nn.Module]
     namespace: dict[str, Any]
+    passing: frozenset[str]
     count: int = field(default=0)
+    written_back: set[str] = field(default_factory=set)
 
     def add(self, what: str, value: Any) -> str:
         """Keep a member under a name of its own, which is returned."""
@@ -144,7 +178,7 @@ class _Members:
         return name
 
     def twin(
-        self, scope: Scope, inside: list[Remaining], around: dict[Function, str], callers: tuple[_Caller, ...]
+        self, scope: Scope, inside: list[Remaining], around: dict[Function, str], callers: tuple[Caller, ...]
     ) -> Function:
         """The function of a scope with the calls rewritten.
 
@@ -185,12 +219,14 @@ class _Members:
 
         return rewritten(scope.function, replace, leading=None if scope.first else _OWNER)
 
-    def _site(
-        self, node: ast.expr, callees: list[tuple[str, str]], scope: Scope, callers: tuple[_Caller, ...]
-    ) -> _Edit:
+    def _site(self, node: ast.expr, callees: list[tuple[str, str]], scope: Scope, callers: tuple[Caller, ...]) -> _Edit:
         site = written(node, scope)
         if site is not None and site.input is not None:
-            return _Edit(node, functools.partial(_direct, site, callees[0][1], scope, callers))
+            readers = _readers(site, scope, callers, self.passing)
+            _dtype(site)  # what it can't honor is said before anything is changed
+            if readers == "others":
+                self.written_back.add(callees[0][1])
+            return _Edit(node, functools.partial(_direct, site, callees[0][1], readers))
         if isinstance(node, (ast.Name, ast.Attribute)):
             writes = site is not None and bool(works_in_place(site.function, {}))
             taking = self.add("taking", _taking(callees[0][1], writes))
@@ -211,7 +247,7 @@ class _Members:
         further: list[Remaining],
         scope: Scope,
         around: dict[Function, str],
-        callers: tuple[_Caller, ...],
+        callers: tuple[Caller, ...],
     ) -> _Edit:
         value = scope.resolve(node)
         helper = None if value is UNKNOWN else reached(node, value, scope)
@@ -225,7 +261,7 @@ class _Members:
         name = f"{_PREFIX}helper_{self.count}"
         self.count += 1
         outer: Any = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
-        here = (_Caller(node, scope, callers),)
+        here = (Caller(node, scope, callers),)
         twin = self.twin(inner, further, {**around, (expected if guarded else outer): name}, here)
         # Decorators pass on what they are given: also the module, before all else.
         self.namespace[name] = twin if guarded else redecorated(outer, inner.function, twin)
@@ -268,16 +304,7 @@ def _leads_to(scope: Scope, around: Mapping[Function, str], seen: frozenset[Func
     return False
 
 
-@dataclass(frozen=True)
-class _Caller:
-    """A reference to a function, where it lies, and the callers of that."""
-
-    node: ast.expr
-    scope: Scope
-    callers: tuple[_Caller, ...]
-
-
-def _callers(cls: type[nn.Module], function: Function, reading: Reading) -> Iterator[_Caller]:
+def _callers(cls: type[nn.Module], function: Function, reading: Reading) -> Iterator[Caller]:
     """The places in the methods of a class that call one of them; a forward is called by others."""
     if function.__name__ in ("forward", "__call__"):
         return
@@ -288,83 +315,60 @@ def _callers(cls: type[nn.Module], function: Function, reading: Reading) -> Iter
             continue
         for node in nodes:
             if scope.is_own_attribute(node) and isinstance(node, ast.Attribute) and node.attr == function.__name__:
-                yield _Caller(node, scope, ())
+                yield Caller(node, scope, ())
 
 
 def _direct(
     site: Written,
     name: str,
-    scope: Scope,
-    callers: tuple[_Caller, ...],
+    readers: Readers,
     visit: Callable[[ast.expr], ast.expr],
     owner: str,
 ) -> ast.expr:
     assert site.input is not None
-    module = _attribute(owner, name)
-    if not _writes_back(site, scope, callers):
-        return _called(module, visit(site.input))
-    if any(isinstance(part, (ast.Call, ast.NamedExpr, ast.Await, ast.Yield)) for part in ast.walk(site.input)):
-        raise SourceError(f"it writes into {ast.unparse(site.input)}, which must not be evaluated twice")
-    # Whoever else holds the input sees what the original has written there.
-    clone = _called(ast.Attribute(visit(site.input), "clone", ast.Load()))
-    return _called(ast.Attribute(visit(site.input), "copy_", ast.Load()), _called(module, clone))
+    module, given = _attribute(owner, name), visit(site.input)
+    dtype = _dtype(site)
+    if dtype is not None:
+        given = ast.Call(ast.Attribute(given, "to", ast.Load()), [], [ast.keyword("dtype", visit(dtype))])
+    if readers == "others":
+        return _called(_attribute(owner, _INTO), module, given)
+    called = _called(module, given)
+    return ast.NamedExpr(ast.Name(site.input.id, ast.Store()), called) if readers == "name" else called  # type: ignore[attr-defined]
 
 
-def _writes_back(site: Written, scope: Scope, callers: tuple[_Caller, ...]) -> bool:
-    """Whether the input, as a variable, goes on being used after a call that works in place."""
-    if site.is_in_place is False or site.input is None or not _goes_on(site.node, site.input, scope, callers):
-        return False
-    if site.is_in_place is None:
+def _readers(site: Written, scope: Scope, callers: tuple[Caller, ...], passing: frozenset[str]) -> Readers:
+    """Who reads what the call writes into its input.
+
+    Raises:
+        SourceError: Somebody does, if it writes there, and that only a run tells.
+    """
+    if site.is_in_place is False or site.input is None:
+        return "nobody"
+    readers = Aliases(scope, callers, passing).readers(site.node, site.input)
+    if site.is_in_place is None and readers != "nobody":
         raise SourceError(f"whether it writes into {ast.unparse(site.input)}, which is used again, only a run tells")
-    return True
+    return readers
 
 
-def _goes_on(node: ast.expr, given: ast.expr, scope: Scope, callers: tuple[_Caller, ...]) -> bool:
-    """Whether what an expression writes into ``given`` is read otherwise than as its result."""
-    parent = scope.source.parents.get(node)
-    if isinstance(parent, ast.Expr):
-        return isinstance(given, (ast.Name, ast.Attribute, ast.Subscript))
-    if isinstance(given, ast.Name) and _goes_on_outside(given.id, scope, callers):
-        return True
-    if isinstance(parent, ast.Return) or not isinstance(given, (ast.Name, ast.Attribute, ast.Subscript)):
-        return False
-    targets = parent.targets if isinstance(parent, ast.Assign) else []
-    if any(ast.unparse(target) == ast.unparse(given) for target in targets):
-        return False
-    return not isinstance(given, ast.Name) or _is_read_later(given.id, node, scope)
+def _dtype(site: Written) -> ast.expr | None:
+    """The type into which a call converts its input first.
 
-
-def _goes_on_outside(name: str, scope: Scope, callers: tuple[_Caller, ...]) -> bool:
-    """Whether the parameter of that name is a tensor that a caller reads after the call."""
-    code = scope.function.__code__
-    own = code.co_varnames[scope.first is not None : code.co_argcount]
-    if name not in own:
-        return False
-    for caller in callers:
-        call = caller.scope.source.parents.get(caller.node)
-        if not isinstance(call, ast.Call) or call.func is not caller.node:
-            return True  # handed on: whoever calls it may read it
-        words = [word.value for word in call.keywords if word.arg == name]
-        given = [*call.args[own.index(name) : own.index(name) + 1], *words]
-        if given and _goes_on(call, given[0], caller.scope, caller.callers):
-            return True
-    return False
-
-
-_REPEATED = (ast.For, ast.AsyncFor, ast.While, ast.comprehension, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-
-
-def _is_read_later(name: str, node: ast.expr, scope: Scope) -> bool:
-    around: ast.AST = node
-    while (around := scope.source.parents.get(around, scope.source.node)) is not scope.source.node:
-        if isinstance(around, _REPEATED) or hasattr(around, "generators"):
-            return True
-    end = (node.end_lineno or node.lineno, node.end_col_offset or 0)
-    return any(
-        isinstance(other, ast.Name) and other.id == name and (other.lineno, other.col_offset) >= end
-        for other in scope.source.expressions
-        if isinstance(getattr(other, "ctx", None), ast.Load)
-    )
+    Raises:
+        SourceError: The call writes its result into a tensor that it is given, or may do so.
+    """
+    if not isinstance(site.node, ast.Call) or site.composite is not None or isinstance(site.function, type):
+        return None
+    named_arguments = {word.arg: word.value for word in site.node.keywords}
+    out = named_arguments.get("out")
+    if out is not None and not (isinstance(out, ast.Constant) and out.value is None):
+        raise SourceError(f"it writes its result into {ast.unparse(out)} (out=)")
+    if None in named_arguments and not isinstance(site.function, types.FunctionType):
+        raise SourceError(f"what it unpacks (**{ast.unparse(named_arguments[None])}) may hold out= or dtype=")
+    count = len(site.node.args) + (site.kind == "method")
+    takes_dtype = site.applied.definition.name in ("softmax", "log_softmax", "softmin")
+    last = 3 if isinstance(site.function, types.FunctionType) else 2
+    dtype = site.node.args[-1] if takes_dtype and count > last else named_arguments.get("dtype")
+    return None if isinstance(dtype, ast.Constant) and dtype.value is None else dtype
 
 
 def _attribute(owner: str, name: str) -> ast.expr:
@@ -416,8 +420,18 @@ def _chooser(table: tuple[tuple[Any, str], ...]) -> Callable[[nn.Module, Any], A
 
 def _call_with_first(module: nn.Module, writes: bool, *args: Any, **kwargs: Any) -> Any:
     given = _first(args, kwargs)
+    if kwargs.get("dtype") is not None:
+        given = given.to(dtype=kwargs["dtype"])
+    if kwargs.get("out") is not None:
+        result = module(given)
+        return kwargs["out"].resize_(result.shape).copy_(result)
     # Whoever else holds the input may read what the original writes there.
-    return given.copy_(module(given.clone())) if writes or kwargs.get("inplace", False) else module(given)
+    return _into(None, module, given) if writes or kwargs.get("inplace", False) else module(given)
+
+
+def _into(self: nn.Module | None, module: nn.Module, given: Tensor) -> Tensor:
+    """Write into a tensor what a module makes of it."""
+    return given.copy_(module(given.clone()))
 
 
 def _is_method_of_tensor(callee: Any, function: Any) -> bool:
@@ -453,6 +467,7 @@ def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) 
         **namespace,
         f"{_PREFIX}base": base,
         f"{_PREFIX}routes": routes,
+        _INTO: _into,
         "__reduce_ex__": _reduce_ex,
         "__setstate__": _setstate,
         "__prepare_scriptable__": _refuse_script,
@@ -520,7 +535,7 @@ def _reduce_ex(self: nn.Module, protocol: Any) -> Any:
     reduced = super(cls, self).__reduce_ex__(protocol)
     if not isinstance(reduced, tuple) or reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
         raise SwapError(f"{cls.__name__} copies and pickles itself in a way of its own: restore it first")
-    return (_new, (base_of(cls), routes_of(cls), *reduced[1][1:]), *reduced[2:])
+    return (_new, (base_of(cls), routes_of(cls), vars(cls)[f"{_PREFIX}passing"], *reduced[1][1:]), *reduced[2:])
 
 
 def _setstate(self: nn.Module, state: Any) -> None:
@@ -530,10 +545,10 @@ def _setstate(self: nn.Module, state: Any) -> None:
         vars(self).pop(name, None)
 
 
-def _new(base: Any, routes: Routes, *args: Any) -> nn.Module:
+def _new(base: Any, routes: Routes, passing: frozenset[str], *args: Any) -> nn.Module:
     forget_changed([base])
     try:
-        cls = rewritten_class(base, routes, read(base))
+        cls = rewritten_class(base, routes, read(base), passing)
     except SourceError as error:
         raise SwapError(
             f"the swap in this copy of {base.__name__} does not fit the class as it is here: {error}"
@@ -565,6 +580,6 @@ def set_routes(owner: nn.Module, routes: Routes) -> None:
         SourceError: A route can't be replaced.
     """
     # Past a __setattr__ that the author may have written.
-    cls = rewritten_class(base_of(type(owner)), routes, reading_of(type(owner)))
+    cls = rewritten_class(base_of(type(owner)), routes, reading_of(type(owner)), passing(owner))
     if cls is not type(owner):
         object.__setattr__(owner, "__class__", cls)
