@@ -119,8 +119,8 @@ def swap(
                 for (located, _), exchange in zip(chosen, exchanges, strict=True)
             ]
             made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
-            said = (*found.notes, *notes, *_written_back(exchanges), *fast_path_notes(model, fast_paths))
-            report = SwapReport(tuple(swapped), tuple(left), said, model, made, found.was_read)
+            remarks = (*found.notes, *notes, *_written_back(exchanges), *fast_path_notes(model, fast_paths))
+            report = SwapReport(tuple(swapped), tuple(left), remarks, model, made, found.was_read)
             history.keep(model, [*earlier, made])
         made.handles = checkpoints.follow(model, [holder for e in exchanges for holder in e.holders], replay)
     except BaseException:
