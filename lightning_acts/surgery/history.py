@@ -98,7 +98,7 @@ class ModuleExchange(Exchange):
         self.own_hooks = {name: vars(self.replacement)[name] for name in _HOOKS}
         self._share_hooks()
         for parent, name in self.slots:
-            parent._modules[name] = self.replacement
+            _put(parent, name, self.replacement)
 
     def take_back(self) -> bool:  # noqa: D102
         if isinstance(self.replacement, LazyModuleMixin):
@@ -108,7 +108,7 @@ class ModuleExchange(Exchange):
         whole = self.is_intact()
         for parent, name in self.slots:
             if parent._modules.get(name) is self.replacement:
-                parent._modules[name] = self.original
+                _put(parent, name, self.original)
         return whole
 
     def is_intact(self) -> bool:  # noqa: D102
@@ -249,6 +249,13 @@ class Swap:
     fast_paths: list[FastPath]
     number: int = field(default_factory=itertools.count().__next__)
     handles: list[RemovableHandle] = field(default_factory=list)
+
+
+def _put(parent: Any, name: str, module: nn.Module) -> None:
+    parent._modules[name] = module
+    if name == "_orig_mod" and hasattr(parent, "dynamo_ctx"):
+        # The forward of torch.compile's wrapper is bound to the module that it was made of.
+        parent._initialize()
 
 
 def has_hooks(module: nn.Module) -> bool:

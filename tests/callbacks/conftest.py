@@ -3,17 +3,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from package import L
+
 
 @pytest.fixture
-def trainer(tmp_path: Path) -> Callable[..., L.Trainer]:
+def trainer(tmp_path: Path) -> Callable[..., Any]:
     """Makes quiet CPU Trainers that write below ``tmp_path``."""
 
-    def make(**options: Any) -> L.Trainer:
+    def make(**options: Any) -> Any:
         defaults = {
             "max_epochs": 1,
             "accelerator": "cpu",

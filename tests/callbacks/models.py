@@ -1,8 +1,8 @@
 """A small LightningModule that knows nothing of swaps, and its data, for the tests of the callbacks."""
 
-import lightning as L
 import torch
 import torch.nn.functional as F
+from package import L
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 

@@ -9,16 +9,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import pytest
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint, StochasticWeightAveraging
 from models import Calls, CallsByName, Net, loader
+from package import L
 from torch import Tensor, nn
 
 import lightning_acts as acts
 
-MakeTrainer = Callable[..., L.Trainer]
+MakeTrainer = Callable[..., Any]
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["in the constructor", "in configure_model"])
@@ -192,7 +191,7 @@ class TestArguments:
 
 def test_processes_started_by_spawn_are_refused_in_words(tmp_path: Path) -> None:
     script = """
-        import lightning as L, lightning_acts as acts
+        from package import L; import lightning_acts as acts
         from models import Net, loader
         if __name__ == "__main__":
             L.Trainer(accelerator="cpu", devices=1, strategy="ddp_spawn", logger=False, enable_checkpointing=False,
@@ -206,7 +205,7 @@ def test_processes_started_by_spawn_are_refused_in_words(tmp_path: Path) -> None
 @pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     script = """
-        import lightning as L, torch, lightning_acts as acts
+        from package import L; import torch, lightning_acts as acts
         from models import Net, loader
         if __name__ == "__main__":
             L.seed_everything(3, verbose=False)
@@ -245,19 +244,19 @@ def test_lightning_cli(tmp_path: Path) -> None:
               init_args:
                 map: {relu: "leaky_relu(negative_slope=0.3)"}
                 exclude: ["head.*"]
-            - class_path: lightning.pytorch.callbacks.ModelCheckpoint
+            - class_path: PACKAGE.callbacks.ModelCheckpoint
               init_args: {dirpath: out, filename: best}
         model:
           class_path: models.Net
           init_args: {hidden: 24}
-        """)
+        """).replace("PACKAGE", L.__name__)
     )
     script = """
         import lightning_acts as acts
-        from lightning.pytorch import LightningModule
-        from lightning.pytorch.cli import LightningCLI
+        from package import L
+        LightningModule, LightningCLI = L.LightningModule, __import__(L.__name__ + ".cli", fromlist=["x"]).LightningCLI
         from models import Net, loader
-        class Data(__import__("lightning").LightningDataModule):
+        class Data(L.LightningDataModule):
             def train_dataloader(self): return loader()
             def val_dataloader(self): return loader()
         if __name__ == "__main__":
@@ -297,9 +296,11 @@ class Plain(Net):
 
 
 @pytest.mark.parametrize(
-    "averaging", [StochasticWeightAveraging(0.01, swa_epoch_start=1), EMAWeightAveraging()], ids=["SWA", "EMA"]
+    "averaging",
+    [L.callbacks.StochasticWeightAveraging(0.01, swa_epoch_start=1), L.callbacks.EMAWeightAveraging()],
+    ids=["SWA", "EMA"],
 )
-def test_averages_of_weights(trainer: MakeTrainer, averaging: L.Callback) -> None:
+def test_averages_of_weights(trainer: MakeTrainer, averaging: Any) -> None:
     model = Plain()
     callbacks = [acts.ActivationSwap({"relu": "prelu"}), averaging]
     trainer(max_epochs=3, callbacks=callbacks).fit(model, loader(), loader())
@@ -310,7 +311,7 @@ def test_averages_of_weights(trainer: MakeTrainer, averaging: L.Callback) -> Non
 
 def test_best_checkpoint_of_the_run(trainer: MakeTrainer, tmp_path: Path) -> None:
     model = Net()
-    keep = ModelCheckpoint(dirpath=tmp_path, monitor="val_loss", save_last=True)
+    keep = L.callbacks.ModelCheckpoint(dirpath=tmp_path, monitor="val_loss", save_last=True)
     running = trainer(max_epochs=2, enable_checkpointing=True, callbacks=[acts.ActivationSwap({"relu": "mish"}), keep])
     running.fit(model, loader(), loader())
     (result,) = running.test(model, loader(), ckpt_path="best", verbose=False)

@@ -3,16 +3,17 @@ import io
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import lightning as L
 import pytest
 import torch
 from models import Net, loader
+from package import L
 from torch import Tensor, nn
 
 import lightning_acts as acts
 
-MakeTrainer = Callable[..., L.Trainer]
+MakeTrainer = Callable[..., Any]
 
 
 @pytest.fixture(params=["mish", "prelu"])

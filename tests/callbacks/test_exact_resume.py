@@ -1,13 +1,13 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-import lightning as L
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning_acts.zoo.loading import ResumableLoader
 from models import Net, loader
+from package import L
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
@@ -32,13 +32,15 @@ def data(resumable: bool) -> DataLoader[tuple[Tensor, ...]]:
     return ResumableLoader(dataset, batch_size=16) if resumable else DataLoader(dataset, batch_size=16, shuffle=True)
 
 
-def state_after(trainer: Callable[..., L.Trainer], stops: list[int], folder: Path, exact: bool, resumable: bool, steps: bool) -> tuple[dict[str, Tensor], float]:  # fmt: skip
+def state_after(trainer: Callable[..., Any], stops: list[int], folder: Path, exact: bool, resumable: bool, steps: bool) -> tuple[dict[str, Tensor], float]:  # fmt: skip
     L.seed_everything(11, verbose=False)
     path = None
     for stop in stops:
-        callbacks: list[L.Callback] = [acts.ExactResume()] if exact else []
+        callbacks: list[Any] = [acts.ExactResume()] if exact else []
         if steps:
-            callbacks.append(ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1))
+            callbacks.append(
+                L.callbacks.ModelCheckpoint(folder, filename="{step}", every_n_train_steps=1, save_top_k=-1)
+            )
         options = {"max_steps": stop, "max_epochs": -1} if steps else {"max_epochs": stop}
         running = trainer(callbacks=callbacks, enable_checkpointing=steps, **options)
         model = Noisy()
@@ -55,7 +57,7 @@ def state_after(trainer: Callable[..., L.Trainer], stops: list[int], folder: Pat
     ("stops", "resumable", "steps"), [([2, 5], False, False), ([1, 2, 5], True, False), ([6, 16], True, True), ([3, 9, 16], True, True)]
 )  # fmt: skip
 def test_equal_to_the_bit_to_an_uninterrupted_run(
-    trainer: Callable[..., L.Trainer], tmp_path: Path, stops: list[int], resumable: bool, steps: bool
+    trainer: Callable[..., Any], tmp_path: Path, stops: list[int], resumable: bool, steps: bool
 ) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "two").mkdir()
@@ -65,7 +67,7 @@ def test_equal_to_the_bit_to_an_uninterrupted_run(
     assert whole[1] == parts[1]
 
 
-def test_without_it_a_resumed_run_is_another_one(trainer: Callable[..., L.Trainer], tmp_path: Path) -> None:
+def test_without_it_a_resumed_run_is_another_one(trainer: Callable[..., Any], tmp_path: Path) -> None:
     whole = state_after(trainer, [5], tmp_path, False, False, False)
     parts = state_after(trainer, [2, 5], tmp_path, False, False, False)
     assert not all(torch.equal(value, parts[0][name]) for name, value in whole[0].items())
