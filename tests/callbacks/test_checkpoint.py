@@ -195,7 +195,7 @@ class TestBadCheckpoints:
 
     def test_not_of_lightning(self, tmp_path: Path) -> None:
         torch.save({"weights": torch.ones(2)}, tmp_path / "other.ckpt")
-        with pytest.raises(acts.CheckpointError, match="no Lightning checkpoint"):
+        with pytest.raises(acts.CheckpointError, match="not a Lightning checkpoint"):
             acts.load_from_checkpoint(Net, tmp_path / "other.ckpt")
 
     def test_with_code_in_it(self, swapped_run: tuple[Net, Path]) -> None:
