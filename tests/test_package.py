@@ -53,7 +53,7 @@ def test_the_wheel_alone_works(tmp_path: Path) -> None:
     assert "ALL WELL" in run(python, "-c", USE, cwd=tmp_path / "elsewhere")
     command = tmp_path / "venv" / "bin" / "lightning-acts"
     assert "fashion_mnist" in run(command, "ls", cwd=tmp_path / "elsewhere")
-    assert "would train 10 epochs" in run(command, "train", "digits", "--dry-run", cwd=tmp_path / "elsewhere")
+    assert "would train 5 epochs" in run(command, "train", "digits", "--dry-run", cwd=tmp_path / "elsewhere")
 
 
 def run(*command: object, cwd: Path | None = None) -> str:

@@ -338,6 +338,6 @@ def test_no_socket_is_opened(tmp_path: Path) -> None:
         "from lightning_acts.cli.app import main\n"
         "main()"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=timeout)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "would train 10 epochs" in done.stdout
+    assert "would train 5 epochs" in done.stdout

@@ -172,7 +172,7 @@ class Mine(L.LightningModule):
 """
 
 RIGHT: list[tuple[str, str, tuple[str, ...], dict[str, object]]] = [
-    ("nothing", "", (), {"trainer": {"max_epochs": 10, "accelerator": "auto", "devices": 1}}),
+    ("nothing", "", (), {"trainer": {"max_epochs": 5, "accelerator": "auto", "devices": 1}}),
     ("octal is ten", "data: {batch_size: 010}", (), {"data.batch_size": 10}),
     ("exponent for an int", "data: {batch_size: 1e2}", (), {"data.batch_size": 100}),
     ("exponent without a point for a float", "model: {lr: 1e-3}", (), {"model.lr": 0.001}),
@@ -181,7 +181,7 @@ RIGHT: list[tuple[str, str, tuple[str, ...], dict[str, object]]] = [
     ("JSON", '{"data": {"batch_size": 32}, "seed": 5}', (), {"data.batch_size": 32, "seed": 5}),
     ("anchors", "data: {batch_size: &size 17}\ntrainer: {max_epochs: *size}", (), {"trainer.max_epochs": 17, "data.batch_size": 17}),
     ("merge keys", "trainer:\n  <<: {max_epochs: 3, devices: 2}\n  devices: 1", (), {"trainer.max_epochs": 3, "trainer.devices": 1}),
-    ("interpolation", "trainer: {max_epochs: '${data.batch_size}'}", (), {"trainer.max_epochs": 64}),
+    ("interpolation", "trainer: {max_epochs: '${data.batch_size}'}", (), {"trainer.max_epochs": 16}),
     ("interpolation in text", "model: {backbone: 'torchvision:resnet${seed}'}\nseed: 18", (), {"model.backbone": "torchvision:resnet18"}),
     ("a swap without a list", "swap: {map: {relu: {name: celu, alpha: 0.5}}}", (), {"swap": 1}),
     ("no swap", "swap: null", (), {"swap": 0}),
