@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import math
 import warnings
 from collections.abc import Callable
@@ -21,24 +22,38 @@ _HALF_TYPES = (torch.float16, torch.bfloat16)
 
 
 def in_opmath(function: Callable[..., Tensor], name: str) -> Callable[..., Tensor]:
-    """``function`` computed as torch computes its own activations: half types in float32, integers as floats.
+    """Wrap ``function`` to compute as torch's own activations do: half types in float32, integers as floats.
 
     Raises (when called):
-        TypeError: The input is complex.
+        TypeError: The input is complex, or not a tensor.
     """
+    first = _first_name(function)
 
     @functools.wraps(function)
-    def computed(input: Tensor, **parameters: Any) -> Tensor:
+    def computed(*given: Any, **parameters: Any) -> Tensor:
+        if not given and first not in parameters:
+            return function(**parameters)  # raises, in Python's own words
+        input, *more = given or (parameters.pop(first),)
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name} takes a tensor, not {type(input).__name__}")
         if not input.is_floating_point():
             if input.is_complex():
                 raise TypeError(f"{name} takes real numbers, not {input.dtype}")
-            return function(input.to(torch.get_default_dtype()), **parameters)
+            return function(input.to(torch.get_default_dtype()), *more, **parameters)
         if input.dtype not in _HALF_TYPES:
-            return function(input, **parameters)
+            return function(input, *more, **parameters)
         widened = {key: _widened(value) for key, value in parameters.items()}
-        return function(input.float(), **widened).to(input.dtype)
+        return function(input.float(), *map(_widened, more), **widened).to(input.dtype)
 
     return computed
+
+
+def _first_name(function: Callable[..., Any]) -> str:
+    """Return the name of the first argument; nothing for a builtin without a signature."""
+    try:
+        return next(iter(inspect.signature(function).parameters), "")
+    except ValueError:
+        return ""
 
 
 def _widened(value: Any) -> Any:

@@ -57,6 +57,7 @@ def create(activation: ActivationLike, /, **parameters: Any) -> nn.Module:
         >>> acts.create("general_hardsigmoid", bias=3, divisor=6)
         general_hardsigmoid(bias=3, divisor=6)
     """
+    refuse_nameless(activation)
     if isinstance(activation, nn.Module):
         if parameters:
             raise SpecError(f"{activation!r} is a module already: it takes no parameters ({', '.join(parameters)})")
@@ -65,6 +66,25 @@ def create(activation: ActivationLike, /, **parameters: Any) -> nn.Module:
         return activation(**parameters)
     definition, given = _resolve(activation, parameters)
     return build(definition, given)
+
+
+def refuse_nameless(activation: Any) -> None:
+    """Check that something can name an activation: None, a number or a module that computes nothing can't.
+
+    Raises:
+        TypeError: It can't.
+    """
+    if isinstance(activation, type):
+        names_one = issubclass(activation, nn.Module) and activation.forward is not nn.Module.forward
+    elif isinstance(activation, nn.Module):
+        names_one = getattr(activation.forward, "__func__", None) is not nn.Module.forward
+    else:
+        names_one = callable(activation) or isinstance(activation, (str, Mapping, ActivationSpec))
+    if not names_one:
+        raise TypeError(
+            f"{activation!r} names no activation: give a name, a spec string, a mapping with 'name', a module class, "
+            "a module, or a function of a tensor"
+        )
 
 
 def resolve(activation: ActivationLike, /, **parameters: Any) -> ActivationSpec:
@@ -93,12 +113,14 @@ def resolve(activation: ActivationLike, /, **parameters: Any) -> ActivationSpec:
     return ActivationSpec(definition.name, given)
 
 
-def resolve_pattern(activation: str | Mapping[str, Any] | ActivationSpec, /) -> ActivationSpec:
+def resolve_pattern(activation: ActivationLike, /) -> ActivationSpec:
     """As :func:`resolve`, for a spec that says what to look for: parameters that are not given may be anything.
 
     Raises:
         SpecError: The name or a parameter is unknown, or a value is of the wrong type.
     """
+    if isinstance(activation, nn.Module):
+        return resolve(activation)
     definition, given = _resolve(activation, {}, check=False)
     return ActivationSpec(definition.name, definition.check_types(given))
 
@@ -362,14 +384,12 @@ def _by_name(name: str) -> Definition:
 
 
 def _by_callable(activation: Any) -> Definition:
+    refuse_nameless(activation)
     definition = _by_target(activation)
     if definition is not None:
         return definition
-    if isinstance(activation, type) or not callable(activation):
-        raise TypeError(
-            f"{activation!r} names no activation: give a name, a spec string, a mapping with 'name', a module class, "
-            "a module, or a function of a tensor"
-        )
+    if isinstance(activation, type):
+        raise TypeError(f"{activation!r} is not registered: acts.register makes it an activation with a name")
     return by_function(activation) or _unregistered(activation)
 
 
@@ -390,8 +410,9 @@ def _by_target(target: Any) -> Definition | None:
 def _targets(version: int) -> dict[int, Definition]:
     found: dict[int, Definition] = {}
     for definition in definitions():
-        for target in (definition.target, definition.per_channel):
-            found.setdefault(id(target), definition)
+        found.setdefault(id(definition.target), definition)
+        if definition.per_channel is not None:
+            found.setdefault(id(definition.per_channel), definition)
     return found
 
 

@@ -144,6 +144,14 @@ BAD = [
 ]
 
 
+def _init(activation: Any) -> nn.Module:
+    return acts.init_(nn.Linear(2, 2), activation)
+
+
+def _compare(activation: Any) -> acts.Comparison:
+    return acts.compare("relu", against=activation)
+
+
 @pytest.mark.parametrize(("spec", "message"), BAD)
 def test_bad_names_and_parameters_are_refused_with_the_reason(spec: str, message: str) -> None:
     with pytest.raises(acts.SpecError, match=message):
@@ -152,9 +160,24 @@ def test_bad_names_and_parameters_are_refused_with_the_reason(spec: str, message
         acts.resolve(spec)
 
 
+@pytest.mark.parametrize("asked", [acts.create, acts.resolve, acts.info, acts.gain, acts.nearest, _init, _compare])
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        *(None, "", " ", 0, 1.5, True, (), [], {}, {"name": None}, set(), b"relu", ..., object(), torch.ones(2), nn),
+        *(int, type(None), Exception, nn.Module, nn.ModuleList, nn.Module(), nn.ModuleDict(), print, "None", "null"),
+    ],
+)
+def test_what_names_nothing_is_refused(asked: Any, nothing: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as refused:
+        asked(nothing)
+    words = "names no activation|not a registered|not a spec|no activation|not registered|under 'name'|its input"
+    assert re.search(words, str(refused.value))
+
+
 def test_bad_kinds_of_argument() -> None:
-    with pytest.raises(TypeError, match="names no activation"):
-        acts.create(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="<class 'torch.nn.modules.dropout.Dropout'> is not registered"):
+        acts.resolve(nn.Dropout)
     with pytest.raises(acts.SpecError, match="under 'name'"):
         acts.create({"alpha": 1})
     with pytest.raises(acts.SpecError, match="alpha: given both in"):

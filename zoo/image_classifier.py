@@ -24,6 +24,7 @@ from torchmetrics.classification import (
     MulticlassF1Score,
 )
 
+import lightning_acts as acts
 from lightning_acts.models import ModelError, build, options_of
 
 # What these libraries' models take; a callable of one's own says so in its signature.
@@ -49,8 +50,8 @@ class ImageClassifier(L.LightningModule):
         small_images: Fit the stem of a torchvision ResNet to images of some 8 to 64 pixels: a 3x3 convolution of
             stride 1 in place of the 7x7 one of stride 2, and no pooling after it.
         lr: Peak of the learning rate.
-        weight_decay: Of AdamW, for weights of two dimensions and more.
-        optimizer: Makes another optimizer from groups of parameters; ``lr`` and ``weight_decay`` are then its own.
+        weight_decay: Of AdamW, for the weights that :func:`lightning_acts.parameter_groups` lets decay.
+        optimizer: Makes another optimizer from these two groups of parameters; ``lr`` and ``weight_decay`` are then its own.
         scheduler: Makes another scheduler from the optimizer, stepped once an epoch.
 
     Shape:
@@ -182,10 +183,7 @@ class ImageClassifier(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the first tenth of the steps and falls along a cosine; constant without an end."""
-        decayed = [p for p in self.parameters() if p.requires_grad and p.ndim >= 2]
-        # Biases, norms and the parameters of activations are not drawn towards zero.
-        others = [p for p in self.parameters() if p.requires_grad and p.ndim < 2]
-        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": others, "weight_decay": 0.0}]
+        groups = acts.parameter_groups(self)
         if self._make_optimizer is not None:
             optimizer = self._make_optimizer(groups)
         else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable, register
-from lightning_acts.elementary import decay, expm1, hypot, negative, positive, sigmoid, softplus, tanh
+from lightning_acts.elementary import decay, expm1, negative, over_hypot, positive, sigmoid, softplus, softsign, tanh
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848
@@ -254,7 +252,7 @@ def preu(
     a: float = learnable(1.0, per="channel"),
     b: float = learnable(1.0, per="channel", constraint="positive"),
 ) -> Tensor:
-    return a * torch.where(x >= 0, x, x * torch.exp(b * negative(x)))
+    return a * torch.where(x >= 0, x, x * decay(b * x))
 
 
 @register(
@@ -374,7 +372,7 @@ def erf_relu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     claim="cheaper than elu",
 )
 def isrlu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    return torch.where(x >= 0, x, x / hypot(math.sqrt(alpha) * x, 1.0))
+    return torch.where(x >= 0, x, over_hypot(x, alpha**-0.5) * alpha**-0.5)
 
 
 @register(
@@ -384,7 +382,7 @@ def isrlu(x: Tensor, alpha: float = 1.0) -> Tensor:
     related=["sign_relu"],
 )
 def polylu(x: Tensor) -> Tensor:
-    return torch.where(x >= 0, x, x / (1 - negative(x)))
+    return torch.where(x >= 0, x, softsign(x))
 
 
 @register(
@@ -396,7 +394,7 @@ def polylu(x: Tensor) -> Tensor:
 def pfplus(
     x: Tensor, a: float = learnable(1.0, constraint="positive"), b: float = learnable(1.0, constraint="positive")
 ) -> Tensor:
-    return a * torch.where(x >= 0, x, x / (1 - b * negative(x)))
+    return a * torch.where(x >= 0, x, softsign(b * x) / b)
 
 
 @register(

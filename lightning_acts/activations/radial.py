@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable, register
-from lightning_acts.elementary import cos, modulus, sech, sigmoid, total
+from lightning_acts.elementary import cos, modulus, sech, total
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 _RICKER: float = 2 / (math.sqrt(3) * math.pi**0.25)
@@ -18,6 +18,11 @@ def _bump(y: Tensor) -> Tensor:
     """exp(-y^2), without overflow of the square."""
     safe = y.clamp(-40, 40)
     return torch.exp(-safe * safe)
+
+
+def _parabola(y: Tensor) -> Tensor:
+    """1 - y^2: near 1 as a product, for the value's sake, else as a difference, for the derivative's."""
+    return torch.where(y.abs() < 0.5, 1 - y * y, (1 - y) * (1 + y))
 
 
 @register(
@@ -61,7 +66,7 @@ def hyperbolic_secant(x: Tensor) -> Tensor:
 
 @register(aliases=["sigmoid_derivative"], formula="sigmoid(x) * (1 - sigmoid(x))", source=_SURVEY + "3.3.9")
 def dsigmoid(x: Tensor) -> Tensor:
-    return sigmoid(x) * sigmoid(-x)
+    return (0.5 * sech(0.5 * x)) ** 2
 
 
 @register(
@@ -71,7 +76,7 @@ def dsigmoid(x: Tensor) -> Tensor:
 )
 def mexican_hat(x: Tensor) -> Tensor:
     y = x.clamp(-40, 40)
-    return _RICKER * ((1 - y) * (1 + y)) * _bump(math.sqrt(0.5) * x)
+    return _RICKER * _parabola(y) * _bump(math.sqrt(0.5) * x)
 
 
 @register(
@@ -115,7 +120,7 @@ def polyexp(x: Tensor, a: float = 1.0, b: float = 1.0, c: float = 1.0, d: float 
 def wave(x: Tensor, a: float = 1.0) -> Tensor:
     edge = 40 / math.sqrt(a)
     y = x.clamp(-edge, edge)
-    return (1 - y) * (1 + y) * _bump(math.sqrt(a) * x)
+    return _parabola(y) * _bump(math.sqrt(a) * x)
 
 
 @register(

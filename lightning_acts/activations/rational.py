@@ -20,8 +20,9 @@ _FIT = "starts as our fit to leaky_relu, within 0.034 on [-3, 3]"
 
 def _polynomial(coefficients: Sequence[float | Tensor], x: Tensor) -> Tensor:
     """Horner's rule: coefficients from the constant upwards."""
-    value = torch.zeros_like(x)
-    for coefficient in reversed(list(coefficients)):
+    *others, last = coefficients
+    value = torch.zeros_like(x) + last  # not times x, for 0 times an overflowing derivative is NaN
+    for coefficient in reversed(others):
         value = value * x + coefficient
     return value
 

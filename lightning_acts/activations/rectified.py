@@ -11,7 +11,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
 from lightning_acts.definition import learnable, register
-from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, softplus, total
+from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, softplus, softsign, total
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 
@@ -548,7 +548,7 @@ def vlu(x: Tensor, a: float = 0.1, b: float = 1.0) -> Tensor:
     related=["polylu", "pfplus"],
 )
 def sign_relu(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.where(x >= 0, x, a * (x / (1 - negative(x))))
+    return torch.where(x >= 0, x, a * softsign(x))
 
 
 @register(
@@ -580,8 +580,11 @@ def prenu(x: Tensor, a: float = 0.25) -> Tensor:
 )
 def ls_relu(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
     lift = abs(math.log(a * b + 1) - b)
-    left = x / (1 - negative(x))
-    return torch.where(x <= 0, left, torch.where(x <= b, x, torch.log1p(a * positive(x)) + lift))
+    far = x > 1e30  # where a * x may overflow, and 1 counts for nothing beside it
+    above = torch.where(
+        far, torch.log(torch.where(far, x, 1.0)) + math.log(a or 1), torch.log1p(a * torch.where(far, 0.0, positive(x)))
+    )
+    return torch.where(x <= 0, softsign(x), torch.where(x <= b, x, above + lift))
 
 
 @register(
@@ -642,7 +645,10 @@ def sign_relu_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     h, decay = hypot(x, math.sqrt(eps)), hypot(1 - x, math.sqrt(eps))
     small = eps / (2 * (h + modulus(x)))  # (h - |x|) / 2 without cancellation
     large = 0.5 * h + 0.5 * modulus(x)
-    far = torch.where(x >= 0, large - small / decay, small - large / decay)
+    # large / decay as 1 less a small part, whose derivative keeps its digits.
+    rest = eps / (decay + 1 + modulus(x))
+    below = small - 1 + (1 + rest - small) / decay
+    far = torch.where(x >= 0, large - small / decay, torch.where(x < -1, below, small - large / decay))
     y = torch.where(x.abs() < 0.5, x, 0.0)
     near = y + torch.where(x >= 0, small, large) * ((y * (y - 2) + eps) / (decay + 1)) / decay
     return torch.where(x.abs() < 0.5, near, far)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightning_acts.definition import learnable, register
 from lightning_acts.elementary import (
+    cos,
     decay,
     double_exp,
     expm1,
@@ -177,9 +178,21 @@ def sgelu(x: Tensor, a: float = 1.0) -> Tensor:
 def calu(x: Tensor) -> Tensor:
     u = modulus(x)
     # atan(x) + pi / 2 = atan(1 / |x|) for negative x, without cancellation.
-    tail = torch.atan(1 / torch.where(u > 1, u, 1.0)) / math.pi
+    tail = _atan_ratio(1 / torch.where(u > 1, u, 1.0)) / math.pi
     inside = torch.atan(torch.where(u > 1, 0.0, x)) / math.pi + 0.5
-    return x * torch.where(x > 1, 1 - tail, torch.where(x < -1, tail, inside))
+    return torch.where(x > 1, x - tail, torch.where(x < -1, -tail, x * inside))
+
+
+def _atan_ratio(w: Tensor) -> Tensor:
+    """atan(w) / w for w between 0 and 1, with an accurate derivative where it is nearly 1."""
+    factor = torch.ones_like(w)
+    for _ in range(2):  # atan(w) = 2 * atan(w / (1 + sqrt(1 + w^2)))
+        halved = 1 + torch.sqrt(1 + w * w)
+        w, factor = w / halved, factor * (2 / halved)
+    square, series = w * w, torch.zeros_like(w)
+    for n in range(11, -1, -1):
+        series = 1 / (2 * n + 1) - square * series
+    return factor * series
 
 
 @register(
@@ -448,7 +461,7 @@ def sinlu(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0)) -> Te
     notes=["f(0) = a / 2"],
 )
 def coslu(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0)) -> Tensor:
-    return (x + a * torch.cos(b * x)) * sigmoid(x)
+    return (x + a * cos(b * x)) * sigmoid(x)
 
 
 @register(
@@ -705,7 +718,7 @@ def swish_t(x: Tensor, beta: float = learnable(1.0), alpha: float = 0.1) -> Tens
 )
 def rmaf(x: Tensor, a: float = learnable(1.0), b: float = 1.0, c: float = 1.0) -> Tensor:
     # 1 + exp(-x) / 4 = 1 + exp(-x - log(4))
-    return x * (a * b * torch.exp(-c * softplus(-x - math.log(4))))
+    return x * (a * b * decay(-c * softplus(-x - math.log(4))))
 
 
 @register(

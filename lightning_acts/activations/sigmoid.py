@@ -17,10 +17,12 @@ from lightning_acts.elementary import (
     modulus,
     negative,
     normal_cdf,
+    over_hypot,
     positive,
     sigmoid,
     sinc,
     softplus,
+    softsign,
     tanh,
 )
 
@@ -61,6 +63,7 @@ register(
     source="Bergstra et al. 2009; Glorot & Bengio 2010",
     functions=[F.softsign],
     notes=["saturates polynomially, slower than tanh"],
+    limits={"derivative": "torch computes it as a difference, which loses its digits far out"},
 )
 
 
@@ -122,7 +125,7 @@ def elliott(x: Tensor) -> Tensor:
     notes=["its range is (-0.5, 1.5), not (0, 1)"],
 )
 def modified_elliott(x: Tensor) -> Tensor:
-    return x / hypot(x, 1.0) + 0.5
+    return over_hypot(x, 1.0) + 0.5
 
 
 @register(
@@ -132,12 +135,12 @@ def modified_elliott(x: Tensor) -> Tensor:
     requires={"alpha must be positive": lambda alpha: alpha > 0},
 )
 def isru(x: Tensor, alpha: float = 1.0) -> Tensor:
-    return x / hypot(math.sqrt(alpha) * x, 1.0)
+    return over_hypot(x, alpha**-0.5) * alpha**-0.5
 
 
 @register(formula="a * x / (1 + sqrt(1 + (a * x)**2))", source="Duch & Jankowski 1999; " + _SURVEY + "3.2.25")
 def rootsig(x: Tensor, a: float = 1.0) -> Tensor:
-    return a * x / (1 + hypot(a * x, 1.0))
+    return over_hypot(a * x, 1.0, k=1.0)
 
 
 @register(
@@ -147,7 +150,7 @@ def rootsig(x: Tensor, a: float = 1.0) -> Tensor:
     related=["softsign"],
 )
 def scaled_arg_softsign(x: Tensor, a: float = 1.0) -> Tensor:
-    return F.softsign(a * x)
+    return softsign(a * x)
 
 
 @register(aliases=["gd"], formula="2 * atan(tanh(x / 2))", source="Gudermann 1833")
@@ -262,7 +265,10 @@ def soft_root_sign(
 ) -> Tensor:
     left = torch.exp(negative(x) / beta)
     right = torch.exp(-positive(x) / beta)
-    return torch.where(x < 0, x * left / (1 + negative(x) * left / alpha), x / (positive(x) / alpha + right))
+    below = positive(x) / alpha + right
+    # Far out alpha less a small part, whose derivative keeps its digits.
+    above = torch.where(positive(x) > alpha * right, alpha * (1 - right / below), x / below)
+    return torch.where(x < 0, x * left / (1 + negative(x) * left / alpha), above)
 
 
 @register(
@@ -412,7 +418,7 @@ def log_sqnl(x: Tensor) -> Tensor:
     notes=["its minimum -1/8 lies at x = -1"],
 )
 def mishra(x: Tensor) -> Tensor:
-    q = F.softsign(x)
+    q = softsign(x)
     return 0.5 * q * torch.where(x >= 0, 1 + q, 1 / (1 + negative(x).abs()))
 
 
@@ -452,7 +458,7 @@ def step_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     requires={"eps must be positive": lambda eps: eps > 0},
 )
 def bipolar_plus(x: Tensor, eps: float = 0.01) -> Tensor:
-    return x / hypot(x, math.sqrt(eps))
+    return over_hypot(x, math.sqrt(eps))
 
 
 @register(
@@ -461,7 +467,7 @@ def bipolar_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     requires={"eps must not be negative": lambda eps: eps >= 0},
 )
 def softsign_plus(x: Tensor, eps: float = 0.01) -> Tensor:
-    return x / (1 + hypot(x, math.sqrt(eps)))
+    return over_hypot(x, math.sqrt(eps), k=1.0) if eps else softsign(x)
 
 
 @register(

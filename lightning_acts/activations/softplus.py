@@ -201,8 +201,7 @@ def smu1(x: Tensor, a: float = 0.25, mu: Tensor = learnable(4.352665993287951e-0
 )
 def soft_shrink_plus(x: Tensor, a: float = 0.5, eps: float = 0.01) -> Tensor:
     beyond = _spread(modulus(x), abs(a), eps)
-    share = beyond / (beyond + abs(a))
-    return x * share if a >= 0 else x / share
+    return x * ((beyond + (abs(a) - a)) / (beyond + abs(a)))
 
 
 def _rest(y: Tensor, eps: float) -> Tensor:
@@ -212,7 +211,28 @@ def _rest(y: Tensor, eps: float) -> Tensor:
 
 def _spread(u: Tensor, a: float, eps: float) -> Tensor:
     """The mean of sqrt((u - a)^2 + eps) and sqrt((u + a)^2 + eps), less a; for u and a that are not negative."""
-    return positive(u - a) + 0.5 * (_rest(u - a, eps) + _rest(u + a, eps))
+    far = positive(u - a) + 0.5 * (_rest(u - a, eps) + _rest(u + a, eps))
+    if not 0 < a < 1e9:  # its fourth power has to be finite
+        return far
+    # Around 0 the derivatives of the two nearly cancel: there it is written as a function of u^2, without differences.
+    near = u < 0.5 * a
+    square = torch.where(near, u, 0.0) ** 2
+    least = 2 * eps * (square + a * a) + eps * eps
+    more = least / (torch.sqrt((square - a * a) ** 2 + least) + a * a - square)
+    lift = 0.5 * (eps + more)
+    return torch.where(near, lift / (torch.sqrt(a * a + lift) + a), far)
+
+
+def _rounded_clip(x: Tensor, t: float | Tensor, eps: float) -> Tensor:
+    """The quotient of x and the mean of sqrt((x - t)^2 + eps) and sqrt((x + t)^2 + eps); far out as 1 less a small part."""
+    root = math.sqrt(eps)
+    edge = t + 0.5 * root
+    near = x.abs() < edge
+    start = torch.where(near, x, 0.0)
+    u = modulus(torch.where(near, edge, x))
+    end = 1 - (_rest(u - t, eps) + _rest(u + t, eps)) / (hypot(u - t, root) + hypot(u + t, root))
+    mean = 0.5 * hypot(start - t, root) + 0.5 * hypot(start + t, root)
+    return torch.where(near, start / mean, torch.where(x >= 0, end, -end))
 
 
 @register(
@@ -252,9 +272,7 @@ def srelu_plus(
     x: Tensor, a: float = learnable(0.1), t: Tensor = learnable(1.0, constraint="positive"), eps: float = 0.01
 ) -> Tensor:
     t = torch.as_tensor(t, dtype=x.dtype, device=x.device)
-    root = math.sqrt(eps)
-    mean = 0.5 * hypot(x - t, root) + 0.5 * hypot(x + t, root)
-    return x * (a + (1 - a) * (t / mean))
+    return a * x + (1 - a) * (t * _rounded_clip(x, t, eps))
 
 
 @register(
@@ -291,9 +309,7 @@ def log1mexp(x: Tensor) -> Tensor:
     notes=["a smooth hardtanh"],
 )
 def hard_tanh_plus(x: Tensor, eps: float = 0.01) -> Tensor:
-    root = math.sqrt(eps)
-    mean = 0.5 * hypot(x + 1, root) + 0.5 * hypot(x - 1, root)
-    return x / mean
+    return _rounded_clip(x, 1.0, eps)
 
 
 @register(

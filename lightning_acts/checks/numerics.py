@@ -14,13 +14,17 @@ from torch import Tensor, nn
 from lightning_acts.checks.reference import DIGITS, Jet, evaluate
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.formula import FormulaError
+from lightning_acts.measuring import measure
 from lightning_acts.module import build
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 #: The error that is allowed, in units in the last place times the condition number.
 ULPS = 4.0
 
-_MAGNITUDES = (1e-4, 0.01, 0.1, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4.5, 6, 8, 12, 16.6, 20, 30, 50, 88, 300, 1e4)
+_NEAR = (1e-9, 1e-6, 1e-4, 0.01, 0.1, 0.25, 0.5, 0.7, 1, 1.5, 2, 3, 4.5, 6, 8, 12, 16.6, 20, 30, 50, 88, 300)
+_MAGNITUDES = (*_NEAR, 1e3, 1e4, 1e6, 1e12)
+# From here on exponentials are infinite in the formula, and its derivative may be lost.
+_FORMULA_ENDS = 1e7
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,47 @@ def grid(dtype: torch.dtype, breaks: tuple[float, ...] = ()) -> Tensor:
     points = torch.cat([torch.tensor([0.0, -0.0]), magnitudes, -magnitudes]).to(dtype)
     at = torch.tensor(breaks, dtype=torch.float64).to(dtype)
     around = [at, *(torch.nextafter(at, at.new_full((), end)) for end in (math.inf, -math.inf))]
-    return torch.cat([points, *around])
+    found = torch.cat([points, *around])
+    return found[found.isfinite()]
 
 
-def check_numerics(definition: Definition) -> list[Defect]:
+class _Subject:
+    """An activation under test, at its defaults or with other parameters."""
+
+    def __init__(self, definition: Definition, parameters: Mapping[str, Any] | None) -> None:
+        if definition.formula is None:
+            raise FormulaError(f"{definition.name} has no formula to compare it with")
+        self.definition, self.formula = definition, definition.formula
+        self.given = definition.check(parameters or {})
+        self.measured = measure(definition, self.given) if self.given else definition.measured
+        kinks = () if self.measured is None else tuple(at for at, _ in self.measured.kinks)
+        self.breaks = kinks if self.measured is None else (*self.measured.jumps, *kinks)
+
+    def module(self, dtype: torch.dtype) -> nn.Module:
+        """The module in evaluation mode."""
+        return build(self.definition, dict(self.given)).to(dtype).eval()
+
+    def sized(self) -> nn.Module:
+        """The module in float64, with parameters for one channel."""
+        module = self.module(torch.float64)
+        module(torch.ones(1, 1, 1, dtype=torch.float64))
+        return module
+
+
+def check_numerics(definition: Definition, parameters: Mapping[str, Any] | None = None) -> list[Defect]:
     """Check an elementwise activation against its formula, ends and kinks included, and its derivatives by differences.
+
+    Args:
+        definition: The activation.
+        parameters: Values for its parameters beside the defaults.
 
     Raises:
         FormulaError: The formula can't be evaluated.
     """
+    subject = _Subject(definition, parameters)
     defects = []
     for dtype in DTYPES:
-        errors = measure_errors(definition, dtype)
+        errors = _errors(subject, dtype)
         for what, error, at in (
             ("value", errors.value, errors.value_at),
             ("derivative", errors.derivative, errors.derivative_at),
@@ -71,19 +104,20 @@ def check_numerics(definition: Definition) -> list[Defect]:
             if error > ULPS:
                 seen = "is not finite" if error == math.inf else f"is off by {error:.3g} ulp times its condition number"
                 defects.append(Defect(what, f"the {what} at {at!r} in {str(dtype)[6:]} {seen}"))
-    return [*defects, *_check_ends(definition), *_check_kinks(definition), *_check_derivatives(definition)]
+    return [*defects, *_check_ends(subject), *_check_kinks(subject), *_check_derivatives(subject)]
 
 
-def measure_errors(definition: Definition, dtype: torch.dtype) -> Errors:
-    """The errors of an activation at its defaults, in one type.
+def measure_errors(definition: Definition, dtype: torch.dtype, parameters: Mapping[str, Any] | None = None) -> Errors:
+    """Measure the errors of an activation in one type.
 
     The error of a value f is measured in ulp times the condition number: what a change of the input or of a parameter
-    by one ulp does is not held against it. That of a derivative is measured likewise, in ulp of the larger of f' and of
-    the mean slope f / x.
+    by one ulp does is not held against it. That of a derivative is measured likewise.
     """
-    formula, module = _formula_of(definition), build(definition, {}).eval()
-    module.to(dtype)
-    breaks = _breaks(definition)
+    return _errors(_Subject(definition, parameters), dtype)
+
+
+def _errors(subject: _Subject, dtype: torch.dtype) -> Errors:
+    definition, formula, breaks, module = subject.definition, subject.formula, subject.breaks, subject.module(dtype)
     x = grid(dtype, breaks)
     y, slope = value_and_slope(module, x)
     parameters = _parameters_of(definition, module)
@@ -96,7 +130,9 @@ def measure_errors(definition: Definition, dtype: torch.dtype) -> Errors:
         true, first, second = (_plain(entry) for entry in (jet.value, jet.first, jet.second))
         moved, moved_slope = sensitivity(formula, at, parameters, jet)
         size = max(abs(true), abs(at * first), moved)
-        steepness = max(abs(first), abs(true) / max(abs(at), 1.0), abs(at * second), moved_slope)
+        steepness = max(abs(first), abs(at * second), moved_slope)
+        if abs(at) > _FORMULA_ENDS:
+            steepness = max(steepness, abs(true / at))
         for what, seen, exact, scale in (("value", got, true, size), ("derivative", got_slope, first, steepness)):
             if what == "derivative" and _at_break(at, breaks, limits):
                 exact, scale = 0.0, math.inf  # any finite one is as good as another: it is stated as a fact
@@ -138,6 +174,8 @@ def value_and_slope(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _error(seen: float, exact: float, scale: float, limits: Any) -> float:
+    if math.isnan(seen) and not math.isnan(exact):
+        return math.inf
     if not math.isfinite(exact) or abs(exact) >= limits.max * (1 - 4 * limits.eps):
         return 0.0  # not representable: any value is as good
     if not math.isfinite(seen):
@@ -156,17 +194,6 @@ def _plain(value: Any) -> float:
         return float(value)
     except OverflowError:
         return math.copysign(math.inf, value)
-
-
-def _formula_of(definition: Definition) -> str:
-    if definition.formula is None:
-        raise FormulaError(f"{definition.name} has no formula to compare it with")
-    return definition.formula
-
-
-def _breaks(definition: Definition) -> tuple[float, ...]:
-    measured = definition.measured
-    return () if measured is None else (*measured.jumps, *(at for at, _ in measured.kinks))
 
 
 def _ambiguous(at: float, breaks: tuple[float, ...], eps: float) -> bool:
@@ -198,13 +225,13 @@ def _is_per_channel(definition: Definition, name: str) -> bool:
     return entry is None or (entry.learnable is not None and entry.learnable.per == "channel")
 
 
-def _check_ends(definition: Definition) -> Iterator[Defect]:
+def _check_ends(subject: _Subject) -> Iterator[Defect]:
     """NaN stays NaN; an infinity gives the limit of the formula, or NaN where ``info`` says so."""
-    formula, measured = _formula_of(definition), definition.measured
-    parameters = _parameters_of(definition, _sized(definition))
+    formula, measured = subject.formula, subject.measured
+    parameters = _parameters_of(subject.definition, subject.sized())
     limits = [_limit(formula, end, parameters) for end in (-math.inf, math.inf)]
     for dtype in DTYPES:
-        module = build(definition, {}).to(dtype).eval()
+        module = subject.module(dtype)
         ends = torch.tensor([-math.inf, math.inf, math.nan], dtype=dtype).view(-1, 1, 1)
         with torch.no_grad():
             *infinite, nan = module(ends).flatten().tolist()
@@ -235,13 +262,13 @@ def _limit(formula: str, end: float, parameters: Mapping[str, Any]) -> float | N
     return math.copysign(math.inf, far) if abs(far) > abs(near) + 1 else None
 
 
-def _check_kinks(definition: Definition) -> Iterator[Defect]:
+def _check_kinks(subject: _Subject) -> Iterator[Defect]:
     """The derivative that ``info`` states for a kink lies between those on its sides, by the formula."""
-    if definition.measured is None:
+    if subject.measured is None:
         return
-    formula = _formula_of(definition)
-    parameters = _parameters_of(definition, _sized(definition))
-    for at, slope in definition.measured.kinks:
+    formula = subject.formula
+    parameters = _parameters_of(subject.definition, subject.sized())
+    for at, slope in subject.measured.kinks:
         step = 1e-9 * max(1.0, abs(at))
         sides = [_plain(evaluate(formula, at + distance, parameters).first) for distance in (-step, step)]
         there = evaluate(formula, at, parameters)
@@ -255,18 +282,11 @@ def _check_kinks(definition: Definition) -> Iterator[Defect]:
             yield Defect("kink", f"its derivative at {at!r} is {slope!r}, beside it {sides[0]:.6g} and {sides[1]:.6g}")
 
 
-def _sized(definition: Definition) -> nn.Module:
-    """The module in float64, with parameters for one channel."""
-    module = build(definition, {}).double().eval()
-    module(torch.ones(1, 1, 1, dtype=torch.float64))
-    return module
-
-
-def _check_derivatives(definition: Definition) -> Iterator[Defect]:
+def _check_derivatives(subject: _Subject) -> Iterator[Defect]:
     """First and second derivatives against finite differences, away from kinks."""
-    module = _sized(definition).requires_grad_(False)
+    module = subject.sized().requires_grad_(False)
     points = torch.linspace(-3.937, 4.113, 24, dtype=torch.float64)
-    for place in _breaks(definition):
+    for place in subject.breaks:
         points = points[(points - place).abs() > 0.01]
     x = points.view(-1, 1, 1).requires_grad_()
     if not module(x).requires_grad:

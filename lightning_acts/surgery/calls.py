@@ -13,7 +13,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import resolve_name
 
 from lightning_acts import registry
 from lightning_acts.definition import Definition
@@ -89,7 +88,7 @@ def is_method(name: str) -> bool:
 
 def name_of(function: Any) -> str:
     """The import path of a function of torch, or of a class."""
-    return str(resolve_name(function) or type_name(function))
+    return type_name(function)
 
 
 def named(name: str) -> Any:

@@ -23,10 +23,14 @@ from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.source import SourceError
 
 
-def prepare(model: nn.Module, located: Located, replacement: ActivationLike) -> Exchange:
-    """Make the replacement of one site, with all that it takes over; the model is not changed."""
-    # A ready module is copied, so that two sites don't share what one of them learns.
-    new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) else registry.create(replacement)
+def prepare(model: nn.Module, located: Located, replacement: ActivationLike, copied: bool = True) -> Exchange:
+    """Make the replacement of one site, with all that it takes over; the model is not changed.
+
+    A ready module is copied, so that two sites don't share what one of them learns; with ``copied=False`` it is taken
+    as it is, with what it shares, and its parameters are not frozen with those around it.
+    """
+    as_it_is = isinstance(replacement, nn.Module) and not copied
+    new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) and copied else registry.create(replacement)
     _refuse_shape_change(new)
     holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))] if located.path_in_tree else []
     around = [located.module if isinstance(located, ModuleSite) else located.owner, *holders]
@@ -35,7 +39,11 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike) -> 
         new.to(*where)
     new.train(around[0].training)
     enclosing = next((module for module in around if next(module.parameters(), None) is not None), None)
-    if enclosing is not None and not any(parameter.requires_grad for parameter in enclosing.parameters()):
+    if (
+        enclosing is not None
+        and not as_it_is
+        and not any(parameter.requires_grad for parameter in enclosing.parameters())
+    ):
         for parameter in new.parameters():
             parameter.requires_grad = False  # requires_grad_ refuses those that have no size yet
     path, requested = located.site.path, describe(replacement)

@@ -252,9 +252,13 @@ def refuse_as_replacement(replacement: Any) -> None:
         SpecError: It names no activation.
         SwapError: It changes shapes, is a layer, or is nothing that makes an activation.
     """
-    if not (replacement is None or callable(replacement) or isinstance(replacement, (str, Mapping, ActivationSpec))):
-        raise SwapError(f"{replacement!r} is no replacement: give a spec such as 'mish', a class, a module or None")
-    spec = None if replacement is None else spec_or_none(replacement)
+    if replacement is None:
+        return
+    try:
+        registry.refuse_nameless(replacement)
+    except TypeError as error:
+        raise SwapError(f"{error}; None leaves a site as it is") from None
+    spec = spec_or_none(replacement)
     if spec is None:
         return
     definition = registry.definition_of(spec)
@@ -320,6 +324,8 @@ class _Pattern:
             left = definition.name
         try:
             spec = registry.resolve_pattern(left)
+        except TypeError as error:
+            raise SwapError(str(error)) from None
         except SpecError as error:
             if not isinstance(left, str) or model is None:
                 raise

@@ -109,7 +109,9 @@ def swap(
                 raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in failures.items()))
         else:
             notes = [*notes, *_in_place_before([located for located, _ in chosen])]
-        exchanges = [prepare(model, located, replacement) for located, replacement in chosen]
+        # A module that stands in the mapping is meant for several sites; one that a function made, for this one.
+        several = [] if isinstance(mapping, Plan) else list(mapping.values())
+        exchanges = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
         if shared == "all":
             _share_replacements(exchanges, [replacement for _, replacement in chosen])
         with installed(model, exchanges) as fast_paths:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from torch.overrides import resolve_name
 
 Kind = Literal["module", "function", "method", "attribute"]
 Role = Literal["hidden", "gate", "attention", "output"]
@@ -85,7 +87,11 @@ class Site:
 
 
 def type_name(cls: Any) -> str:
-    """``package.module.Name`` of a class or function."""
+    """``package.module.Name`` of a class or function; a function of torch under its public name."""
+    public = None if isinstance(cls, type) or not isinstance(cls, Hashable) else resolve_name(cls)
+    if public is not None:
+        return str(public)
     module = getattr(cls, "__module__", None)
     name = getattr(cls, "__qualname__", None) or getattr(cls, "__name__", repr(cls))
-    return f"{module}.{name}" if module else str(name)
+    name = str(name).removeprefix("_VariableFunctionsClass.")
+    return f"{module}.{name}" if module else name

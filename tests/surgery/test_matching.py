@@ -147,10 +147,47 @@ class TestFunctionsOfASite:
 
         assert [is_function_of_site(f) for f in (by_class, by_text, of_a_tensor)] == [True, True, False]
 
+    def test_a_module_that_it_made_stands_there_as_it_is(self) -> None:
+        slope = nn.Parameter(torch.tensor(0.2))
+
+        class Shared(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.slope = slope
+
+            def forward(self, x: Tensor) -> Tensor:
+                return torch.where(x > 0, x, self.slope * x)
+
+        model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.Tanh(), nn.ReLU()).requires_grad_(False)
+        made: list[nn.Module] = []
+
+        def make(site: acts.Site) -> nn.Module:
+            made.append(Shared())
+            return made[-1]
+
+        report = acts.swap(model.eval(), {"relu": make, "tanh": nn.PReLU(4)}, role=["hidden", "output"])
+        assert [model[1], model[4]] == made and model[1].slope is slope is model[4].slope
+        assert slope.requires_grad and not made[0].training
+        assert not model[3].weight.requires_grad  # a copy, frozen as what stands around it
+        report.undo()
+        assert type(model[1]) is nn.ReLU is type(model[4])
+
+    def test_the_parameters_of_the_original_go_on_being_trained(self) -> None:
+        model = nn.Sequential(nn.Linear(2, 2), nn.PReLU(), nn.Linear(2, 2))
+        weight = model[1].weight
+
+        def keep(site: acts.Site) -> nn.Module:
+            new = nn.PReLU()
+            new.weight = model.get_parameter(f"{site.path}.weight")
+            return new
+
+        acts.swap(model, {"prelu": keep})
+        assert model[1].weight is weight
+
     @pytest.mark.parametrize(
         ("given", "error", "message"),
         [
-            (3, acts.SwapError, "the function of the site 0.body.1 gave 3: 3 is no replacement"),
+            (3, acts.SwapError, "the function of the site 0.body.1 gave 3: 3 names no activation"),
             ("mishh", acts.SpecError, "the function of the site 0.body.1 gave 'mishh'.*did you mean 'mish'"),
             ("glu", acts.SwapError, "site 0.body.1 gave 'glu'.*changes the shape"),
         ],
@@ -276,7 +313,13 @@ def test_what_matches_nothing_is_noted(mapping: dict[Any, Any], options: dict[st
         ({"relu": "mish"}, {"where": "0.*"}, acts.SwapError, "where='0.*' is no function of a site"),
         ({"relu": "mish"}, {"share": "none"}, acts.SwapError, "share='none': 'site' .* or 'all'"),
         ({"reluu": "mish"}, {}, acts.SpecError, "no activation 'reluu'; did you mean 'relu'.*Nor is it a path of the model"),
-        ({"relu": 3}, {}, acts.SwapError, "3 is no replacement: give a spec"),
+        ({"relu": 3}, {}, acts.SwapError, "3 names no activation: give a name.*None leaves a site as it is"),
+        ({"relu": int}, {}, acts.SwapError, "<class 'int'> names no activation"),
+        ({"relu": nn.ModuleList()}, {}, acts.SwapError, "names no activation"),
+        ({None: "mish"}, {}, acts.SwapError, "None names no activation"),
+        ({"": "mish"}, {}, acts.SpecError, "'' is not a spec"),
+        ({torch.sin: "mish"}, {}, acts.SwapError, r"matches torch\.sin .*example_input= shows"),
+        ({torch.cumsum: "mish"}, {}, acts.SwapError, r"matches torch\.cumsum "),
         ({"relu(x": "mish"}, {}, acts.SpecError, "relu\\(x"),
     ],
 )  # fmt: skip
@@ -286,6 +329,12 @@ def test_mistakes(mapping: dict[Any, Any], options: dict[str, Any], error: type[
     with pytest.raises(error, match=message):
         acts.swap(model, mapping, **options)
     assert all(a is b for a, b in zip(before, model.modules(), strict=True))
+
+
+def test_what_was_given_is_not_advised() -> None:
+    with pytest.raises(acts.SwapError) as refused:
+        acts.swap(nn.Sequential(nn.Linear(2, 2)), {"relu": "mish"}, example_input=torch.ones(1, 2))
+    assert "example_input" not in str(refused.value)
 
 
 def test_a_plain_path_needs_the_model() -> None:

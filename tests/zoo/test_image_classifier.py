@@ -14,6 +14,7 @@ from lightning_acts.zoo.image_classifier import _share_of_peak, _without_padding
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler, Subset, TensorDataset
 
+import lightning_acts as acts
 from lightning_acts.models import ModelError
 
 
@@ -180,6 +181,7 @@ def test_several_loaders_are_measured_together(tiny: str) -> None:
 def test_biases_and_activation_parameters_are_not_decayed(tiny: str) -> None:
     model = ImageClassifier("torchvision:resnet18")
     model.backbone.relu = nn.PReLU(64)
+    acts.swap(model, {"backbone.layer1.0.relu": "polynomial_af(num_parameters=64)"})
     model.trainer = quiet(max_epochs=1)
     model.trainer.strategy._lightning_module = model
     model.trainer.fit_loop._data_source.instance = DataLoader(TensorDataset(torch.zeros(4, 3, 8, 8), torch.zeros(4)))
@@ -187,7 +189,10 @@ def test_biases_and_activation_parameters_are_not_decayed(tiny: str) -> None:
     decayed, others = optimizer.param_groups
     assert decayed["weight_decay"] == 0.05
     assert others["weight_decay"] == 0
-    assert any(parameter is model.backbone.relu.weight for parameter in others["params"])
+    coefficients = model.backbone.layer1[0].relu.a
+    assert coefficients.dim() == 2
+    for own in (model.backbone.relu.weight, coefficients, model.backbone.bn1.weight, model.backbone.fc.bias):
+        assert any(parameter is own for parameter in others["params"])
     assert len(decayed["params"]) + len(others["params"]) == len(list(model.parameters()))
 
 
