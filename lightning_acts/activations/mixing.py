@@ -37,8 +37,8 @@ def oplu(x: Tensor, dim: int = 1) -> Tensor:
     claim="networks whose Lipschitz constant is 1",
 )
 def groupsort(x: Tensor, size: int = 2, dim: int = 1) -> Tensor:
-    at = dim % x.dim() + 1
-    return channel_groups(x, size, dim).sort(at).values.flatten(at - 1, at)
+    groups, at = channel_groups(x, size, dim), dim % max(x.dim(), 1) + 1
+    return groups.sort(at).values.flatten(at - 1, at)
 
 
 @register(
@@ -69,8 +69,9 @@ def k_wta(x: Tensor, share: float = 0.2) -> Tensor:
     if not flat.shape[1]:
         return x
     kept = max(1, round(share * flat.shape[1]))
-    least = flat.topk(kept, 1).values[:, -1:]
-    return torch.where(flat >= least, flat, 0.0).view(x.shape)
+    sizes = torch.where(flat.isnan(), torch.inf, flat)  # a NaN stays, and displaces no more than itself
+    least = sizes.topk(kept, 1).values[:, -1:]
+    return torch.where(sizes >= least, flat, 0.0).view(x.shape)
 
 
 class FunnelReLU(nn.Module):

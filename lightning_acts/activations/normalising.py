@@ -103,8 +103,22 @@ def beta_softmax(x: Tensor, dim: int = -1, beta: float = 1.0) -> Tensor:
     used_in=["gpt-oss"],
 )
 def sink_softmax(x: Tensor, s: float = learnable(0.0), dim: int = -1) -> Tensor:
+    if not x.shape[dim]:
+        return x.clone()
     sink = torch.zeros_like(x.narrow(dim, 0, 1)) + s
     return torch.softmax(torch.cat([x, sink], dim), dim).narrow(dim, 0, x.shape[dim])
+
+
+def _below_the_largest(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """Each value less the largest of its row, with -inf at most -4e3; and what is added to the row's result.
+
+    That is NaN for rows of which softmax makes NaN too: those with a NaN or +inf, and those that are -inf throughout;
+    else 0. The former are computed as rows of zeros. Rows must not be empty.
+    """
+    largest = x.detach().amax(dim, keepdim=True)
+    lost = ~largest.isfinite()
+    shifted = torch.where(lost, 0.0, x - torch.where(lost, 0.0, largest)).clamp(min=-4e3)
+    return shifted, torch.where(lost, torch.nan, torch.zeros_like(largest))
 
 
 def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -127,11 +141,13 @@ def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
     claim="attention that is sparse",
 )
 def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
-    shifted = x - x.amax(dim, keepdim=True)
+    if not x.shape[dim]:
+        return x.clone()
+    shifted, lost = _below_the_largest(x, dim)
     ordered, sums, ranks = _sorted_support(shifted, dim)
     size = (1 + ranks * ordered > sums).sum(dim, keepdim=True)
     tau = (sums.gather(dim, size - 1) - 1) / size
-    return torch.relu(shifted - tau)
+    return torch.relu(shifted - tau) + lost
 
 
 @register(
@@ -142,14 +158,17 @@ def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
     related=["entmax"],
 )
 def entmax15(x: Tensor, dim: int = -1) -> Tensor:
-    shifted = 0.5 * (x - x.amax(dim, keepdim=True))
+    if not x.shape[dim]:
+        return x.clone()
+    shifted, lost = _below_the_largest(0.5 * x, dim)
+    shifted = shifted.clamp(min=-2.0)  # the support ends above -1
     ordered, sums, ranks = _sorted_support(shifted, dim)
     mean = sums / ranks
     variance = (ordered * ordered).cumsum(dim) / ranks - mean * mean
     room = (1 / ranks - variance).clamp(min=0)
     taus = mean - torch.where(room > 0, torch.sqrt(torch.where(room > 0, room, 1.0)), 0.0)
     size = (taus <= ordered).sum(dim, keepdim=True)
-    return torch.relu(shifted - taus.gather(dim, size - 1)) ** 2
+    return torch.relu(shifted - taus.gather(dim, size - 1)) ** 2 + lost
 
 
 @register(
@@ -161,6 +180,8 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
 )
 def square_softmax(x: Tensor, dim: int = -1, c: float = 4.0) -> Tensor:
     y = x + c
+    if not x.shape[dim]:
+        return x.clone()
     scale = y.abs().amax(dim, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny)
     squares = (y / scale) ** 2
     return squares / squares.sum(dim, keepdim=True)
@@ -184,8 +205,19 @@ def l2_normalise(x: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
     requires={"eps must be positive": lambda eps: eps > 0},
 )
 def standardize(x: Tensor, dim: int = -1, eps: float = 1e-5) -> Tensor:
-    centred = x - x.mean(dim, keepdim=True)
-    return centred * torch.rsqrt((centred * centred).mean(dim, keepdim=True) + eps)
+    # In units of the largest value, whose square can't overflow; from 1 upwards, so that small rows stay as they are.
+    unit = _unit_of(x, dim)
+    centred = x / unit
+    centred = centred - centred.mean(dim, keepdim=True)
+    return centred * torch.rsqrt((centred * centred).mean(dim, keepdim=True) + eps / unit / unit)
+
+
+def _unit_of(x: Tensor, dim: int) -> Tensor:
+    """The largest modulus in each row, at least 1; 1 for empty rows and those that are not finite."""
+    if not x.shape[dim]:
+        return torch.ones_like(x.sum(dim, keepdim=True))
+    largest = x.detach().abs().amax(dim, keepdim=True)
+    return torch.where(largest.isfinite(), largest.clamp(min=1.0), 1.0)
 
 
 @register(
@@ -202,10 +234,12 @@ def poly_norm(
     b: float = learnable(0.0),
     eps: float = 1e-6,
 ) -> Tensor:
-    powers = [x**i for i in range(1, len(a) + 1)]
+    unit = _unit_of(x, -1)
+    y = x / unit
+    powers = [y**i for i in range(1, len(a) + 1)]
     terms = [
-        weight * power * torch.rsqrt((power * power).mean(-1, keepdim=True) + eps)
-        for weight, power in zip(a, powers, strict=False)
+        weight * power * torch.rsqrt((power * power).mean(-1, keepdim=True) + eps * (1 / unit) ** (2 * i))
+        for i, (weight, power) in enumerate(zip(a, powers, strict=False), start=1)
     ]
     return total(terms) + b
 
@@ -239,7 +273,10 @@ def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
     requires={"alpha must be above 1": lambda alpha: alpha > 1},
 )
 def entmax(x: Tensor, dim: int = -1, alpha: float = 1.5) -> Tensor:
-    moving = (alpha - 1) * (x - x.amax(dim, keepdim=True))
+    if not x.shape[dim]:
+        return x.clone()
+    shifted, lost = _below_the_largest(x, dim)
+    moving = ((alpha - 1) * shifted).clamp(min=-2.0)  # the support ends above -1
     y = moving.detach()  # in forward mode too, where no_grad() stops nothing
     power = 1 / (alpha - 1)
     with torch.no_grad():
@@ -257,4 +294,4 @@ def entmax(x: Tensor, dim: int = -1, alpha: float = 1.5) -> Tensor:
     tau = low + (weights * moving).sum(dim, keepdim=True) - middle  # moves as the root does
     gap = torch.where(support, moving - tau, 1.0)
     p = torch.where(support, gap**power, 0.0)
-    return p / p.sum(dim, keepdim=True)
+    return p / p.sum(dim, keepdim=True) + lost

@@ -174,8 +174,6 @@ def value_and_slope(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _error(seen: float, exact: float, scale: float, limits: Any) -> float:
-    if math.isnan(seen) and not math.isnan(exact):
-        return math.inf
     if not math.isfinite(exact) or abs(exact) >= limits.max * (1 - 4 * limits.eps):
         return 0.0  # not representable: any value is as good
     if not math.isfinite(seen):
