@@ -135,7 +135,7 @@ def modified_elliott(x: Tensor) -> Tensor:
     requires={"alpha must be positive": lambda alpha: alpha > 0},
 )
 def isru(x: Tensor, alpha: float = 1.0) -> Tensor:
-    return over_hypot(x, alpha**-0.5) * alpha**-0.5
+    return over_hypot(x, 1 / math.sqrt(alpha)) / math.sqrt(alpha)
 
 
 @register(formula="a * x / (1 + sqrt(1 + (a * x)**2))", source="Duch & Jankowski 1999; " + _SURVEY + "3.2.25")

@@ -20,8 +20,6 @@ def other_parameters(definition: Definition) -> list[dict[str, Any]]:
 
     Example:
         >>> import lightning_acts as acts
-        >>> other_parameters(acts.info("gelu"))
-        [{'approximate': 'tanh'}]
         >>> other_parameters(acts.info("celu"))[:2]
         [{'alpha': 0.5}, {'alpha': 1.5}]
     """

@@ -1,6 +1,5 @@
 """Normalizing activations of masked, empty, infinite and very large rows: as softmax does, row by row."""
 
-import importlib.util
 import math
 
 import pytest
@@ -71,14 +70,15 @@ def test_squares_that_overflow(name: str, scale: float) -> None:
     if name == "standardize":
         expected = (z - z.mean(-1, keepdim=True)) / (z.var(-1, keepdim=True, correction=0) + 1e-5).sqrt()
     else:
-        expected = sum(z**i / ((z**i) ** 2).mean(-1, keepdim=True).add(1e-6).sqrt() for i in (1, 2, 3)) / 3
+        expected = (
+            torch.zeros(()) + sum(z**i / ((z**i) ** 2).mean(-1, keepdim=True).add(1e-6).sqrt() for i in (1, 2, 3)) / 3
+        )
     torch.testing.assert_close(y.double(), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("entmax") is None, reason="the package entmax is not installed")
 @pytest.mark.parametrize("name", ["sparsemax", "entmax15", "entmax"])
 def test_against_the_package(name: str) -> None:
-    import entmax
+    entmax = pytest.importorskip("entmax")
 
     x = 3 * torch.randn(7, 11, dtype=torch.float64)
     x[2, 3:8] = -math.inf
