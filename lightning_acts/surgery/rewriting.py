@@ -462,7 +462,7 @@ def _function_chooser(function: Function, name: str) -> Callable[[nn.Module, Any
 def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) -> type[nn.Module]:
     names = frozenset(name for route, name in routes if route.steps)
     members = {
-        **_shown(names),
+        **_shown(base, names),
         **_hidden(base, names),
         **namespace,
         f"{_PREFIX}base": base,
@@ -489,22 +489,46 @@ class _Empty:
     pass
 
 
-def _shown(names: frozenset[str]) -> dict[str, Any]:
+def _shown(base: type[nn.Module], names: frozenset[str]) -> dict[str, Any]:
     """What a module says of its children, without those that a swap has added."""
 
     def modules(self: nn.Module) -> dict[str, nn.Module | None]:
         return {name: module for name, module in self._modules.items() if name not in names}
 
     def named_children(self: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-        return ((name, module) for name, module in self.named_children() if name not in names)
+        return ((name, module) for name, module in base.named_children(self) if name not in names)
 
     def children(self: nn.Module) -> Iterator[nn.Module]:
         return (module for _, module in named_children(self))
+
+    def hidden(self: nn.Module) -> list[nn.Module]:
+        return [module for name in sorted(names) if (module := self._modules.get(name)) is not None]
+
+    # Whoever walks the children as layers would run the new ones too; what nn.Module does with all its children holds.
+    def train(self: nn.Module, mode: bool = True) -> nn.Module:
+        for module in hidden(self):
+            module.train(mode)
+        return base.train(self, mode)
+
+    def _apply(self: nn.Module, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        for module in hidden(self) if recurse else ():
+            module._apply(fn)  # type: ignore[no-untyped-call]
+        return base._apply(self, fn, recurse)  # type: ignore[no-untyped-call, no-any-return]
+
+    def apply(self: nn.Module, fn: Callable[[nn.Module], None]) -> nn.Module:
+        for module in hidden(self):
+            module.apply(fn)
+        return base.apply(self, fn)
 
     return {
         f"{_PREFIX}shown_modules": property(modules),
         f"{_PREFIX}shown_named_children": named_children,
         f"{_PREFIX}shown_children": children,
+        "named_children": named_children,
+        "children": children,
+        "train": train,
+        "_apply": _apply,
+        "apply": apply,
     }
 
 
@@ -523,11 +547,24 @@ def _hidden(base: type[nn.Module], names: frozenset[str]) -> dict[str, Any]:
             "values": lambda self: shown(self).values(),
         }
     elif issubclass(base, (nn.Sequential, nn.ModuleList)):
-        members |= {"__iter__": lambda self: iter(shown(self).values())}
+        members |= {"__iter__": lambda self: iter(shown(self).values()), "__getitem__": _getitem}
     else:
         return {}
     own = {name for cls in base.__mro__ if not cls.__module__.startswith("torch.") for name in vars(cls)}
     return {name: member for name, member in members.items() if name not in own}
+
+
+def _getitem(self: Any, index: Any) -> Any:
+    """Return a child or a slice, as of a container whose author wrote the new activations: a slice has them too."""
+    cls, base = type(self), vars(type(self))[f"{_PREFIX}base"]
+    if not isinstance(index, slice):
+        return base.__getitem__(self, index)
+    children, names = list(self), {name for _, name in routes_of(cls)}
+    made = base(*children[index]) if issubclass(base, nn.Sequential) else base(children[index])
+    made.train(self.training)
+    made._modules.update({name: self._modules[name] for name in names})
+    object.__setattr__(made, "__class__", cls)
+    return made
 
 
 def _reduce_ex(self: nn.Module, protocol: Any) -> Any:
