@@ -8,6 +8,7 @@ import functools
 import importlib
 import inspect
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import torch
 from torch import nn
 
 from lightning_acts.extras import require
-from lightning_acts.files import replacing
+from lightning_acts.files import damaged_record, replacing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.history import plans_of
 from lightning_acts.surgery.saving import FILE_NAME, load_swaps, save_swaps
@@ -232,6 +233,9 @@ def imported(module: str, attribute: str) -> Callable[..., Any]:
             candidates = [name for name in dir(found) if not name.startswith("_")]
             raise ModelError(f"module {module!r} has no {attribute!r}{did_you_mean(part, candidates)}")
         found = getattr(found, part)
+    for place in (module, str(getattr(found, "__module__", None) or "")):
+        if place.partition(".")[0] in sys.stdlib_module_names:
+            raise ModelError(f"{module}:{attribute} is refused: Python's own library makes no models")
     return _callable(found, f"{module}:{attribute}")
 
 
@@ -334,7 +338,14 @@ def _transformers_class(config: Any) -> Any:
 
 def _fetched(name: str, load: Callable[..., Any], **options: Any) -> Any:
     try:
-        return load(name, **options)
+        return load(name, trust_remote_code=False, **options)
+    except ValueError as error:
+        if "trust_remote_code" not in str(error):
+            raise
+        raise ModelError(
+            f"hf:{name} brings code of its own, which is never run: import its class yourself, and name it as "
+            "package.module:callable"
+        ) from None
     except OSError as error:
         if Path(name).is_dir():
             raise
@@ -345,10 +356,21 @@ def _fetched(name: str, load: Callable[..., Any], **options: Any) -> Any:
 
 
 def _read_state_dict(path: Path) -> Mapping[str, Any]:
-    if path.suffix == ".safetensors":
-        state: Any = require("safetensors.torch", extra="vision").load_file(path)
-    else:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        if path.suffix == ".safetensors":
+            state: Any = require("safetensors.torch", extra="vision").load_file(path)
+        else:
+            with path.open("rb") as file:
+                if (record := damaged_record(file)) is not None:
+                    raise ModelError(f"{path} is damaged: the checksum of its record {record} is wrong")
+                state = torch.load(file, map_location="cpu", weights_only=True)
+    except (ModelError, ImportError):
+        raise
+    except Exception as error:  # what a damaged file leads to can't be foreseen
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise ModelError(
+            f"{path} can't be read as weights: it is empty, damaged or something else ({reason})"
+        ) from error
     if not isinstance(state, Mapping) or not all(isinstance(key, str) for key in state):
         raise ModelError(f"{path} holds no state dict, but an object of type {type(state).__name__}")
     return state

@@ -130,9 +130,9 @@ def _from_node(node: ast.expr, text: str) -> Literal:
         value = _from_node(operand, text) if isinstance(operand, (ast.Constant, ast.Name)) else None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return -value if isinstance(node.op, ast.USub) else value
-    raise SpecError(
-        f"{text!r}: {ast.unparse(node)!r} is not a literal; a spec holds literals only and is never evaluated"
-    )
+    kind = type(node).__name__
+    given = ast.unparse(node) if sum(1 for _ in ast.walk(node)) < 50 else f"an expression ({kind}) of many parts"
+    raise SpecError(f"{text!r}: {given!r} is not a literal; a spec holds literals only and is never evaluated")
 
 
 def _literal(value: object, where: str) -> Literal:

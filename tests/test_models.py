@@ -62,7 +62,7 @@ def test_weights_of_ones_own(tmp_path: Path, given: str) -> None:
         ("torch.nn:Linearr", "'torch.nn' has no 'Linearr'; did you mean 'Linear'"),
         ("torch.no_such:x", "no module 'torch.no_such'"),
         ("torch:nn", "no callable that makes a model, but of type module"),
-        ("builtins:dict", "made no torch.nn.Module, but an object of type dict"),
+        ("torch:Size", "made no torch.nn.Module, but an object of type Size"),
         ("torch.nn:ReLU@default", "has no weights of its own"),
         ("torchvision:resnet18@/no/such/file.pt", "no weights '/no/such/file.pt', and no file is called so"),
     ],

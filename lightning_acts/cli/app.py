@@ -361,6 +361,24 @@ def swap(
 
 
 @app.command()
+def verify(
+    model: Model,
+    inputs: Inputs = None,
+    weights: Weights = None,
+) -> None:
+    """Prove the swaps of a model by what it executes, in eval and in train mode.
+
+    `lightning-acts verify torchvision:resnet18 --weights model.pt --input 2,3,64,64` · `lightning-acts verify runs/digits/... --input 2,1,8,8`
+    """
+    example = _example(inputs or [])
+    if example is None:
+        raise ConfigError(Problem(None, "verify needs an input to run the model on: --input 2,3,64,64"))
+    from lightning_acts.surgery.verifying import verify as verify_swaps
+
+    typer.echo(str(verify_swaps(_built(model, weights), example)))
+
+
+@app.command()
 def show(
     name: Annotated[str, typer.Argument(help="an activation, with parameters if you like: elu(alpha=0.5)")],
     picture: Annotated[Path | None, typer.Option(help="a file for a picture of it")] = None,
@@ -483,7 +501,14 @@ def _errors_in_words() -> Iterator[None]:
 
 
 def _loaded(arguments: Sequence[str], folders: Sequence[Path]) -> Config:
-    from lightning_acts.runs.config import load
+    config, problems = _collected(arguments, folders)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def _collected(arguments: Sequence[str], folders: Sequence[Path]) -> tuple[Config, list[Problem]]:
+    from lightning_acts.runs.config import collect
 
     is_override = [
         ("=" in argument or argument.startswith("~")) and not Path(argument).exists() for argument in arguments
@@ -494,18 +519,18 @@ def _loaded(arguments: Sequence[str], folders: Sequence[Path]) -> Config:
         raise ConfigError(
             Problem(Origin("command line"), "a config is needed before its overrides: train digits seed=1")
         )
-    return load(files, overrides, folders)
+    return collect(files, overrides, folders)
 
 
 def _checked(arguments: Sequence[str], folders: Sequence[Path]) -> Checked:
-    return _check(_loaded(arguments, folders))
+    return _check(*_collected(arguments, folders))
 
 
-def _check(config: Config) -> Checked:
+def _check(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     _import_from_here()
     from lightning_acts.runs.checking import check_config
 
-    return check_config(config)
+    return check_config(config, problems)
 
 
 def _built(model: str, weights: str | None) -> nn.Module:

@@ -8,10 +8,10 @@ import inspect
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import lightning as L
 import torch
@@ -22,6 +22,7 @@ from lightning_acts.hints import did_you_mean
 from lightning_acts.models import ModelError, check
 from lightning_acts.runs.config import GROUPS, Config
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
+from lightning_acts.runs.targets import REFUSED, is_modeling, is_refused, is_refused_name
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery.site import SwapError
 
@@ -34,6 +35,8 @@ _BASES: Mapping[str, type] = {
     "callbacks": L.Callback,
     "logger": Logger,
 }
+# Types whose values are written in a config as they are.
+_PLAIN = (int, float, str, bool, bytes, complex, type(None), None)
 # What a run sets itself.
 _TAKEN = {"callbacks": "the group 'callbacks'", "logger": "the group 'logger'", "default_root_dir": "--out"}
 
@@ -68,13 +71,17 @@ class Checked:
     seed: int
 
 
-def check_config(config: Config) -> Checked:
+def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     """Check a config against what it names.
+
+    Args:
+        config: The config.
+        problems: What is known to be wrong with it already.
 
     Raises:
         ConfigError: With every problem, each with its origin.
     """
-    checker = _Checker(config)
+    checker = _Checker(config, problems)
     data = config.data
     for group in ("model", "data"):
         if data.get(group) is None:
@@ -153,12 +160,17 @@ def made_of(value: Any) -> Any:
 
 
 class _Checker:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, problems: Sequence[Problem]) -> None:
         self.config = config
-        self.problems: list[Problem] = []
+        self.problems = list(problems)
 
     def add(self, path: KeyPath, message: str) -> None:
-        self.problems.append(self.config.problem(path, message))
+        problem = self.config.problem(path, message)
+        # A reference that leads nowhere is told once, not as a wrong value too.
+        if not any(
+            known.message.startswith((f"{dotted(path)}: Interp", f"{dotted(path)}: ${{")) for known in self.problems
+        ):
+            self.problems.append(problem)
 
     def group(self, group: str, value: Any) -> Targeted | None:
         return None if value is None else self.target((group,), value, _BASES[group])
@@ -174,7 +186,7 @@ class _Checker:
         }
         return {name: target for name, target in found.items() if target is not None}
 
-    def target(self, path: KeyPath, value: Any, base: type | None) -> Targeted | None:
+    def target(self, path: KeyPath, value: Any, base: type | None, annotation: Any = Any) -> Targeted | None:
         if not isinstance(value, dict):
             self.add(path, f"{dotted(path)} holds a _target_ and its arguments, not {_shown(value)}")
             return None
@@ -183,6 +195,9 @@ class _Checker:
             meant = [key for key in value if key != "_target_" and did_you_mean(str(key), ["_target_"]) != "."]
             hint = f"; is {meant[0]} meant for it?" if meant else ""
             self.add(path, f"{dotted(path)} needs _target_, the import path of a class{hint}")
+            return None
+        if is_refused_name(name) and base is None:
+            self.add((*path, "_target_"), f"{dotted((*path, '_target_'))}: {name} {REFUSED}")
             return None
         try:
             found = import_target(name)
@@ -193,8 +208,14 @@ class _Checker:
         if base is not None and not (isinstance(found, type) and issubclass(found, base)):
             self.add((*path, "_target_"), f"{dotted((*path, '_target_'))}: {name} is no {_name(base)}")
             return None
+        if base is None and (is_refused(found) or not (is_modeling(found, name) or _is_asked_for(found, annotation))):
+            self.add((*path, "_target_"), f"{dotted((*path, '_target_'))}: {name} {REFUSED}")
+            return None
         arguments = {key: child for key, child in value.items() if key != "_target_"}
         skip = 1 if base in (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler) else 0
+        if base is None and not _fits(found, name, annotation):
+            self.add((*path, "_target_"), f"{dotted(path)}: must be {_type_name(annotation)}, not what {name} makes")
+            return None
         return Targeted(found, self.arguments(path, arguments, found, skip))
 
     def arguments(
@@ -229,7 +250,12 @@ class _Checker:
 
     def value(self, path: KeyPath, value: Any, annotation: Any) -> Any:
         if isinstance(value, dict) and "_target_" in value:
-            return self.target(path, value, None)
+            return self.target(path, value, None, annotation)
+        if isinstance(value, (dict, list)) and _has_target(value):
+            # What holds targets is checked member by member.
+            items: Any = value.items() if isinstance(value, dict) else enumerate(value)
+            made = [(key, self.value((*path, key), child, _member(annotation))) for key, child in items]
+            return dict(made) if isinstance(value, dict) else [child for _, child in made]
         try:
             coerced = coerce(value, annotation)
         except TypeError as error:
@@ -265,15 +291,22 @@ class _Checker:
                 continue
             before = len(self.problems)
             arguments = self.arguments(path, entry, ActivationSwap)
-            if len(self.problems) > before:
-                continue
-            try:
-                ActivationSwap(**arguments)
-            except (SpecError, SwapError) as error:
-                self.add((*path, "map"), f"{dotted(path)}: {error}")
-                continue
+            pairs = arguments.get("map")
+            for left, right in pairs.items() if isinstance(pairs, dict) else ():
+                self.swap((*path, "map", left), {"map": {left: right}})
+            for name in [name for name in arguments if name != "map" and name in entry]:
+                self.swap((*path, name), {"map": {"relu": "relu"}, name: arguments[name]})
+            if len(self.problems) == before:
+                self.swap((*path, "map"), arguments)
             checked.append(arguments)
         return checked
+
+    def swap(self, path: KeyPath, arguments: dict[str, Any]) -> None:
+        """Add what is wrong with a swap, or with a part of one."""
+        try:
+            ActivationSwap(**arguments)
+        except (SpecError, SwapError, TypeError, ValueError) as error:
+            self.add(path, f"{dotted(path[: path.index('map')] if 'map' in path else path[:-1])}: {error}")
 
     def compile(self, value: Any) -> dict[str, Any] | None:
         if isinstance(value, bool) or value is None:
@@ -301,6 +334,56 @@ class _Checker:
                 check(backbone)
             except (ModelError, ImportError) as error:
                 self.add(("model", "backbone"), f"model.backbone: {error}")
+
+
+def _has_target(value: dict[str, Any] | list[Any]) -> bool:
+    children = value.values() if isinstance(value, dict) else value
+    return any(isinstance(child, (dict, list)) and ("_target_" in child or _has_target(child)) for child in children)
+
+
+def _member(annotation: Any) -> Any:
+    """The declared type of what a container holds; Any where none is declared."""
+    members = [
+        typing.get_args(kind)[-1]
+        for kind in _kinds(annotation)
+        if typing.get_origin(kind) in (list, dict, set, collections.abc.Sequence, collections.abc.Mapping)
+        and typing.get_args(kind)
+    ]
+    return Union[tuple(members)] if members else Any
+
+
+def _kinds(annotation: Any) -> list[Any]:
+    """The members of a union, or the annotation alone."""
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return [kind for member in typing.get_args(annotation) for kind in _kinds(member)]
+    return [annotation]
+
+
+def _is_asked_for(target: Any, annotation: Any) -> bool:
+    """Return whether a parameter is declared to take instances of this very class, or of one above it."""
+    kinds = [kind for kind in _kinds(annotation) if isinstance(kind, type) and kind not in (object, *_PLAIN)]
+    return isinstance(target, type) and any(
+        _is_subclass(target, kind) for kind in kinds if kind.__module__ not in ("typing", "collections.abc", "builtins")
+    )
+
+
+def _fits(target: Any, name: str, annotation: Any) -> bool:
+    """Return whether what a class or function makes can be what a parameter is declared to take, as far as one sees."""
+    made = target if isinstance(target, type) else _hints(target).get("return")
+    kinds = _kinds(annotation)
+    if all(kind in _PLAIN for kind in kinds):
+        return False
+    classes = [kind for kind in kinds if isinstance(kind, type) and typing.get_origin(kind) is None]
+    if not isinstance(made, type) or len(classes) < len(kinds) or object in classes:
+        return True
+    return any(_is_subclass(made, kind) for kind in classes)
+
+
+def _is_subclass(made: type, kind: type) -> bool:
+    try:
+        return issubclass(made, kind)
+    except TypeError:  # a protocol that can't be asked
+        return True
 
 
 def import_target(name: str) -> Any:

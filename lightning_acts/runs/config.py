@@ -70,6 +70,20 @@ def load(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[
     Raises:
         ConfigError: Something can't be read or resolved; with every problem of the first step that fails.
     """
+    config, problems = collect(files, overrides, folders)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def collect(
+    files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[Path] = ()
+) -> tuple[Config, list[Problem]]:
+    """Read as :func:`load` does, and return what can be checked further with the problems so far.
+
+    Raises:
+        ConfigError: A file can't be read.
+    """
     paths = [find(name, folders) for name in files]
     problems: list[Problem] = []
     documents: list[Document] = []
@@ -96,10 +110,7 @@ def load(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[
         if key not in GROUPS
     ]
     resolved, unresolved = _resolve(config)
-    problems += unresolved
-    if problems:
-        raise ConfigError(*problems)
-    return resolved
+    return resolved, problems + unresolved
 
 
 def shipped_folder() -> Path:
@@ -231,7 +242,7 @@ def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) 
     if (not separator and not removing) or (separator and removing):
         raise ConfigError(Problem(origin, "an override is 'key=value', '+key=value' or '~key'"))
     keys = left.strip().split(".")
-    if not all(keys):
+    if not all(keys) or len(keys) > 50:
         raise ConfigError(Problem(origin, f"{left!r} is no key path, such as trainer.max_epochs"))
     path: KeyPath = ()
     parent: Any = data
@@ -290,12 +301,21 @@ def _resolve(config: Config) -> tuple[Config, list[Problem]]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    problems = [
+        config.problem(
+            path, f"{dotted(path)}: ${{{name}:...}} is refused: a config refers to other values, or to oc.env"
+        )
+        for path, text in ((path, _at(config.data, path)) for path in using)
+        for name in _resolvers(text)
+        if name != "oc.env"
+    ]
+    if problems:
+        return config, problems
     try:
         tree = OmegaConf.create(config.data)
     except OmegaConfBaseException as error:
         path = next((path for path in using if dotted(path) == str(error.full_key)), using[0])
         return config, [config.problem(path, f"{dotted(path)}: {str(error).splitlines()[0]}")]
-    problems = []
     data = copy.deepcopy(config.data)
     for path in using:
         try:
@@ -312,6 +332,25 @@ def _resolve(config: Config) -> tuple[Config, list[Problem]]:
             target = target[key]
         target[path[-1]] = value
     return Config(config.name, data, config.origins), problems
+
+
+def _at(data: Any, path: KeyPath) -> Any:
+    for key in path:
+        data = data[key]
+    return data
+
+
+def _resolvers(text: str) -> Iterator[str]:
+    """The functions that interpolations in a text call, ``${name:arguments}``."""
+    starts: list[int] = []
+    for at, sign in enumerate(text):
+        if sign == "{":
+            starts.append(at + 1 if text[at - 1 : at] == "$" else -1)
+        elif sign == "}" and starts:
+            starts.pop()
+        elif sign == ":" and starts and starts[-1] >= 0:
+            yield text[starts[-1] : at].strip()
+            starts[-1] = -1
 
 
 def _known_key(reason: str, data: dict[str, Any]) -> str:

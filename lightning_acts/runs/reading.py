@@ -65,6 +65,10 @@ def read_file(path: Path) -> Document:
     """
     shown = shown_path(path)
     try:
+        if (size := path.stat().st_size) > _LARGEST:
+            raise ConfigError(
+                Problem(Origin(shown), f"is too large for a config: {size:,} bytes, of {_LARGEST:,} at most")
+            )
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(Problem(Origin(shown), f"is not text in UTF-8 ({error.reason})")) from None
@@ -130,12 +134,14 @@ def scalar(text: str) -> Any:
 
 # More than any config has: aliases of aliases can stand for billions.
 _MOST_VALUES = 20_000
+_DEEPEST = 50
+_LARGEST = 500_000
 
 _CORE_SCHEMA: list[tuple[re.Pattern[str], Any]] = [
     (re.compile(r"|~|null|Null|NULL"), lambda text: None),
     (re.compile(r"true|True|TRUE"), lambda text: True),
     (re.compile(r"false|False|FALSE"), lambda text: False),
-    (re.compile(r"[-+]?[0-9]+"), int),
+    (re.compile(r"[-+]?[0-9]{1,300}"), int),
     (re.compile(r"0o[0-7]+"), lambda text: int(text[2:], 8)),
     (re.compile(r"0x[0-9a-fA-F]+"), lambda text: int(text[2:], 16)),
     (re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"), float),
@@ -147,6 +153,8 @@ _CORE_SCHEMA: list[tuple[re.Pattern[str], Any]] = [
 def _compose(text: str, source: str, origin: Origin | None = None) -> yaml.Node | None:
     try:
         return yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise ConfigError(Problem(origin or Origin(source), f"is nested deeper than {_DEEPEST} levels")) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = origin or Origin(source, mark.line + 1 if mark else None)
@@ -164,10 +172,15 @@ class _Reader:
         self.origins: dict[KeyPath, Origin] = {}
         self.problems: list[Problem] = []
         self._open: set[int] = set()
+        self._values = 0
 
     def value(self, node: yaml.Node, path: KeyPath) -> Any:
         origin = self._origin(node)
-        if id(node) in self._open or len(self.origins) > _MOST_VALUES:
+        self._values += 1
+        if len(self._open) >= _DEEPEST:
+            self.problems.append(Problem(origin, f"{dotted(path[:3])}: nested deeper than {_DEEPEST} levels"))
+            return None
+        if id(node) in self._open or self._values > _MOST_VALUES:
             self.problems.append(Problem(origin, f"{dotted(path[:3])}: an alias repeats without end"))
             return None
         self._open.add(id(node))
