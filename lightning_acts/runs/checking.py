@@ -403,7 +403,8 @@ def import_target(name: str) -> Any:
         near = did_you_mean(
             module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"]
         )
-        raise ConfigError(Problem(None, f"there is no module {error.name!r}{near}")) from error
+        where = f" (looked up in the current folder, {Path.cwd()}, and in what is installed)"
+        raise ConfigError(Problem(None, f"there is no module {error.name!r}{near}{where}")) from error
     except Exception as error:
         raise ConfigError(Problem(None, f"{module_name} can't be imported: {type(error).__name__}: {error}")) from error
     if not hasattr(module, attribute):

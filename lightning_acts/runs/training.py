@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,6 +23,7 @@ from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
 from lightning_acts.files import UNFINISHED, replacing, write_whole
+from lightning_acts.hints import did_you_mean
 from lightning_acts.reports.pictures import (
     plot_activations,
     plot_calibration,
@@ -136,6 +138,17 @@ def dry_run(checked: Checked) -> str:
     with _as_config_error(checked.config, ()):
         built.trainer.fit(built.model, datamodule=built.data)
         built.trainer.test(built.model, datamodule=built.data, verbose=False)
+    logged = built.trainer.callback_metrics
+    unlogged = [
+        checked.config.problem(
+            ("callbacks", name, "monitor"),
+            f"callbacks.{name}.monitor: {wanted!r} is never logged{did_you_mean(wanted, logged)} Logged: {', '.join(logged) or 'nothing'}",
+        )
+        for name, target in checked.callbacks.items()
+        if isinstance(wanted := target.arguments.get("monitor"), str) and wanted not in logged
+    ]
+    if unlogged:
+        raise ConfigError(*unlogged)
     parameters = sum(parameter.numel() for parameter in built.model.parameters())
     lines = [f"{type(built.model).__name__} with {parameters:,} parameters, {type(built.data).__name__}"]
     lines += [str(swap.report) for swap in built.swaps if swap.report]
@@ -490,4 +503,12 @@ def _as_config_error(config: Config, path: KeyPath) -> Iterator[None]:
         L.fabric.utilities.exceptions.MisconfigurationException,
     ) as error:
         where = f"{dotted(path)}: " if path else ""
-        raise ConfigError(config.problem(path, f"{where}{error}")) from error
+        raise ConfigError(config.problem(_named_in(str(error), config, path), f"{where}{error}")) from error
+
+
+def _named_in(message: str, config: Config, path: KeyPath) -> KeyPath:
+    """The argument below a path that a message names, one of the command line first; the path where it names none."""
+    below = [known for known in config.origins if known[: len(path)] == path and len(known) == len(path) + 1]
+    named = [known for known in below if re.search(rf"\b{re.escape(str(known[-1]))}\b", message)]
+    named.sort(key=lambda known: not str(config.origins[known]).startswith("command line"))
+    return named[0] if named and path else path
