@@ -137,8 +137,8 @@ def dry_run(checked: Checked) -> str:
     built = _build(checked, [], fast_dev_run=True)
     with _as_config_error(checked.config, ()):
         built.trainer.fit(built.model, datamodule=built.data)
+        logged = dict(built.trainer.callback_metrics)
         built.trainer.test(built.model, datamodule=built.data, verbose=False)
-    logged = built.trainer.callback_metrics
     unlogged = [
         checked.config.problem(
             ("callbacks", name, "monitor"),

@@ -17,6 +17,7 @@ from lightning_acts.runs import training
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.config import load
 from lightning_acts.runs.folder import RunError, RunFolder
+from lightning_acts.runs.reading import ConfigError
 from lightning_acts.surgery.checkpoints import CheckpointError
 
 # 5 batches an epoch, 2 in a validation.
@@ -233,3 +234,10 @@ def test_a_moved_run_keeps_its_best_and_mends_its_metrics(smallnet: Any) -> None
         state for state in torch.load(moved.last, weights_only=True)["callbacks"].values() if "dirpath" in state
     )
     assert str(stayed.path) not in str(state)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_dry_run_tells_a_monitor_that_is_never_logged(smallnet: Any) -> None:
+    assert "one batch of each stage ran" in training.dry_run(check_config(load(["c.yaml"])))
+    with pytest.raises(ConfigError, match=r"command line: .*'val/accc' is never logged; did you mean 'val/acc'"):
+        training.dry_run(check_config(load(["c.yaml"], ["callbacks.best.monitor=val/accc"])))
