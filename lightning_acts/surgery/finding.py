@@ -16,7 +16,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import registry
 from lightning_acts.surgery import graphs
-from lightning_acts.surgery.calls import Applied, applied, is_candidate, name_of, works_in_place
+from lightning_acts.surgery.calls import DOUBT_OF_CLAMPS, Applied, applied, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.fates import Fate
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
@@ -39,6 +39,7 @@ from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
+from lightning_acts.surgery.usage import Key, Usage
 
 
 @dataclass(frozen=True)
@@ -176,28 +177,73 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
         names.setdefault(module, []).append(name)
         slots.setdefault(module, {})[id(parent), child] = (parent, child)
     modules = []
+    inside: set[nn.Module] = set()  # what an activation is made of
     for module, paths in names.items():
+        if all(parent in inside for parent, _ in slots[module].values()):
+            inside.add(module)
+            continue
         activation = recognise(module)
         if activation is None:
             continue
+        if next(module.children(), None) is not None:
+            inside.add(module)
         role, reason = role_of(activation, chain_to(model, paths[0]))
         plain = tuple(plain_path(path) for path in paths)
         site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
     activations = {located.module: located.site.activation for located in modules}
-    forget_changed({base_of(type(m)) for m in model.modules() if m not in activations and not is_metric(m)})
+    parts = inside - set(activations)
+    forget_changed(
+        {base_of(type(m)) for m in model.modules() if m not in activations and m not in parts and not is_metric(m)}
+    )
     observation = Observation()
     if example_input is not None:
-        observation = observe(model, example_input, activations)
+        observation = observe(model, example_input, activations, parts)
         modules = [_observed(located, model, observation) for located in modules]
+    activations |= dict.fromkeys(parts, UNKNOWN_ACTIVATION)
+    usage = None if example_input is not None else Usage(model, activations, _spec_of)
+    if usage is not None:
+        modules = [_as_used(located, usage) for located in modules]
     attributes = list(_function_attributes(model, activations))
-    calls = _call_sites(model, activations, observation)
+    calls: Iterable[CallSite] = _call_sites(model, activations, observation)
+    if usage is not None:
+        attributes = [_attribute_as_used(located, usage) for located in attributes]
+        calls = [_call_as_used(located, usage) for located in calls]
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
     others = [*_in_kernels(model), *_kept_functions(model, activations, observation)]
     unread = [] if example_input is not None else list(_unread(model, activations))
     notes = [*observation.notes, *notes, *unread]
     return Found([*modules, *_merged(attributes, calls)], others, notes, example_input is not None, not unread)
+
+
+def _spec_of(value: Any) -> str | None:
+    found = _applied_by(value)
+    return None if found is None else found.spec
+
+
+def _as_used(located: ModuleSite, usage: Usage) -> ModuleSite:
+    return replace(located, site=_used(located.site, usage, located.slots[0][0], located.module))
+
+
+def _attribute_as_used(located: AttributeSite, usage: Usage) -> AttributeSite:
+    return replace(located, site=_used(located.site, usage, located.owner, (located.owner, located.attribute)))
+
+
+def _call_as_used(located: CallSite, usage: Usage) -> CallSite:
+    if isinstance(located.owner, torch.fx.GraphModule):
+        return located
+    return replace(located, site=_used(located.site, usage, located.owner, located.route.steps[-1]))
+
+
+def _used(site: Site, usage: Usage, owner: nn.Module, key: Key) -> Site:
+    """A site without a run: what its source settles goes before what the structure shows."""
+    if DOUBT_OF_CLAMPS in site.reason and usage.is_between_layers(owner, key):
+        return replace(site, role="hidden", reason="goes into a layer")
+    if site.role != "hidden":
+        return site
+    role, reason = usage.role_of(owner, key) or (site.role, site.reason)
+    return replace(site, role=role, reason=reason)
 
 
 def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[str]:

@@ -6,7 +6,8 @@ Tensors are known by identity and held weakly, so that a traced pass takes no mo
 from __future__ import annotations
 
 import dataclasses
-import re
+import functools
+import itertools
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -19,53 +20,24 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from lightning_acts import registry
 from lightning_acts.definition import Definition
 from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.operations import (
+    JOINS,
+    LAYERS,
+    LOSSES,
+    MATRIX,
+    PART,
+    PRODUCTS,
+    SAME,
+    SUMS,
+    UNARY,
+    operation,
+)
 from lightning_acts.surgery.roles import is_bounded, is_gate_like
 from lightning_acts.surgery.site import UNKNOWN, Role
 
 _Use = Literal["multiplied", "self", "combined", "matrix", "scores", "layer", "added", "output", "unknown"]
 
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-# The same values in another shape, type or place.
-_SAME = _words(
-    "view reshape view_as reshape_as flatten unflatten ravel unsqueeze squeeze permute transpose t swapaxes swapdims "
-    "movedim moveaxis adjoint contiguous clone detach to type type_as float half double bfloat16 cpu cuda expand "
-    "expand_as repeat tile broadcast_to get alias requires_grad as_subclass dropout dropout1d dropout2d dropout3d "
-    "alpha_dropout feature_dropout feature_alpha_dropout nan_to_num"
-)
-# Some of the values, or means, sums and interpolations of them: linear, without weights. Pooling is told by its name.
-_PART = _words(
-    "chunk split split_with_sizes tensor_split hsplit vsplit dsplit unbind getitem select narrow index_select gather "
-    "take take_along_dim masked_select topk sort argsort argmax argmin multinomial bernoulli flip roll rot90 diagonal "
-    "diag tril triu as_strided repeat_interleave interpolate upsample upsample_nearest upsample_bilinear pad "
-    "constant_pad_nd pixel_shuffle pixel_unshuffle channel_shuffle unfold fold grid_sample mean nanmean sum nansum "
-    "amax amin max min median quantile logsumexp norm vector_norm linalg_norm linalg_vector_norm std var prod cumsum "
-    "cumprod any all nonzero count_nonzero one_hot view_as_real view_as_complex"
-)
-# Functions of one element, beside the registered activations.
-_UNARY = _words(
-    "neg negative positive abs absolute exp exp2 expm1 log log1p log2 log10 logit sqrt rsqrt square pow float_power "
-    "reciprocal sin cos erf sign sgn round floor ceil trunc frac clamp clip clamp_min clamp_max gt ge lt le eq ne "
-    "greater less isnan logical_not masked_fill"
-)
-_PRODUCTS = _words("mul div")
-_SUMS = _words("add sub maximum minimum fmax fmin logaddexp logaddexp2 hypot pow float_power gt ge lt le")
-_MATRIX = _words("matmul mm bmm mv dot vdot inner outer tensordot addmm addmv addbmm baddbmm")
-_JOINS = _words(
-    "cat concat concatenate stack hstack vstack dstack column_stack row_stack block_diag setitem index_put index_copy "
-    "index_add index_fill scatter scatter_add scatter_reduce slice_scatter select_scatter masked_scatter "
-    "pad_sequence cartesian_prod meshgrid broadcast_tensors"
-)
-_LAYERS = re.compile(
-    r"linear|conv\w*|conv_transpose.*|convolution|bilinear|embedding|embedding_bag|prelu|.*lstm|.*gru|.*rnn_(tanh|relu)"
-    r"|(native_|cudnn_)?(batch|layer|group|instance|rms|local_response)_norm|.*_cell|scaled_dot_product.*"
-    r"|.*multi_head_attention.*|transformer_encoder_layer_fwd"
-)
-_LOSSES = re.compile(r".*_loss|.*cross_entropy.*|kl_div")
-_ALIASES = {"truediv": "div", "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub"}
 # What a bounded activation makes of its own input when the two are multiplied.
 _COMPOSED = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
 
@@ -83,6 +55,9 @@ class _Run:
     partners: list[frozenset[_Run]] = field(default_factory=list)
     composed: str | None = None
     into: list[_Run] = field(default_factory=list)
+    weights: list[_Run] = field(default_factory=list)  # the runs of normalizing activations into which it goes
+    is_exponent: bool = False
+    meets_data: bool = False  # in a product of matrices, with what layers have made
 
 
 @dataclass(frozen=True)
@@ -96,6 +71,7 @@ class _Node:
         added: Those whose results were added to others on the way.
         constant: Made of parameters, buffers, numbers and masks alone.
         mixers: Those by whose results parameters were multiplied: it may turn out to be the weight of a layer.
+        learned: Whether a layer has a part in it.
     """
 
     stem: int
@@ -104,6 +80,7 @@ class _Node:
     added: frozenset[_Run] = frozenset()
     constant: bool = False
     mixers: frozenset[_Run] = frozenset()
+    learned: bool = False
 
 
 class Flow:
@@ -133,8 +110,8 @@ class Flow:
         self._numbers = count()
         self._nodes: Any = WeakTensorKeyDictionary()
         self._runs: dict[Hashable, list[_Run]] = {}
-        self._unary = _UNARY | {
-            _name(function)
+        self._unary = UNARY | {
+            operation(function)
             for definition in registry.definitions()
             if definition.kind == "elementwise"
             for function in definition.functions
@@ -151,7 +128,7 @@ class Flow:
             kwargs: Its keyword arguments.
             result: What it returned.
         """
-        name = _name(func)
+        name = operation(func)
         given = [*_tensors(args), *_tensors(kwargs.values())]
         results = [args[0]] if name == "setitem" else list(_tensors([result]))
         if not results:
@@ -160,12 +137,19 @@ class Flow:
         made = name.startswith("new_") or name.endswith("_like")
         if name in ("zeros", "zeros_like", "new_zeros"):
             node = self._new()  # what states start from: it stands for the data that follows
-        elif made or (all(node.constant for node in nodes) and not _LAYERS.fullmatch(name) and name not in _MATRIX):
+        elif made or (all(node.constant for node in nodes) and not LAYERS.fullmatch(name) and name not in MATRIX):
             node = self._new(constant=True)
         else:
             node = self._outcome(name, args, kwargs, nodes)
         if all(tensor.dtype is torch.bool for tensor in results) and not node.runs:
             node = replace(node, constant=True)
+        is_weighed = name in MATRIX and any(other.constant for other in nodes)
+        if (
+            not node.learned
+            and not node.constant
+            and (LAYERS.fullmatch(name) or is_weighed or any(n.learned for n in nodes))
+        ):
+            node = replace(node, learned=True)
         for tensor in results:
             # Several results are several parts.
             in_place = bool(given) and tensor is given[0]
@@ -192,10 +176,12 @@ class Flow:
             run = _Run(definition, activation, node, next(self._numbers), behind)
             for earlier in node.runs:
                 earlier.into.append(run)
+            for earlier in node.added | node.runs if normalises else ():
+                earlier.weights.append(run)
             self._runs.setdefault(site, []).append(run)
             of_elements = definition is None or definition.kind == "elementwise"
             stem = node.stem if of_elements else next(self._numbers)
-            self._put(result, _Node(stem, run.exact, frozenset({run})), in_place=result is given)
+            self._put(result, _Node(stem, run.exact, frozenset({run}), learned=node.learned), in_place=result is given)
 
     def data_among(self, args: Sequence[Any], otherwise: Any) -> Any:
         """The first of some arguments that carries data: no condition, no constant; the first tensor if none does.
@@ -251,6 +237,45 @@ class Flow:
         """
         return bool(self._runs.get(site)) and all("layer" in run.uses for run in self._runs[site])
 
+    def given(self, tensor: Tensor, constant: bool, learned: bool) -> None:
+        """A tensor is there from the start.
+
+        Args:
+            tensor: The tensor.
+            constant: Whether it is a parameter, or made of some.
+            learned: Whether a layer has made it.
+        """
+        self._nodes[tensor] = replace(
+            self._node(tensor), constant=constant or tensor.dtype is torch.bool, learned=learned
+        )
+
+    def escaped(self, values: Any) -> None:
+        """Values go where they are not followed.
+
+        Args:
+            values: Tensors, in lists.
+        """
+        for tensor in _leaves(values, set()):
+            for run in self._node(tensor).runs | self._node(tensor).added:
+                run.uses.setdefault("unknown", "returned to where it is not followed")
+
+    def is_settled(self, site: Hashable) -> bool:
+        """Whether what becomes of the results of a site is known in all that its role depends on.
+
+        Args:
+            site: As it was given to :meth:`mark`.
+        """
+        runs = self._runs.get(site, [])
+        return not any("unknown" in run.uses and run.definition and run.definition.family == "softplus" for run in runs)
+
+    def is_between_layers(self, site: Hashable) -> bool:
+        """Whether a layer has a part in the input of every run of a site, and the result goes into layers.
+
+        Args:
+            site: As it was given to :meth:`mark`.
+        """
+        return self.feeds_layers(site) and all(run.given.learned for run in self._runs[site])
+
     def composed(self, site: Hashable) -> str | None:
         """The activation that a site makes together with the multiplication by its own input: sigmoid makes silu.
 
@@ -290,24 +315,26 @@ class Flow:
     def _outcome(self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], nodes: Sequence[_Node]) -> _Node:
         data = [node for node in nodes if not node.constant]
         first = nodes[0]
-        if name in _SAME:
+        if name in SAME:
             return first
-        if name in _JOINS:
+        if name in JOINS:
             return self._joined(nodes)
         if name == "copy":
             return nodes[-1]
         if name in ("max", "min") and len(data) == 2:
             return self._sum(*data)
-        if name in _PART or "pool" in name:
+        if name in PART or "pool" in name:
             # A table of parameters subscripted by data is data.
             return self._new() if first.constant and data else self._other(first)
-        if name in _PRODUCTS | _SUMS and len(data) == 1:
+        if name in PRODUCTS | SUMS and len(data) == 1:
             return replace(data[0], exact=next(self._numbers))
-        if name in _PRODUCTS:
+        if name in PRODUCTS:
             return self._product(*data[:2])
-        if name in _SUMS:
+        if name in SUMS:
             return self._sum(*data[:2])
         if name in self._unary:
+            for run in first.runs if name in ("exp", "exp2") else ():
+                run.is_exponent = True
             return replace(first, exact=next(self._numbers))
         if name == "where":  # of a condition alone it gives the places
             return self._choice(first, nodes[1:]) if len(args) + len(kwargs) > 1 else self._other(first)
@@ -315,12 +342,12 @@ class Flow:
             return self._of_three(name, *nodes)
         if name == "einsum":
             return self._einsum(args[0], nodes)
-        if name in _MATRIX:
+        if name in MATRIX:
             return self._matrix(name, nodes)
         return self._consumed(name, nodes)
 
     def _consumed(self, name: str, nodes: Sequence[_Node]) -> _Node:
-        is_layer, is_loss = _LAYERS.fullmatch(name), _LOSSES.fullmatch(name)
+        is_layer, is_loss = LAYERS.fullmatch(name), LOSSES.fullmatch(name)
         use: _Use = "layer" if is_layer else "output" if is_loss else "unknown"
         for position, node in enumerate(nodes):
             # What takes the place of a layer's weights: dynamic filters.
@@ -348,6 +375,8 @@ class Flow:
     def _is_used_as_factor(self, run: _Run, own: _Node, factor: _Node) -> bool:
         """Note what the multiplication is for a run; False where its result only meets itself."""
         if run in factor.runs or any(run in later.behind for later in factor.runs):
+            if run.is_exponent and own.stem != factor.stem:
+                run.uses.setdefault("scores", "goes into a softmax that is written out")
             return False
         if factor.stem == run.given.stem:
             run.uses.setdefault("self", "multiplied with its own input")
@@ -409,16 +438,32 @@ class Flow:
     def _use_as_matrix(self, run: _Run, factor: _Node, reason: str) -> None:
         run.uses.setdefault("matrix", reason)
         run.partners.append(factor.runs)
+        run.meets_data |= factor.learned
 
     def _einsum(self, equation: Any, nodes: Sequence[_Node]) -> _Node:
-        if not isinstance(equation, str) or len(nodes) != 2 or "->" not in equation:
-            return self._other(nodes[0]) if len(nodes) == 1 else self._consumed("einsum", nodes)
-        terms, result = equation.replace(" ", "").split("->")
-        one, other = terms.split(",")
-        if set(one) & set(other) - set(result):
-            return self._matrix("einsum", nodes)
+        terms, result = _terms(equation) if isinstance(equation, str) else ([], "")
+        if len(terms) != len(nodes):
+            return self._consumed("einsum", nodes)
+        if len(nodes) == 1:
+            return self._other(nodes[0])
+        together = [
+            (one, other)
+            for (first, one), (second, other) in itertools.combinations(zip(terms, nodes, strict=True), 2)
+            if set(first) & set(second) - set(result)
+        ]
+        if together:
+            made = [self._matrix("einsum", pair) for pair in together]
+            return replace(self._new(), mixers=frozenset().union(*(node.mixers for node in made)))
         data = [node for node in nodes if not node.constant]
-        return self._product(*data) if len(data) == 2 else self._other(data[0])
+        return functools.reduce(self._product, data) if len(data) > 1 else self._other(data[0])
+
+
+def _terms(equation: str) -> tuple[list[str], str]:
+    """The indices of the operands and of the result of ``torch.einsum``."""
+    given, _, result = equation.replace(" ", "").partition("->")
+    if "->" not in equation:
+        result = "".join(index for index in given if given.count(index) == 1)
+    return given.split(","), result
 
 
 def _are_halves(one: _Run, other: _Run) -> bool:
@@ -445,11 +490,28 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
             return "output", uses["output"]
         if "layer" not in uses or {"output", "multiplied", "matrix"} & set(uses):
             return "gate", f"in doubt: it may make a deviation or a step of time positive; {_first(uses)}"
+    is_unbounded = definition is None or not is_bounded(definition)
+    if is_unbounded and "layer" not in uses and (why := _weighing(run)) is not None:
+        return "attention", f"in doubt: {why}"
     if definition is not None and not is_bounded(definition):
         if "multiplied" in uses and not _is_content(run):
             return "hidden", "unbounded, multiplied with another tensor: the nonlinearity of a GLU"
         return "hidden", f"unbounded, {_first(uses)}"
     return _role_of_bounded(run)
+
+
+def _weighing(run: _Run) -> str | None:
+    """How the result of an unbounded activation serves an attention; None where it does not.
+
+    As its scores, or as features of queries and keys, whose products are its weights.
+    """
+    if "scores" in run.uses and (
+        run.is_exponent or any(_role_of_normalising(w.uses)[0] == "attention" for w in run.weights)
+    ):
+        return run.uses["scores"]
+    if "matrix" in run.uses and run.meets_data and not _is_content(run):
+        return f"{run.uses['matrix']} that layers have made, as the features of linear attention are"
+    return None
 
 
 def _role_of_normalising(uses: Mapping[_Use, str]) -> tuple[Role | None, str]:
@@ -501,19 +563,6 @@ def _is_content(run: _Run) -> bool:
 
 def _first(uses: Mapping[_Use, str]) -> str:
     return next(iter(uses.values()))
-
-
-def _name(func: Callable[..., Any]) -> str:
-    """One name for the forms of an operation: ``torch.mul``, ``Tensor.mul_``, ``Tensor.__rmul__``."""
-    raw = str(getattr(func, "__name__", ""))
-    name = raw.strip("_").split(".")[0]
-    if (
-        raw.startswith("__")
-        and name[:1] in ("r", "i")
-        and name[1:] in ("add", "sub", "mul", "div", "truediv", "matmul")
-    ):
-        name = name[1:]
-    return _ALIASES.get(name, "sub" if name == "rsub" else name)
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:

@@ -25,7 +25,7 @@ from torch.fx.node import map_arg
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.fates import Fate
-from lightning_acts.surgery.in_place import VIEWS
+from lightning_acts.surgery.operations import PRODUCTS, SUMS, UNARY, operation, shares_memory
 from lightning_acts.surgery.roles import is_bounded
 from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
 from lightning_acts.surgery.site import Kind
@@ -36,8 +36,6 @@ _TORCH = os.path.dirname(torch.__file__) + os.sep
 _CLONED: dict[str, Any] = {"memory_format": torch.preserve_format}
 # A class that a module has for the time of a swap keeps there the module's own, and the code that it had in that.
 _OWN_CLASS = "_acts_own_class"
-_PRODUCTS = frozenset(["mul", "multiply", "div", "divide", "truediv"])
-_ARITHMETIC = _PRODUCTS | {"add", "sub", "neg", "pow", "square", "sqrt", "exp", "erf", "clamp", "clip"}
 
 
 @dataclass(frozen=True)
@@ -328,7 +326,7 @@ def _written_out(node: Node, function: Any) -> tuple[str, str] | None:
         zeros = [arg for arg in node.all_input_nodes if call_name(_function(arg)) in ("zeros", "zeros_like")]
         return ("relu", "maximum(x, 0)") if len(zeros) == 1 else None
     user = next(iter(node.users)) if len(node.users) == 1 else None
-    if name == "sigmoid" and user is not None and _name(user) in ("mul", "multiply") and _input(node) in user.args:
+    if name == "sigmoid" and user is not None and _name(user) == "mul" and _input(node) in user.args:
         return "silu", "x * sigmoid(x)"
     return None
 
@@ -344,7 +342,7 @@ def _gates_itself(node: Node) -> bool:
         for user in result.users:
             if stems[user] is not stems[node] or user in made:
                 continue
-            if _name(user) in _PRODUCTS and not set(made).issuperset(user.all_input_nodes):
+            if _name(user) in PRODUCTS and not set(made).issuperset(user.all_input_nodes):
                 return True
             made.append(user)
     return False
@@ -352,13 +350,11 @@ def _gates_itself(node: Node) -> bool:
 
 def _is_elementwise(node: Node) -> bool:
     definition = definition_of(_function(node))
-    return _name(node) in _ARITHMETIC or (definition is not None and definition.kind == "elementwise")
+    return _name(node) in UNARY | PRODUCTS | SUMS or (definition is not None and definition.kind == "elementwise")
 
 
 def _name(node: Node) -> str:
-    """The name of what is called, without the underscores of other forms."""
-    name = str(getattr(node.target, "__name__", node.target)).strip("_")
-    return name[1:] if name in ("imul", "iadd", "isub", "itruediv") else name
+    return operation(str(getattr(node.target, "__name__", node.target)))
 
 
 def _original(number: int, node: Node) -> Original:
@@ -386,7 +382,7 @@ def _writes_back(node: Node) -> bool:
 
 def _is_view(node: Node) -> bool:
     name = str(getattr(node.target, "__name__", node.target))
-    shares = VIEWS.fullmatch(name) is not None or node.kwargs.get("inplace") is True
+    shares = shares_memory(name) or node.kwargs.get("inplace") is True
     return node.op in ("call_function", "call_method") and shares and isinstance(_input(node), Node)
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType, FrameType
 from typing import Any
@@ -446,8 +446,15 @@ class Observation:
     flow: Flow | None = None
 
 
-def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str]) -> Observation:
+def observe(
+    model: nn.Module,
+    example_input: Any,
+    activation_modules: Mapping[nn.Module, str],
+    parts: Collection[nn.Module] = (),
+) -> Observation:
     """Run ``example_input`` through the model in eval and in train mode, and leave the model as it was.
+
+    ``parts`` are the modules of which activation modules are made: what they call belongs to those.
 
     Buffers, random generators and modes are put back; gradients are off, unless the model needs them. A tuple is spread
     over the positional arguments of the forward, a mapping over its keyword arguments.
@@ -455,12 +462,14 @@ def observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn
     Raises:
         SwapError: The model does not run on the input in eval mode.
     """
-    return without_gradients_if_possible(lambda: _observe(model, example_input, activation_modules))
+    return without_gradients_if_possible(lambda: _observe(model, example_input, activation_modules, parts))
 
 
-def _observe(model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str]) -> Observation:
+def _observe(
+    model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str], parts: Collection[nn.Module]
+) -> Observation:
     flow = Flow(model)
-    observer = FunctionObserver(model, activation_modules, flow)
+    observer = FunctionObserver(model, (*activation_modules, *parts), flow)
     passes: list[Counter[nn.Module]] = []
     notes: list[str] = []
     with as_it_was(model):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -27,7 +28,8 @@ _TOLERANCE = 1e-6
 def recognise(module: nn.Module) -> str | None:
     """The spec of the activation that ``module`` computes, ``"unknown activation"``, or None if it is none.
 
-    A module on the meta device whose type is not registered, but which could be an activation, is unknown.
+    A module on the meta device whose type is not registered, but which could be an activation, is unknown. One that is
+    made of other modules is an activation if it computes one that none of them is, such as hard swish by ReLU6.
     """
     spec = registry.spec_of(module)
     if spec is not None:
@@ -37,6 +39,8 @@ def recognise(module: nn.Module) -> str | None:
         return UNKNOWN
     if isinstance(module, torch.jit.ScriptModule):
         return None
+    if next(module.children(), None) is not None:
+        return _composed(module)
     if not _could_be_activation(module):
         return None
     if any(parameter.is_meta for parameter in module.parameters()):
@@ -44,8 +48,27 @@ def recognise(module: nn.Module) -> str | None:
     return _by_curve(module)
 
 
+# More are in no activation that is made of others.
+_MOST_PARTS = 8
+
+
+def _composed(module: nn.Module) -> str | None:
+    if not _could_be_activation(module) or next(module.parameters(), None) is not None:
+        return None
+    parts = list(itertools.islice(module.modules(), 1, _MOST_PARTS + 1))
+    if len(parts) == _MOST_PARTS or any(isinstance(part, torch.jit.ScriptModule) for part in parts):
+        return None
+    spec = _by_curve(module)
+    return None if spec == UNKNOWN or spec in _curves_of(parts) else spec
+
+
+def _curves_of(parts: Sequence[nn.Module]) -> set[str | None]:
+    """The activations that some modules compute, in the words of :func:`_by_curve`."""
+    return {_by_curve(part) for part in parts if type(part).forward is not nn.Module.forward}
+
+
 def _could_be_activation(module: nn.Module) -> bool:
-    if type(module).__module__.startswith("torch.nn.") or next(module.children(), None) is not None:
+    if type(module).__module__.startswith("torch.nn."):
         return False
     if next(module.buffers(), None) is not None or type(module).forward is nn.Module.forward:
         return False
@@ -63,8 +86,9 @@ def _by_curve(module: nn.Module) -> str | None:
         probe = copy.deepcopy(module).to("cpu", torch.float64).requires_grad_(False)
     except Exception:  # a module that can't be copied can't be probed without risk to the model
         return None
-    probe._forward_hooks.clear()
-    probe._forward_pre_hooks.clear()
+    for part in probe.modules():
+        part._forward_hooks.clear()
+        part._forward_pre_hooks.clear()
     curves = [_curve(probe.train(mode)) for mode in (True, False)]
     curve = curves[1]
     if curve is None or curves[0] is None or not _equal(curves[0], curve):

@@ -612,8 +612,8 @@ def test_maximum_and_zero() -> None:
     for example in (None, torch.randn(2, 4)):
         certain, method, clamp = acts.find(Net(), example)
         assert (certain.activation, certain.role) == (method.activation, method.role) == ("relu", "hidden")
-        # With a run it goes into a layer, after an addition.
-        assert (clamp.activation, clamp.role) == ("relu", "output" if example is None else clamp.role)
+        # It goes into a layer, after an addition.
+        assert (clamp.activation, clamp.role) == ("relu", "hidden")
 
 
 class Clipped(torch.autograd.Function):
