@@ -394,6 +394,10 @@ class _Follower:
             known = frame.names.get(f"self.{node.attr}")
             if known is not None:
                 return known
+            value = frame.scope.resolve(node)
+            if isinstance(value, property) and is_own_method(node, value, frame.scope):
+                scopes = method_scopes(frame.scope.owner, frame.scope.mangled(node.attr))
+                return self.into(scopes[-1], frame.module, [], {})
         held = self.value(node.value, frame)
         if isinstance(held, Tensor):
             return None if node.attr in _OF_SHAPE else self.did("get", held)
