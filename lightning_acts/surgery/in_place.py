@@ -14,7 +14,6 @@ replacement's result is written into the input.
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
@@ -22,18 +21,12 @@ from typing import Literal
 import torch
 from torch import nn
 
+from lightning_acts.surgery.operations import shares_memory
 from lightning_acts.surgery.source import UNKNOWN, Scope
 
 #: Who reads what is written into an input, other than as the result.
 Readers = Literal["nobody", "name", "others"]
 
-#: Methods, functions and attributes whose result is their first argument, or may share its memory.
-VIEWS = re.compile(
-    r"m?[TH]|adjoint|as_strided|chunk|contiguous|data|detach|diagonal|\w*dropout\w*|expand(_as)?|flatten|getattr|getitem"
-    r"|imag|movedim|narrow|permute|ravel|real|reshape(_as)?|select|([dhv]|tensor_)?split(_with_sizes)?|squeeze"
-    r"|swapaxes|swapdims|t|to|float|double|half|bfloat16|cpu|cuda|transpose|type(_as)?|unbind|unflatten|unfold"
-    r"|unsqueeze|view(_as.*)?|.*[^_]_"
-)
 _KEEPING = ("append", "appendleft", "add", "extend", "insert", "setdefault", "update", "put")
 _REPEATED = (ast.For, ast.AsyncFor, ast.While)
 _NESTED = (ast.comprehension, ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
@@ -125,7 +118,7 @@ class Aliases:
     def _sharing(self, node: ast.expr) -> Iterator[ast.expr]:
         """The variables and attributes whose memory the value of an expression may share."""
         match node:
-            case ast.Name() | ast.Attribute() if not (isinstance(node, ast.Attribute) and VIEWS.fullmatch(node.attr)):
+            case ast.Name() | ast.Attribute() if not (isinstance(node, ast.Attribute) and shares_memory(node.attr)):
                 yield node
             case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Starred(value=inner):
                 yield from self._sharing(inner)
@@ -151,9 +144,9 @@ class Aliases:
             return first if called.attr in self.passing else None
         function = self.scope.resolve(call.func)
         if isinstance(call.func, ast.Attribute) and function is UNKNOWN:
-            return call.func.value if VIEWS.fullmatch(call.func.attr) or _may_be_in_place(call) else None
+            return call.func.value if shares_memory(call.func.attr) or _may_be_in_place(call) else None
         name = getattr(function, "__name__", "")
-        return first if VIEWS.fullmatch(name) or _may_be_in_place(call) else None
+        return first if shares_memory(name) or _may_be_in_place(call) else None
 
     def _is_nested(self, node: ast.AST) -> bool:
         return any(isinstance(around, _NESTED) or hasattr(around, "generators") for around in self._around(node))

@@ -55,11 +55,12 @@ LAYERS = re.compile(
 LOSSES = re.compile(r".*_loss|.*cross_entropy.*|kl_div")
 _OF_OPERATORS = ("add", "sub", "mul", "div", "truediv", "matmul")
 _ALIASES = {"truediv": "div", "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub"}
-#: Of those that keep values, or take some: what shares memory with what it is given.
+#: Of those that keep values, or take some: what may share memory with what it is given.
 VIEWS = _words(
     "adjoint as_strided chunk contiguous detach diagonal expand expand_as flatten getattr getitem imag moveaxis movedim narrow "
     "permute ravel real reshape reshape_as select split split_with_sizes tensor_split hsplit vsplit dsplit squeeze swapaxes "
-    "swapdims t to transpose type type_as unbind unflatten unfold unsqueeze view view_as view_as_real view_as_complex H T mT mH"
+    "swapdims t to transpose type type_as unbind unflatten unfold unsqueeze view view_as view_as_real view_as_complex H T mT mH "
+    "data float double half bfloat16 cpu cuda dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout"
 )
 
 
