@@ -509,7 +509,7 @@ def _weighing(run: _Run) -> str | None:
         run.is_exponent or any(_role_of_normalising(w.uses)[0] == "attention" for w in run.weights)
     ):
         return run.uses["scores"]
-    if "matrix" in run.uses and run.meets_data and not _is_content(run):
+    if "matrix" in run.uses and run.meets_data and not any(map(_weighs, run.partners)):
         return f"{run.uses['matrix']} that layers have made, as the features of linear attention are"
     return None
 
@@ -551,13 +551,15 @@ def _role_of_bounded(run: _Run) -> tuple[Role | None, str]:
 
 def _is_content(run: _Run) -> bool:
     """Whether all that a result was multiplied with weighs it: values in [0, 1], or normalised ones."""
-    return all(
-        any(
-            partner.definition is not None
-            and (partner.definition.kind == "normalising" or is_gate_like(partner.definition))
-            for partner in partners
-        )
-        for partners in run.partners
+    return all(map(_weighs, run.partners))
+
+
+def _weighs(partners: Iterable[_Run]) -> bool:
+    """Whether a tensor holds values in [0, 1], or normalised ones."""
+    return any(
+        partner.definition is not None
+        and (partner.definition.kind == "normalising" or is_gate_like(partner.definition))
+        for partner in partners
     )
 
 
