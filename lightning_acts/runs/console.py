@@ -41,7 +41,11 @@ def quiet() -> None:
     """Leave out what does not concern the reader."""
     for message in _UNWANTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed", "lightning.pytorch"):
+    # Both packages share their logger, whose name is that of the one that was imported first.
+    for name in (
+        "lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed",
+        "pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed",
+    ):  # fmt: skip
         logging.getLogger(name).addFilter(_is_wanted)
 
 
