@@ -34,7 +34,7 @@ _UNWANTED_WARNINGS = (
     ".*Using `DistributedSampler` with the dataloaders.*",
     ".*`ModelCheckpoint\\(monitor=.*not found in the returned metrics.*",
 )
-_LOGGERS = ("lightning.pytorch", "lightning.fabric", "py.warnings")
+_LOGGERS = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric", "py.warnings")
 
 
 def quiet() -> None:
