@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import lightning as L
 import pytest
 import torchvision
 import yaml
@@ -31,8 +32,11 @@ def test_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
     names: dict[str, Any] = {"__name__": "readme"}
     training, loading, swapping, registering = snippets("python")
+    L.seed_everything(0)
     exec(training, names)
     assert "Mish" in repr(names["model"])
+    # As the README says, within a tolerance.
+    assert names["trainer"].callback_metrics["test/acc"].item() == pytest.approx(0.93, abs=0.05)
     exec(loading, names)
     assert "Mish" in repr(names["model"])
     assert "ReLU" not in repr(names["model"])
