@@ -13,7 +13,7 @@ import hashlib
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
@@ -129,26 +129,23 @@ def hook(model: nn.Module, replay: Replay) -> None:
                 vars(module)[name] = functools.partial(function, module, own, replay)
 
 
-def follow(model: nn.Module, changed: Iterable[nn.Module], replay: Replay) -> list[RemovableHandle]:
-    """Let the checkpoints of any LightningModule around changed modules keep their swaps.
+def follow(replay: Replay, changed: nn.Module) -> list[RemovableHandle]:
+    """Let the checkpoints of any LightningModule around a changed module keep its swap.
 
     A module does not know what holds it. A LightningModule that lies beyond the model is found as soon as its state
     dict is made or loaded, which Lightning does before it saves a checkpoint, and after it has read one.
 
     Args:
-        model: The model that was swapped.
-        changed: The modules in it that hold a replacement.
         replay: Makes the swaps of plans in a model.
+        changed: The module, which holds a replacement.
 
     Returns:
         The handles that end this.
     """
-    hook(model, replay)
-    handles = []
-    for module in dict.fromkeys(changed):
-        handles.append(module.register_state_dict_pre_hook(functools.partial(_before_saving, replay)))  # type: ignore[no-untyped-call]
-        handles.append(module.register_load_state_dict_pre_hook(_before_loading))  # type: ignore[no-untyped-call]
-    return handles
+    return [
+        changed.register_state_dict_pre_hook(functools.partial(_before_saving, replay)),  # type: ignore[no-untyped-call]
+        changed.register_load_state_dict_pre_hook(_before_loading),  # type: ignore[no-untyped-call]
+    ]
 
 
 def strip_guard(checkpoint: Mapping[str, Any]) -> None:

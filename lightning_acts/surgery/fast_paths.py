@@ -14,12 +14,12 @@ from torch import nn
 FastPath = tuple[nn.Module, str, int | bool]
 
 
-def switch_off(model: nn.Module, changed: Iterable[nn.Module]) -> list[FastPath]:
-    """Switch off the fused paths past the modules that were changed, and return what was on.
+def in_use(model: nn.Module, changed: Iterable[nn.Module]) -> list[FastPath]:
+    """Return the fused paths past modules that are changed, as far as they are on.
 
     Args:
         model: The model that holds them; the encoders around a changed layer are looked for in it.
-        changed: The modules that hold another activation now.
+        changed: The modules that are to hold another activation.
     """
     changed = set(changed)
     on: list[FastPath] = []
@@ -28,16 +28,7 @@ def switch_off(model: nn.Module, changed: Iterable[nn.Module]) -> list[FastPath]
             on.append((module, "activation_relu_or_gelu", module.activation_relu_or_gelu))
         elif isinstance(module, nn.TransformerEncoder) and not changed.isdisjoint(module.layers.modules()):
             on.append((module, "use_nested_tensor", getattr(module, "use_nested_tensor", False)))
-    on = [(module, name, value) for module, name, value in on if value]
-    for module, name, value in on:
-        setattr(module, name, type(value)(False))
-    return on
-
-
-def switch_on(paths: Iterable[FastPath]) -> None:
-    """Give flags back the values that :func:`switch_off` found."""
-    for module, name, value in paths:
-        setattr(module, name, value)
+    return [(module, name, value) for module, name, value in on if value]
 
 
 def notes(model: nn.Module, paths: Iterable[FastPath]) -> list[str]:

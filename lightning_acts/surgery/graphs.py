@@ -12,7 +12,7 @@ import linecache
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
@@ -134,19 +134,30 @@ def _replace(node: Node, given: Node, submodule: str, writes_back: bool) -> None
         raise
 
 
-def bring_back(module: GraphModule, replacement: nn.Module, before: dict[str, Original]) -> None:
-    """Make the node that calls a submodule what it was; the graph has to be recompiled then."""
-    for caller, original in list(_callers(module, replacement, before)):
+def way_back(module: GraphModule, replacement: nn.Module | None, before: dict[str, Original]) -> Callable[[], None]:
+    """Return a function that makes the node that calls a submodule what it was; the graph has to be recompiled then.
+
+    The function may be called again where it was interrupted.
+    """
+    edits: list[tuple[Node, Original, tuple[Any, ...], dict[str, Any], list[Node]]] = []
+    for caller, original in _callers(module, replacement, before):
         if original.writes_back is not _is_inserted(caller):
             continue  # it was edited since
         node = next(iter(caller.users)) if original.writes_back else caller
         given, inserted = _input(node), [caller, _input(caller)] if original.writes_back else []
         args = original.args if "input" in original.kwargs else (given, *original.args)
         kwargs = {key: given if key == "input" else value for key, value in original.kwargs.items()}
-        node.args, node.kwargs = args, kwargs
-        node.op, node.target = original.op, original.target
-        for made in inserted:
-            node.graph.erase_node(made)
+        edits.append((node, original, args, kwargs, inserted))
+
+    def back() -> None:
+        for node, original, args, kwargs, inserted in edits:
+            node.args, node.kwargs = args, kwargs
+            node.op, node.target = original.op, original.target
+            for made in inserted:
+                if not made._erased:
+                    node.graph.erase_node(made)
+
+    return back
 
 
 def recompile(module: GraphModule) -> None:
@@ -166,14 +177,14 @@ def recompile(module: GraphModule) -> None:
         object.__setattr__(module, "__class__", own)
 
 
-def is_replaced(module: GraphModule, replacement: nn.Module, before: dict[str, Original]) -> bool:
+def is_replaced(module: GraphModule, replacement: nn.Module | None, before: dict[str, Original]) -> bool:
     """Whether a graph calls a submodule as :func:`replace` has left it."""
     callers = list(_callers(module, replacement, before))
     return bool(callers) and all(original.writes_back is _is_inserted(caller) for caller, original in callers)
 
 
 def _callers(
-    module: GraphModule, replacement: nn.Module, before: dict[str, Original]
+    module: GraphModule, replacement: nn.Module | None, before: dict[str, Original]
 ) -> Iterator[tuple[Node, Original]]:
     """The node that calls a submodule, in each of the graphs, with what it was."""
     for name, graph in _graphs(module).items() if before else ():

@@ -1,17 +1,24 @@
 """The swaps that were made in a model, and the way back.
 
-They are kept in an attribute of the model that is no module and no parameter: not in ``state_dict``, not in
-``parameters()``, and copied together with the model, so that a deep copy restores its own copies.
+Each change is kept with the module that was changed, in an attribute that is not a module and not a parameter: it is not
+in ``state_dict``, not in ``parameters()``, and goes wherever the module goes. Whatever root one looks from, the swaps are
+gathered from the modules below it, with paths from there::
+
+    root ── net ── act          vars(net)[...] = Ledger(changes=(act: relu -> mish, of transaction 7))
+                                vars(root)[...] = Ledger(transactions=(7: {relu: mish}, promised at net.act))
+
+A change does not refer to the module that it was made in: a copy of a part copies no more than the part.
 """
 
 from __future__ import annotations
 
 import copy
-import itertools
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import time_ns
+from types import TracebackType
 from typing import Any
 
 import torch
@@ -21,10 +28,10 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.surgery import graphs
-from lightning_acts.surgery.fast_paths import FastPath, switch_on
-from lightning_acts.surgery.plan import Plan, Request
-from lightning_acts.surgery.rewriting import routes_of, set_routes, written_back
+from lightning_acts.surgery.plan import Plan, PlannedSite, Request
+from lightning_acts.surgery.rewriting import routes_of, set_routes, with_routes, written_back
 from lightning_acts.surgery.routes import Route
+from lightning_acts.surgery.running import one_at_a_time, plain_path
 from lightning_acts.surgery.site import SwapError
 
 _ATTRIBUTE = "_lightning_acts_swaps"
@@ -40,79 +47,158 @@ _HOOKS = (
     "_is_full_backward_hook",
 )
 
+#: A part of a way back that may be repeated, as it is when the first attempt was interrupted.
+Step = Callable[[], None]
+#: Hangs hooks on a module, and returns their handles.
+Register = Callable[[nn.Module], list[RemovableHandle]]
+
 
 @dataclass(eq=False)
-class Exchange(ABC):
+class Transaction:
+    """What the changes of one swap have in common.
+
+    Attributes:
+        number: Swaps are undone in the reverse of this order.
+        request: What was asked; None where an activation has no spec.
+        promised: What stands where, in words, by the path from the model that was given: all that was not undone since.
+    """
+
+    number: int
+    request: Request | None
+    promised: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Change(ABC):
+    """Something that a swap has changed in a module, the owner, which keeps it."""
+
+    transaction: Transaction = field(init=False)
+
+    @abstractmethod
+    def install(self, owner: nn.Module) -> None:
+        """Make the change."""
+
+    @abstractmethod
+    def way_back(self, owner: nn.Module) -> Step:
+        """Check that the change can be undone, and return the step that does it.
+
+        Raises:
+            SwapError: Something else has changed the owner, so that there is no way back.
+        """
+
+
+@dataclass(eq=False)
+class Setting(Change):
+    """A value that an attribute of the owner has for the time of a swap, such as the flag of a fused path."""
+
+    name: str
+    value: Any
+    original: Any
+
+    def install(self, owner: nn.Module) -> None:  # noqa: D102
+        setattr(owner, self.name, self.value)
+
+    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+        return lambda: setattr(owner, self.name, self.original)
+
+
+@dataclass(eq=False)
+class Hooks(Change):
+    """Hooks that the owner has for the time of a swap; ``register`` hangs them on it."""
+
+    register: Register
+    handles: list[RemovableHandle] = field(default_factory=list)
+
+    def install(self, owner: nn.Module) -> None:  # noqa: D102
+        self.handles = self.register(owner)
+
+    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+        def back() -> None:
+            for handle in self.handles:
+                handle.remove()
+
+        return back
+
+
+@dataclass(eq=False)
+class Exchange(Change):
     """One activation that took the place of another.
 
     Attributes:
-        path: Where, as the site is called.
+        local_path: Where, from the owner on: the name of a child, or ``function/index`` for a call.
         requested: The spec that was asked for; None where there is none.
         replacement: The module that stands there now.
+        was: What a plan calls the activation that stood there.
+        spec: The spec of the replacement; None where it has none.
+        place: Where, from the model that was given to the swap on.
+        index: The how manieth of its swap it was; the slots of one module have the same.
     """
 
-    path: str
+    local_path: str
     requested: str | None
     replacement: nn.Module
+    was: str
+    spec: str | None = field(init=False, default=None)
+    place: str = field(init=False, default="")
+    index: int = field(init=False, default=0)
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """The name of the replacement in the module that holds it."""
+        """The name of the replacement in the owner."""
 
     @property
-    @abstractmethod
-    def holders(self) -> tuple[nn.Module, ...]:
-        """The modules that hold the replacement."""
+    def before(self) -> nn.Module | None:
+        """The module that stood there; a call has none."""
+        return None
+
+    @property
+    def route(self) -> Route | None:
+        """The way to a call; modules and attributes have none."""
+        return None
 
     @abstractmethod
-    def install(self) -> None:
-        """Put the replacement in its place."""
+    def is_intact(self, owner: nn.Module) -> bool:
+        """Check that the owner still uses what stands under the name."""
 
-    @abstractmethod
-    def take_back(self) -> bool:
-        """Put the original back; whether it went everywhere where it had been."""
-
-    @abstractmethod
-    def is_intact(self) -> bool:
-        """Whether the replacement still stands wherever it was put."""
+    def path_from(self, path: str) -> str:
+        """Return the path of the site, where the owner is at ``path``."""
+        return f"{path}{'/' if '/' in self.local_path else '.'}{self.local_path}".lstrip("./")
 
 
 @dataclass(eq=False)
 class ModuleExchange(Exchange):
-    """A module in the slots of another one: parent and name in the parent."""
+    """A module in the place of another one."""
 
     original: nn.Module
-    slots: tuple[tuple[nn.Module, str], ...]
     own_hooks: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:  # noqa: D102
-        return self.slots[0][1]
+        return self.local_path
 
     @property
-    def holders(self) -> tuple[nn.Module, ...]:  # noqa: D102
-        return tuple(parent for parent, _ in self.slots)
+    def before(self) -> nn.Module | None:  # noqa: D102
+        return self.original
 
-    def install(self) -> None:  # noqa: D102
+    def install(self, owner: nn.Module) -> None:  # noqa: D102
         self.own_hooks = {name: vars(self.replacement)[name] for name in _HOOKS}
         self._share_hooks()
-        for parent, name in self.slots:
-            _put(parent, name, self.replacement)
+        _put(owner, self.name, self.replacement)
 
-    def take_back(self) -> bool:  # noqa: D102
-        if isinstance(self.replacement, LazyModuleMixin):
-            # Its hooks are the original's: the one that would size it must not stay there.
-            self.replacement._initialize_hook.remove()
-        vars(self.replacement).update(self.own_hooks)
-        whole = self.is_intact()
-        for parent, name in self.slots:
-            if parent._modules.get(name) is self.replacement:
-                _put(parent, name, self.original)
-        return whole
+    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+        def back() -> None:
+            if isinstance(self.replacement, LazyModuleMixin):
+                # Its hooks are the original's: the one that would size it must not stay there.
+                self.replacement._initialize_hook.remove()
+            vars(self.replacement).update(self.own_hooks)
+            if owner._modules.get(self.name) is self.replacement:
+                _put(owner, self.name, self.original)
 
-    def is_intact(self) -> bool:  # noqa: D102
-        return all(parent._modules.get(name) is self.replacement for parent, name in self.slots)
+        return back
+
+    def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
+        return True
 
     def _share_hooks(self) -> None:
         new: Any = self.replacement
@@ -127,10 +213,9 @@ class ModuleExchange(Exchange):
 
 @dataclass(eq=False)
 class CallExchange(Exchange):
-    """A new submodule that the code of ``owner`` calls where it called a function."""
+    """A new submodule that the code of the owner calls where it called a function."""
 
-    owner: nn.Module
-    route: Route
+    way: Route
     submodule: str
 
     @property
@@ -138,117 +223,165 @@ class CallExchange(Exchange):
         return self.submodule
 
     @property
-    def holders(self) -> tuple[nn.Module, ...]:  # noqa: D102
-        return (self.owner,)
+    def route(self) -> Route | None:  # noqa: D102
+        return self.way
 
-    def install(self) -> None:  # noqa: D102
-        self.owner._modules[self.submodule] = self.replacement
-        set_routes(self.owner, (*routes_of(type(self.owner)), (self.route, self.submodule)))
+    def install(self, owner: nn.Module) -> None:  # noqa: D102
+        owner._modules[self.submodule] = self.replacement
+        set_routes(owner, (*routes_of(type(owner)), (self.way, self.submodule)))
 
-    def take_back(self) -> bool:  # noqa: D102
-        whole = self.is_intact()
-        # Each half by itself: the installation may have failed between them.
-        mine, present = (self.route, self.submodule), routes_of(type(self.owner))
-        if mine in present:
-            set_routes(self.owner, tuple(entry for entry in present if entry != mine))
-        if self.owner._modules.get(self.submodule) is self.replacement:
-            del self.owner._modules[self.submodule]
-        return whole
+    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+        with_routes(owner, ())
 
-    @property
-    def writes_back(self) -> bool:
-        """Whether the result is written into the input, because somebody else reads that."""
-        return self.submodule in written_back(type(self.owner))
+        def back() -> None:
+            mine, present = (self.way, self.submodule), routes_of(type(owner))
+            if mine in present:
+                set_routes(owner, tuple(entry for entry in present if entry != mine))
+            if owner._modules.get(self.submodule) is self.replacement:
+                del owner._modules[self.submodule]
 
-    def is_intact(self) -> bool:  # noqa: D102
-        replaced = (self.route, self.submodule) in routes_of(type(self.owner))
-        return replaced and self.owner._modules.get(self.submodule) is self.replacement
+        return back
+
+    def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
+        return (self.way, self.submodule) in routes_of(type(owner))
+
+    def writes_back(self, owner: nn.Module) -> bool:
+        """Check whether the result is written into the input, because somebody else reads that."""
+        return self.submodule in written_back(type(owner))
 
 
 @dataclass(eq=False)
 class GraphExchange(CallExchange):
-    """A new submodule that the graph of ``owner`` calls where it called a function."""
+    """A new submodule that the graph of the owner calls where it called a function."""
 
-    owner: torch.fx.GraphModule
     originals: dict[str, graphs.Original] = field(default_factory=dict)
 
-    def install(self) -> None:  # noqa: D102
-        self.originals = graphs.originals(self.owner, self.route)
-        self.owner._modules[self.submodule] = self.replacement
-        graphs.replace(self.owner, self.route, self.submodule)
+    def install(self, owner: nn.Module) -> None:  # noqa: D102
+        assert isinstance(owner, torch.fx.GraphModule)
+        self.originals = graphs.originals(owner, self.way)
+        owner._modules[self.submodule] = self.replacement
+        graphs.replace(owner, self.way, self.submodule)
 
-    def take_back(self) -> bool:  # noqa: D102
-        whole = self.is_intact()
-        graphs.bring_back(self.owner, self.replacement, self.originals)
-        if self.owner._modules.get(self.submodule) is self.replacement:
-            del self.owner._modules[self.submodule]
-        return whole
+    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+        assert isinstance(owner, torch.fx.GraphModule)
+        # What a later swap put there in turn is gone by then.
+        ours = [change.replacement for change in ledger_of(owner).changes
+                if isinstance(change, Exchange) and change.name == self.name]  # fmt: skip
+        standing = owner._modules.get(self.submodule)
+        edit = graphs.way_back(owner, standing, self.originals if standing in ours else {})
 
-    @property
-    def writes_back(self) -> bool:  # noqa: D102
+        def back() -> None:
+            edit()
+            if owner._modules.get(self.submodule) is self.replacement:
+                del owner._modules[self.submodule]
+
+        return back
+
+    def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
+        assert isinstance(owner, torch.fx.GraphModule)
+        return graphs.is_replaced(owner, owner._modules.get(self.submodule), self.originals)
+
+    def writes_back(self, owner: nn.Module) -> bool:  # noqa: D102
         return any(original.writes_back for original in self.originals.values())
-
-    def is_intact(self) -> bool:  # noqa: D102
-        return graphs.is_replaced(self.owner, self.replacement, self.originals)
 
 
 @dataclass(eq=False)
 class AttributeExchange(Exchange):
-    """A submodule in the place of a function that ``owner`` kept in an attribute."""
+    """A submodule in the place of a function that the owner kept in an attribute."""
 
-    owner: nn.Module
-    attribute: str
     original: Any
 
     @property
     def name(self) -> str:  # noqa: D102
-        return self.attribute
+        return self.local_path
 
-    @property
-    def holders(self) -> tuple[nn.Module, ...]:  # noqa: D102
-        return (self.owner,)
+    def install(self, owner: nn.Module) -> None:  # noqa: D102
+        owner._modules[self.name] = self.replacement  # not seen before the function is gone
+        del vars(owner)[self.name]
+        if type(owner).__setstate__ is not nn.Module.__setstate__:
+            set_routes(owner, (*routes_of(type(owner)), self._mark))
 
-    def install(self) -> None:  # noqa: D102
-        del vars(self.owner)[self.attribute]
-        self.owner._modules[self.attribute] = self.replacement
-        if type(self.owner).__setstate__ is not nn.Module.__setstate__:
-            set_routes(self.owner, (*routes_of(type(self.owner)), self._mark))
+    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+        with_routes(owner, ())
 
-    def take_back(self) -> bool:  # noqa: D102
-        if not self.is_intact():
-            return False
-        set_routes(self.owner, tuple(entry for entry in routes_of(type(self.owner)) if entry != self._mark))
-        del self.owner._modules[self.attribute]
-        vars(self.owner)[self.attribute] = self.original
-        return True
+        def back() -> None:
+            present = routes_of(type(owner))
+            if self._mark in present:
+                set_routes(owner, tuple(entry for entry in present if entry != self._mark))
+            if owner._modules.get(self.name) is self.replacement:
+                vars(owner)[self.name] = self.original
+                del owner._modules[self.name]
+
+        return back
 
     @property
     def _mark(self) -> tuple[Route, str]:
-        return Route((), ""), self.attribute
+        return Route((), ""), self.name
 
-    def is_intact(self) -> bool:  # noqa: D102
-        return self.owner._modules.get(self.attribute) is self.replacement
+    def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
+        return self.name not in vars(owner)
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True)
+class Ledger:
+    """What a module keeps: the changes that were made in it, and the swaps for which it was the model that was given."""
+
+    changes: tuple[Change, ...] = ()
+    transactions: tuple[Transaction, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Placed:
+    """A change, the module that it was made in, and all paths of the site from some root on."""
+
+    owner: nn.Module
+    change: Change
+    paths: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedExchange(Placed):
+    """An exchange, likewise."""
+
+    change: Exchange
+
+    @property
+    def path(self) -> str:
+        """The first of its paths."""
+        return self.paths[0]
+
+
+@dataclass(frozen=True, eq=False)
 class Swap:
-    """One swap as it was made.
+    """A swap, or what there is of it, as it is seen from some root.
 
     Attributes:
+        number: Swaps are undone in the reverse of this order.
         request: What was asked; None where an activation has no spec.
-        plan: What was done; None where a replacement has no spec.
-        exchanges: The modules.
-        number: Swaps of a whole and of its parts are undone in the reverse of this order.
-        fast_paths: The fused paths that were switched off.
-        handles: The hooks by which checkpoints of Lightning keep the swap.
+        exchanges: One for each place.
     """
 
+    number: int
     request: Request | None
-    plan: Plan | None
-    exchanges: list[Exchange]
-    fast_paths: list[FastPath]
-    number: int = field(default_factory=itertools.count().__next__)
-    handles: list[RemovableHandle] = field(default_factory=list)
+    exchanges: tuple[PlacedExchange, ...]
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was done, with the paths from the root; None where a replacement has no spec."""
+        sites: dict[tuple[int, int], list[PlacedExchange]] = {}
+        for entry in self.exchanges:
+            stood = entry.change.before or entry.change
+            sites.setdefault((entry.change.index, id(stood)), []).append(entry)
+        if self.request is None or any(entry.change.spec is None for entry in self.exchanges):
+            return None
+        return Plan(self.request, tuple(_planned(entries) for entries in sites.values()))
+
+
+def _planned(entries: list[PlacedExchange]) -> PlannedSite:
+    exchange = entries[0].change
+    assert exchange.spec is not None
+    paths = [path for entry in entries for path in (entry.paths if exchange.before is not None else entry.paths[:1])]
+    return PlannedSite(tuple(paths), exchange.was, exchange.spec, exchange.route)
 
 
 def _put(parent: Any, name: str, module: nn.Module) -> None:
@@ -263,33 +396,20 @@ def has_hooks(module: nn.Module) -> bool:
     return any(getattr(module, name) for name in _HOOKS)
 
 
-def swaps_of(model: nn.Module) -> list[Swap]:
-    """The swaps of ``model``, the first one first; a copy of the list."""
-    return list(vars(model).get(_ATTRIBUTE, ()))
+def ledger_of(module: nn.Module) -> Ledger:
+    """Return what a module keeps."""
+    return vars(module).get(_ATTRIBUTE) or Ledger()
 
 
-def plans_of(model: nn.Module) -> list[Plan]:
-    """The plans of the swaps of a model, the first one first.
-
-    Raises:
-        SwapError: A replacement has no spec.
-    """
-    swaps = swaps_of(model)
-    unnamed = [made.exchanges[0].replacement for made in swaps if made.plan is None]
-    if unnamed:
-        raise SwapError(f"no file can name {unnamed[0]!r}: register it with lightning_acts.register, or undo the swap")
-    return [made.plan for made in swaps if made.plan is not None]
-
-
-def keep(model: nn.Module, swaps: list[Swap]) -> None:
-    """Remember these swaps of a model, and no others."""
-    # Straight into the dictionary: the model's class may have a __setattr__ of its own.
-    if swaps:
-        vars(model)[_ATTRIBUTE] = swaps
+def keep(module: nn.Module, ledger: Ledger) -> None:
+    """Let a module keep this, and nothing else."""
+    # Straight into the dictionary: the module's class may have a __setattr__ of its own.
+    if ledger.changes or ledger.transactions:
+        vars(module)[_ATTRIBUTE] = ledger
     else:
-        vars(model).pop(_ATTRIBUTE, None)
-    if isinstance(model, torch.fx.GraphModule):
-        _carry(model, bool(swaps))
+        vars(module).pop(_ATTRIBUTE, None)
+    if isinstance(module, torch.fx.GraphModule):
+        _carry(module, _ATTRIBUTE in vars(module))
 
 
 def _carry(model: torch.fx.GraphModule, carries: bool) -> None:
@@ -303,54 +423,134 @@ def _carry(model: torch.fx.GraphModule, carries: bool) -> None:
 
 
 def _deepcopy(self: Any, memo: dict[int, Any]) -> Any:
-    copied = super(type(self), self).__deepcopy__(memo)
-    keep(copied, copy.deepcopy(swaps_of(self), memo))
+    copied = _inherited(self, "__deepcopy__")(self, memo)
+    keep(copied, copy.deepcopy(ledger_of(self), memo))
     return copied
 
 
 def _reduce_ex(self: Any, protocol: Any) -> Any:
-    swaps = vars(self).pop(_ATTRIBUTE)
-    try:
-        reduced = super(type(self), self).__reduce_ex__(protocol)
-    finally:
-        vars(self)[_ATTRIBUTE] = swaps
-    # Set afterwards, because they refer to the module.
-    return (*reduced[:2], swaps, None, None, keep)
+    # Set afterwards by a function, which gives the class of what was made these methods too.
+    return (*_inherited(self, "__reduce_ex__")(self, protocol)[:2], ledger_of(self), None, None, keep)
 
 
-def recompile(exchanges: Iterable[Exchange]) -> None:
+def _inherited(self: Any, name: str) -> Any:
+    """Return the method that the class had: the class that a graph has for the time of a swap lies over it."""
+    found = (vars(cls)[name] for cls in type(self).__mro__ if name in vars(cls))
+    return next(method for method in found if method not in (_deepcopy, _reduce_ex))
+
+
+def begin(model: nn.Module, request: Request | None) -> Transaction:
+    """Return a new transaction, later than all that the model has seen, wherever it was swapped then."""
+    global _latest
+    _latest = max(time_ns(), _latest + 1, newest(model) + 1)
+    return Transaction(_latest, request)
+
+
+_latest = 0
+
+
+def newest(model: nn.Module) -> int:
+    """Return the number of the latest swap in a model; -1 if there is none."""
+    return max((entry.change.transaction.number for entry in placed(model)), default=-1)
+
+
+def install(owner: nn.Module, change: Change, transaction: Transaction) -> None:
+    """Make a change. It is kept before it is made, so that an interruption leaves nothing that is not known."""
+    change.transaction = transaction
+    ledger = ledger_of(owner)
+    keep(owner, Ledger((*ledger.changes, change), ledger.transactions))
+    change.install(owner)
+
+
+def conclude(model: nn.Module, transaction: Transaction) -> None:
+    """Let the model that was given to a swap know what was promised."""
+    for entry in exchanges_of(model):
+        exchange = entry.change
+        if exchange.transaction is transaction:
+            exchange.place = entry.path
+            transaction.promised[entry.path] = f"{exchange.spec or exchange.replacement} in place of {exchange.was}"
+    ledger = ledger_of(model)
+    keep(model, Ledger(ledger.changes, (*ledger.transactions, transaction)))
+
+
+def recompile(owners: Iterable[nn.Module]) -> None:
     """Generate the code of the graphs that were edited: once for all of a swap, because it takes long."""
-    for owner in dict.fromkeys(exchange.owner for exchange in exchanges if isinstance(exchange, GraphExchange)):
-        graphs.recompile(owner)
-        keep(owner, swaps_of(owner))  # its class is another one now
+    for owner in dict.fromkeys(owners):
+        if isinstance(owner, torch.fx.GraphModule):
+            graphs.recompile(owner)
+            keep(owner, ledger_of(owner))  # its class is another one now
 
 
-def undo(model: nn.Module, swap: Swap) -> None:
-    """Undo the last swap of ``model``.
+def placed(model: nn.Module) -> list[Placed]:
+    """Return the changes in a model, in the order of its modules."""
+    if not any(_ATTRIBUTE in vars(module) for module in model.modules()):
+        return []
+    found: dict[tuple[int, int], Placed] = {}
+    for path, owner, change in _changes(model, ""):
+        key = id(owner), id(change)
+        if isinstance(change, Exchange):
+            paths = (*found[key].paths, change.path_from(path)) if key in found else (change.path_from(path),)
+            found[key] = PlacedExchange(owner, change, paths)
+        else:
+            found[key] = Placed(owner, change)
+    return list(found.values())
+
+
+def exchanges_of(model: nn.Module) -> list[PlacedExchange]:
+    """Return the exchanges in a model, in the order of its modules."""
+    return [entry for entry in placed(model) if isinstance(entry, PlacedExchange)]
+
+
+def _changes(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module, Change]]:
+    """Yield every change below a module, at each of its paths; also those in modules that a swap took out."""
+    by_name: dict[str | None, list[Change]] = {}
+    for change in ledger_of(module).changes:
+        by_name.setdefault(change.name if isinstance(change, Exchange) else None, []).append(change)
+    children = dict(module._modules.items())  # those of a ScriptModule can't be iterated
+    for name in dict.fromkeys((*children, *by_name)):
+        here = by_name.get(name, [])
+        yield from ((plain_path(path), module, change) for change in here)
+        stood = [change.before for change in here if isinstance(change, Exchange)]
+        for child in dict.fromkeys((*stood, children.get(name or ""))):
+            if child is not None:
+                yield from _changes(child, f"{path}.{name}".lstrip("."))
+
+
+def swaps_of(model: nn.Module) -> list[Swap]:
+    """Return the swaps that there are in a model, the first one first."""
+    by_number: dict[int, list[PlacedExchange]] = {}
+    for entry in sorted(exchanges_of(model), key=lambda entry: (entry.change.transaction.number, entry.change.index)):
+        by_number.setdefault(entry.change.transaction.number, []).append(entry)
+    return [
+        Swap(number, entries[0].change.transaction.request, tuple(entries)) for number, entries in by_number.items()
+    ]
+
+
+@one_at_a_time
+def undo(model: nn.Module, number: int) -> None:
+    """Undo a swap, as far as it is in this model. An interruption is raised when it is done.
 
     Raises:
         SwapError: It is not the last one, or undone already.
     """
-    swaps = swaps_of(model)
-    if swap not in swaps:
+    changes = placed(model)
+    if not any(entry.change.transaction.number == number for entry in changes):
         raise SwapError("this swap was undone already")
-    if swap is not swaps[-1]:
-        raise SwapError(
-            f"{len(swaps) - 1 - swaps.index(swap)} later swap(s) of this model must be undone first; acts.restore undoes all"
-        )
-    for exchange in reversed(swap.exchanges):
-        _put_back(model, exchange)
-    recompile(swap.exchanges)
-    switch_on(swap.fast_paths)
-    for handle in swap.handles:
-        handle.remove()
-    keep(model, swaps[:-1])
+    later = {entry.change.transaction.number for entry in changes if entry.change.transaction.number > number}
+    if later:
+        raise SwapError(f"{len(later)} later swap(s) of this model must be undone first; acts.restore undoes all")
+    take_back(model, [entry for entry in changes if entry.change.transaction.number == number])
 
 
+@one_at_a_time
 def restore(model: nn.Module) -> None:
     """Undo every swap of a model, and of modules within it: the very same module objects come back.
 
-    Trained weights stay as they are. A model that was never swapped is left alone.
+    Trained weights stay as they are. A model that was never swapped is left alone. An interruption is raised when all is
+    undone.
+
+    Raises:
+        SwapError: Something else has changed a class since, so that there is no way back; the model is as it was.
 
     Example:
         >>> import lightning_acts as acts
@@ -362,44 +562,182 @@ def restore(model: nn.Module) -> None:
         >>> model[1] is relu
         True
     """
-    made = [(swap.number, swap, module) for module in model.modules() for swap in swaps_of(module)]
-    for _, swap, module in sorted(made, key=lambda entry: -entry[0]):
-        undo(module, swap)
+    take_back(model, placed(model))
+
+
+class undoing:
+    """A ``with`` block at whose end all is undone that was swapped in it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+        self._earlier = newest(model)
+
+    def __enter__(self) -> None:
+        pass
+
+    @one_at_a_time
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        changes = placed(self._model)
+        take_back(self._model, [entry for entry in changes if entry.change.transaction.number > self._earlier])
+
+
+def take_back(model: nn.Module, changes: Sequence[Placed]) -> None:
+    """Undo some of the changes in a model, the latest first, all or none; an interruption is raised when it is done.
+
+    Raises:
+        SwapError: There is no way back for one of them.
+    """
+    changes = sorted(changes, key=lambda entry: entry.change.transaction.number)[::-1]
+    lost = lost_among(changes)
+    steps = [entry.change.way_back(entry.owner) for entry in changes]
+    edited = [entry.owner for entry in changes if isinstance(entry.change, GraphExchange)]
+    steps += [lambda: recompile(edited), lambda: _forget(model, changes)]
+    for entry in changes:
+        _move_original(model, entry)
+    _finish(steps)
+    for entry in lost:
+        warnings.warn(
+            f"{entry.path}: not restored where it was replaced by something else after the swap", stacklevel=4
+        )
+
+
+def _finish(steps: Sequence[Step]) -> None:
+    try:
+        for step in steps:
+            step()
+    except BaseException:
+        for step in steps:
+            step()
+        raise
+
+
+def lost_among(changes: Sequence[Placed]) -> list[PlacedExchange]:
+    """Return the exchanges, given the latest first, whose replacement was replaced by something else since."""
+    lost = []
+    standing: dict[tuple[int, str], nn.Module | None] = {}
+    for entry in changes:
+        if not isinstance(entry, PlacedExchange):
+            continue
+        key = id(entry.owner), entry.change.name
+        there = standing.setdefault(key, entry.owner._modules.get(entry.change.name))
+        if there is entry.change.replacement and entry.change.is_intact(entry.owner):
+            standing[key] = entry.change.before
+        else:
+            lost.append(entry)
+    return lost
+
+
+def _move_original(model: nn.Module, entry: Placed) -> None:
+    """Let a module that comes back follow what happened to the model since."""
+    if isinstance(entry.change, ModuleExchange):
+        original, replacement = entry.change.original, entry.change.replacement
+        original.train(replacement.training)
+        where = placement(replacement, entry.owner, model)
+        if where is not None and placement(original) is not None:
+            original.to(*where)
+
+
+def _forget(model: nn.Module, changes: Sequence[Placed]) -> None:
+    """Drop changes that were undone, and swaps of which nothing is left."""
+    gone = {id(entry.change) for entry in changes}
+    numbers = {entry.change.transaction.number for entry in changes}
+    for entry in changes:
+        if isinstance(entry, PlacedExchange):
+            entry.change.transaction.promised.pop(entry.change.place, None)
+    remaining = {entry.change.transaction.number for entry in placed(model) if id(entry.change) not in gone}
+    for module in dict.fromkeys((*model.modules(), *(entry.owner for entry in changes))):
+        ledger = ledger_of(module)
+        kept = Ledger(
+            tuple(change for change in ledger.changes if id(change) not in gone),
+            tuple(t for t in ledger.transactions if t.number not in numbers or t.number in remaining),
+        )
+        if kept != ledger:
+            keep(module, kept)
 
 
 def forget_lost(model: nn.Module) -> bool:
-    """Forget exchanges that are gone because a part of the model was built anew since; whether there were any."""
-    present = set(model.modules())
-    lost = False
-    kept: list[Swap] = []
-    swapped_later: set[nn.Module] = set()
-    for swap in reversed(swaps_of(model)):
-        still = [
-            exchange
-            for exchange in swap.exchanges
-            if present.issuperset(exchange.holders) and (exchange.is_intact() or exchange.replacement in swapped_later)
-        ]
-        swapped_later.update(exchange.original for exchange in still if isinstance(exchange, ModuleExchange))
-        if len(still) < len(swap.exchanges):
-            lost = True
-            paths = {exchange.path for exchange in still}
-            plan = swap.plan and replace(
-                swap.plan, sites=tuple(site for site in swap.plan.sites if site.paths[0] in paths)
+    """Forget exchanges that are gone because a part of the model was built again since; whether there were any."""
+    changes = sorted(exchanges_of(model), key=lambda entry: -entry.change.transaction.number)
+    lost = lost_among(changes)
+    _forget(model, lost)
+    return bool(lost) | _forget_missing(model)
+
+
+def missing_from(model: nn.Module) -> list[tuple[str, str]]:
+    """Return the paths, with what was promised there, of exchanges whose owner is not a part of the model any more."""
+    present = {(id(entry.change.transaction), entry.change.place) for entry in exchanges_of(model)}
+    return [
+        (f"{plain_path(path)}{'/' if place.count('/') == 1 else '.'}{place}".lstrip("./"), promised)
+        for path, module in model.named_modules()
+        for transaction in ledger_of(module).transactions
+        for place, promised in transaction.promised.items()
+        if (id(transaction), place) not in present
+    ]
+
+
+def _forget_missing(model: nn.Module) -> bool:
+    present = {(id(entry.change.transaction), entry.change.place) for entry in exchanges_of(model)}
+    missing = bool(missing_from(model))
+    for module in model.modules():
+        ledger = ledger_of(module)
+        for transaction in ledger.transactions:
+            for place in list(transaction.promised):
+                if (id(transaction), place) not in present:
+                    del transaction.promised[place]
+        if ledger.transactions:
+            keep(module, Ledger(ledger.changes, tuple(t for t in ledger.transactions if t.promised)))
+    return missing
+
+
+def restored_copy(model: nn.Module) -> nn.Module:
+    """Return a copy of a model, with its swaps taken back; it shares the model's parameters.
+
+    Raises:
+        SwapError: The model can't be copied.
+    """
+    ledgers = {module: ledger_of(module) for module in model.modules() if _ATTRIBUTE in vars(module)}
+    try:
+        copied, ledgers_of_copy = copy.deepcopy(
+            (model, ledgers), {id(parameter): parameter for parameter in model.parameters()}
+        )
+    except Exception as error:
+        raise SwapError(f"the model can't be copied: {type(error).__name__}: {error}") from error
+    if not set(copied.modules()).issuperset(ledgers_of_copy):
+        raise SwapError("the model can't be copied: a copy has other modules than the model")
+    for module, ledger in ledgers_of_copy.items():
+        keep(module, ledger)  # the copies of some classes have lost it
+    restore(copied)
+    return copied
+
+
+def plans_of(model: nn.Module) -> list[Plan]:
+    """Return the plans of the swaps in a model, the first one first; paths are those from this model on.
+
+    Raises:
+        SwapError: A replacement has no spec.
+    """
+    plans = []
+    for made in swaps_of(model):
+        plan = made.plan
+        if plan is None:
+            unnamed = next((entry for entry in made.exchanges if entry.change.spec is None), made.exchanges[0])
+            raise SwapError(
+                f"no file can name {unnamed.change.replacement!r}, which stands at {unnamed.path}: register it with "
+                "lightning_acts.register, or undo the swap"
             )
-            swap = Swap(swap.request, plan, still, swap.fast_paths, swap.number, swap.handles)
-        if still:
-            kept.append(swap)
-    keep(model, kept[::-1])
-    return lost
+        plans.append(plan)
+    return plans
 
 
 def replacements_of(model: nn.Module, request: Request) -> set[nn.Module]:
     """Return what stands where the swaps of a request have put something, also after later swaps of it."""
     standing: set[nn.Module] = set()
     for swap in swaps_of(model):
-        for exchange in swap.exchanges:
-            if swap.request == request or (isinstance(exchange, ModuleExchange) and exchange.original in standing):
-                standing.add(exchange.replacement)
+        for entry in swap.exchanges:
+            if swap.request == request or entry.change.before in standing:
+                standing.add(entry.change.replacement)
     return standing
 
 
@@ -410,16 +748,3 @@ def placement(*modules: nn.Module) -> tuple[torch.device, torch.dtype] | None:
             if parameter.is_floating_point():
                 return parameter.device, parameter.dtype
     return None
-
-
-def _put_back(model: nn.Module, exchange: Exchange) -> None:
-    replacement = exchange.replacement
-    if isinstance(exchange, ModuleExchange):
-        exchange.original.train(replacement.training)
-        where = placement(replacement, *exchange.holders, model)
-        if where is not None and placement(exchange.original) is not None:
-            exchange.original.to(*where)
-    if not exchange.take_back():
-        warnings.warn(
-            f"{exchange.path}: not restored where it was replaced by something else after the swap", stacklevel=4
-        )

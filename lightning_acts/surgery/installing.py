@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.fx
@@ -13,9 +14,21 @@ from torch import nn
 from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
 from lightning_acts.surgery import history
-from lightning_acts.surgery.fast_paths import FastPath, switch_off, switch_on
+from lightning_acts.surgery.fast_paths import FastPath, in_use
 from lightning_acts.surgery.finding import CallSite, Located, ModuleSite
-from lightning_acts.surgery.history import AttributeExchange, CallExchange, Exchange, GraphExchange, ModuleExchange
+from lightning_acts.surgery.history import (
+    AttributeExchange,
+    CallExchange,
+    Change,
+    Exchange,
+    GraphExchange,
+    Hooks,
+    ModuleExchange,
+    Placed,
+    Register,
+    Setting,
+    Transaction,
+)
 from lightning_acts.surgery.matching import describe
 from lightning_acts.surgery.rewriting import submodule_name
 from lightning_acts.surgery.roles import chain_to
@@ -23,7 +36,30 @@ from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.source import SourceError
 
 
-def prepare(model: nn.Module, located: Located, replacement: ActivationLike, copied: bool = True) -> Exchange:
+@dataclass(eq=False)
+class Prepared:
+    """The replacement of a site, with the modules that it goes into and what is to be changed in each; not done yet."""
+
+    located: Located
+    changes: list[tuple[nn.Module, Exchange]]
+
+    @property
+    def exchange(self) -> Exchange:
+        """The first of them."""
+        return self.changes[0][1]
+
+    @property
+    def replacement(self) -> nn.Module:
+        """The module that all of them put there."""
+        return self.exchange.replacement
+
+    @replacement.setter
+    def replacement(self, replacement: nn.Module) -> None:
+        for _, exchange in self.changes:
+            exchange.replacement = replacement
+
+
+def prepare(model: nn.Module, located: Located, replacement: ActivationLike, copied: bool = True) -> Prepared:
     """Make the replacement of one site, with all that it takes over; the model is not changed.
 
     A ready module is copied, so that two sites don't share what one of them learns; with ``copied=False`` it is taken
@@ -46,17 +82,20 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
     ):
         for parameter in new.parameters():
             parameter.requires_grad = False  # requires_grad_ refuses those that have no size yet
-    path, requested = located.site.path, describe(replacement)
+    requested, was = describe(replacement), located.site.original
     if isinstance(located, ModuleSite):
-        return ModuleExchange(path, requested, new, located.module, located.slots)
+        slots = located.slots
+        return Prepared(
+            located, [(parent, ModuleExchange(name, requested, new, was, located.module)) for parent, name in slots]
+        )
+    owner = located.owner
     if isinstance(located, CallSite):
-        name = submodule_name(located.owner, located.name)
-        if isinstance(located.owner, torch.fx.GraphModule):
-            return GraphExchange(path, requested, new, located.owner, located.route, name)
-        return CallExchange(path, requested, new, located.owner, located.route, name)
-    return AttributeExchange(
-        path, requested, new, located.owner, located.attribute, vars(located.owner)[located.attribute]
-    )
+        name = submodule_name(owner, located.name)
+        kind = GraphExchange if isinstance(owner, torch.fx.GraphModule) else CallExchange
+        local_path = "/".join(located.site.path.split("/")[-2:])
+        return Prepared(located, [(owner, kind(local_path, requested, new, was, located.route, name))])
+    original = vars(owner)[located.attribute]
+    return Prepared(located, [(owner, AttributeExchange(located.attribute, requested, new, was, original))])
 
 
 def _refuse_shape_change(replacement: nn.Module) -> None:
@@ -77,27 +116,32 @@ def _refuse_shape_change(replacement: nn.Module) -> None:
 
 
 @contextlib.contextmanager
-def installed(model: nn.Module, exchanges: list[Exchange]) -> Iterator[list[FastPath]]:
-    """Put the replacements in their places; should the block fail, everything is as it was."""
-    fast_paths: list[FastPath] = []
-    done: list[Exchange] = []
+def installed(
+    model: nn.Module, prepared: Sequence[Prepared], transaction: Transaction, register: Register | None = None
+) -> Iterator[list[FastPath]]:
+    """Put the replacements in their places, and hooks on what holds them, if ``register`` is given.
+
+    Should the block fail, everything is as it was.
+    """
+    done: list[Placed] = []
     try:
-        fast_paths = switch_off(model, (holder for exchange in exchanges for holder in exchange.holders))
-        for exchange in exchanges:
-            done.append(exchange)
-            exchange.install()
-        history.recompile(exchanges)
+        fast_paths = in_use(model, (owner for one in prepared for owner, _ in one.changes))
+        for index, one in enumerate(prepared):
+            for _, exchange in one.changes:
+                exchange.index = index
+        changes: list[tuple[nn.Module, Change]] = [
+            *((module, Setting(name, type(value)(False), value)) for module, name, value in fast_paths),
+            *(change for one in prepared for change in one.changes),
+        ]
+        if register is not None:
+            changes += [(owner, Hooks(register)) for owner in dict.fromkeys(owner for owner, _ in changes)]
+        for owner, change in changes:
+            done.append(Placed(owner, change))
+            history.install(owner, change, transaction)
+        history.recompile(owner for owner, change in changes if isinstance(change, GraphExchange))
         yield fast_paths
     except BaseException as error:
-        uninstall(done, fast_paths)
+        history.take_back(model, done)
         if isinstance(error, SourceError):
             raise SwapError(f"a call can't be replaced: {error}") from error
         raise
-
-
-def uninstall(exchanges: list[Exchange], fast_paths: list[FastPath]) -> None:
-    """Put the originals back."""
-    for exchange in reversed(exchanges):
-        exchange.take_back()
-    history.recompile(exchanges)
-    switch_on(fast_paths)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -17,20 +18,21 @@ from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
 from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
-from lightning_acts.surgery.history import CallExchange, Exchange, ModuleExchange, has_hooks
+from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
 from lightning_acts.surgery.in_place import writes_into_its_input
-from lightning_acts.surgery.installing import installed, prepare
+from lightning_acts.surgery.installing import Prepared, installed, prepare
 from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
 from lightning_acts.surgery.rewriting import may_read_what_it_writes
 from lightning_acts.surgery.roles import role_of
-from lightning_acts.surgery.running import plain_path
+from lightning_acts.surgery.running import one_at_a_time, plain_path
 from lightning_acts.surgery.site import Role, Site, SwapError
 from lightning_acts.surgery.trial import try_out
 
 
+@one_at_a_time
 def swap(
     model: nn.Module,
     mapping: SwapMap | Plan,
@@ -99,7 +101,7 @@ def swap(
             found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
         )
         request, shared = rules.request_for(chosen), rules.share
-    rng_state, earlier = torch.get_rng_state(), history.swaps_of(model)
+    rng_state = torch.get_rng_state()
     try:
         if example_input is not None:
             failures, said = try_out(model, [located for located, _ in chosen], example_input)
@@ -111,22 +113,21 @@ def swap(
             notes = [*notes, *_in_place_before([located for located, _ in chosen])]
         # A module that stands in the mapping is meant for several sites; one that a function made, for this one.
         several = [] if isinstance(mapping, Plan) else list(mapping.values())
-        exchanges = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
+        prepared = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
         if shared == "all":
-            _share_replacements(exchanges, [replacement for _, replacement in chosen])
-        with installed(model, exchanges) as fast_paths:
-            _size_lazy_modules(model, exchanges, example_input)
+            _share_replacements(prepared, [replacement for _, replacement in chosen])
+        transaction = history.begin(model, request)
+        with installed(model, prepared, transaction, functools.partial(checkpoints.follow, replay)) as fast_paths:
+            _size_lazy_modules(model, prepared, example_input)
             swapped = [
-                SwappedSite(located.site, _name(exchange), _path_of_replacement(located, exchange))
-                for (located, _), exchange in zip(chosen, exchanges, strict=True)
+                SwappedSite(one.located.site, _name(one.exchange), _path_of_replacement(one)) for one in prepared
             ]
-            made = history.Swap(request, _plan(request, exchanges, swapped), exchanges, fast_paths)
-            remarks = (*found.notes, *notes, *_written_back(exchanges), *fast_path_notes(model, fast_paths))
-            report = SwapReport(tuple(swapped), tuple(left), remarks, model, made, found.was_read)
-            history.keep(model, [*earlier, made])
-        made.handles = checkpoints.follow(model, [holder for e in exchanges for holder in e.holders], replay)
+            plan = _plan(request, prepared, swapped)
+            remarks = (*found.notes, *notes, *_written_back(prepared), *fast_path_notes(model, fast_paths))
+            report = SwapReport(tuple(swapped), tuple(left), remarks, model, transaction.number, plan, found.was_read)
+            history.conclude(model, transaction)
+            checkpoints.hook(model, replay)
     except BaseException:
-        history.keep(model, earlier)
         torch.set_rng_state(rng_state)
         raise
     return report
@@ -175,23 +176,18 @@ def swapped(
         >>> model[1]
         ReLU()
     """
-    report = swap(
-        model,
-        mapping,
-        include=include,
-        exclude=exclude,
-        role=role,
-        where=where,
-        share=share,
-        example_input=example_input,
-    )
-    try:
-        yield report
-    finally:
-        # Whatever was swapped within the block goes with it.
-        for later in reversed(history.swaps_of(model)):
-            if later.number >= report._swap.number:
-                history.undo(model, later)
+    # Whatever was swapped within the block goes with it. Should the first undoing be interrupted, the second one does it.
+    with history.undoing(model), history.undoing(model):
+        yield swap(
+            model,
+            mapping,
+            include=include,
+            exclude=exclude,
+            role=role,
+            where=where,
+            share=share,
+            example_input=example_input,
+        )
 
 
 def _undo(reports: list[SwapReport]) -> None:
@@ -272,32 +268,34 @@ def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite |
     return CallSite(site, module, name, planned.route, f"{function}_{index}")
 
 
-def _path_of_replacement(located: Located, exchange: Exchange) -> str:
+def _path_of_replacement(prepared: Prepared) -> str:
     """Where the replacement stands in the tree: the prefix of its keys in a state dict."""
+    located = prepared.located
     if isinstance(located, ModuleSite):
         return located.site.path
-    return f"{plain_path(located.path_in_tree)}.{exchange.name}".lstrip(".")
+    return f"{plain_path(located.path_in_tree)}.{prepared.exchange.name}".lstrip(".")
 
 
-def _share_replacements(exchanges: list[Exchange], replacements: list[ActivationLike]) -> None:
+def _share_replacements(prepared: list[Prepared], replacements: list[ActivationLike]) -> None:
     """Let the sites with the same replacement have one instance of it; the model is not changed.
 
     Raises:
         SwapError: Their places differ in device or type, or hooks would come to lie on one module.
     """
-    first: dict[Any, Exchange] = {}
-    for exchange, replacement in zip(exchanges, replacements, strict=True):
-        shared = first.setdefault(spec_or_none(replacement) or replacement, exchange)
-        if shared is exchange:
+    first: dict[Any, Prepared] = {}
+    for one, replacement in zip(prepared, replacements, strict=True):
+        shared = first.setdefault(spec_or_none(replacement) or replacement, one)
+        if shared is one:
             continue
-        if history.placement(shared.replacement) != history.placement(exchange.replacement):
-            raise SwapError(f"share='all': {shared.path} and {exchange.path} differ in device or type")
-        hooked = next((e for e in (shared, exchange) if isinstance(e, ModuleExchange) and has_hooks(e.original)), None)
-        if hooked is not None:
-            raise SwapError(f"share='all': {hooked.path} has hooks, which would be called for all sites")
-        for parameter, other in zip(shared.replacement.parameters(), exchange.replacement.parameters(), strict=True):
+        paths = [each.located.site.path for each in (shared, one)]
+        if history.placement(shared.replacement) != history.placement(one.replacement):
+            raise SwapError(f"share='all': {' and '.join(paths)} differ in device or type")
+        for path, stood in zip(paths, (shared.exchange.before, one.exchange.before), strict=True):
+            if stood is not None and has_hooks(stood):
+                raise SwapError(f"share='all': {path} has hooks, which would be called for all sites")
+        for parameter, other in zip(shared.replacement.parameters(), one.replacement.parameters(), strict=True):
             parameter.requires_grad = parameter.requires_grad or other.requires_grad
-        exchange.replacement = shared.replacement
+        one.replacement = shared.replacement
 
 
 def _in_place_before(chosen: Sequence[Located]) -> list[str]:
@@ -314,8 +312,12 @@ def _in_place_before(chosen: Sequence[Located]) -> list[str]:
     ] if paths else []  # fmt: skip
 
 
-def _written_back(exchanges: Sequence[Exchange]) -> list[str]:
-    paths = [exchange.path for exchange in exchanges if isinstance(exchange, CallExchange) and exchange.writes_back]
+def _written_back(prepared: Sequence[Prepared]) -> list[str]:
+    paths = [
+        one.located.site.path
+        for one in prepared
+        if any(isinstance(change, CallExchange) and change.writes_back(owner) for owner, change in one.changes)
+    ]
     return [
         f"{_listed(paths)}: written into the input, as the original works in place and others read it; what forbids "
         "that, as full backward hooks do, needs exclude= there"
@@ -326,8 +328,8 @@ def _listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
-def _size_lazy_modules(model: nn.Module, exchanges: list[Exchange], example_input: Any) -> None:
-    if example_input is not None and any(isinstance(exchange.replacement, LazyModuleMixin) for exchange in exchanges):
+def _size_lazy_modules(model: nn.Module, prepared: list[Prepared], example_input: Any) -> None:
+    if example_input is not None and any(isinstance(one.replacement, LazyModuleMixin) for one in prepared):
         locate(model, example_input)
 
 
@@ -341,18 +343,16 @@ def _is_spec(exchange: Exchange) -> bool:
     return exchange.requested is not None and "." not in exchange.requested.partition("(")[0]
 
 
-def _plan(request: Request | None, exchanges: list[Exchange], swapped: list[SwappedSite]) -> Plan | None:
-    if request is None or any(
-        spec_or_none(exchange.replacement) is None and not _is_spec(exchange) for exchange in exchanges
-    ):
+def _plan(request: Request | None, prepared: list[Prepared], swapped: list[SwappedSite]) -> Plan | None:
+    """What was done, as far as it can be named; the exchanges are told too."""
+    for one, entry in zip(prepared, swapped, strict=True):
+        named = spec_or_none(one.replacement) is not None or _is_spec(one.exchange)
+        for _, exchange in one.changes:
+            exchange.spec = entry.replacement if named else None
+    if request is None or any(one.exchange.spec is None for one in prepared):
         return None
     sites = [
-        PlannedSite(
-            entry.site.paths,
-            entry.site.original,
-            entry.replacement,
-            exchange.route if isinstance(exchange, CallExchange) else None,
-        )
-        for entry, exchange in zip(swapped, exchanges, strict=True)
+        PlannedSite(entry.site.paths, entry.site.original, entry.replacement, one.exchange.route)
+        for one, entry in zip(prepared, swapped, strict=True)
     ]
     return Plan(request, tuple(sites))

@@ -49,7 +49,8 @@ class SwapReport:
     left: tuple[LeftSite, ...]
     notes: tuple[str, ...]
     _model: nn.Module = field(repr=False)
-    _swap: history.Swap = field(repr=False)
+    _number: int = field(repr=False)
+    _plan: Plan | None = field(repr=False)
     _was_read: bool = field(repr=False)
 
     @property
@@ -59,10 +60,10 @@ class SwapReport:
         Raises:
             SwapError: A replacement is not registered, so that no string makes it.
         """
-        if self._swap.plan is None:
+        if self._plan is None:
             unnamed = sorted({site.replacement for site in self.swapped if not _is_spec(site.replacement)})
             raise SwapError(f"no plan can name {', '.join(unnamed)}: register it first, see acts.register")
-        return self._swap.plan
+        return self._plan
 
     @property
     def summary(self) -> str:
@@ -82,9 +83,10 @@ class SwapReport:
         """Take the swap back; the originals, the very same objects, return to their places.
 
         Raises:
-            SwapError: It was undone already, or a later swap of the same model was not.
+            SwapError: It was undone already, or a later swap of the model or a part of it was not, or something else has
+                changed a class since, so that there is no way back; the model is as it was.
         """
-        history.undo(self._model, self._swap)
+        history.undo(self._model, self._number)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data."""
@@ -94,7 +96,7 @@ class SwapReport:
             ],
             "left": [{**entry.site.to_dict(), "why": entry.why} for entry in self.left],
             "notes": list(self.notes),
-            "plan": None if self._swap.plan is None else self._swap.plan.to_dict(),
+            "plan": None if self._plan is None else self._plan.to_dict(),
         }
 
     def to_json(self) -> str:

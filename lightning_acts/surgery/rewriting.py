@@ -57,22 +57,53 @@ _INTO = f"{_PREFIX}into"
 
 def base_of(cls: type) -> type:
     """The class as its author wrote it."""
-    return vars(cls).get(f"{_PREFIX}base", cls)  # type: ignore[no-any-return]
+    own = _without_layers(cls)
+    return vars(own).get(f"{_PREFIX}base", own)  # type: ignore[no-any-return]
 
 
 def routes_of(cls: type) -> Routes:
     """What the class replaces: nothing, if it is as its author wrote it."""
-    return vars(cls).get(f"{_PREFIX}routes", ())  # type: ignore[no-any-return]
+    return vars(_without_layers(cls)).get(f"{_PREFIX}routes", ())  # type: ignore[no-any-return]
 
 
 def reading_of(cls: type[nn.Module]) -> Reading:
     """What the class runs: for one that was rewritten, what its base was then."""
-    return vars(cls).get(f"{_PREFIX}reading") or read(cls)
+    own = _without_layers(cls)
+    return vars(own).get(f"{_PREFIX}reading") or read(own)
+
+
+def _without_layers(cls: type) -> Any:
+    """Return the rewritten class, or the author's, below classes that others have put over it, as parametrizations do."""
+    for below in cls.__mro__:
+        if f"{_PREFIX}base" in vars(below):
+            return below
+    # torch.nn.utils.parametrize makes a class for each module; this is in all of them.
+    while getattr(vars(cls).get("__getstate__"), "__module__", None) == "torch.nn.utils.parametrize":
+        cls = cls.__bases__[0]
+    return cls
+
+
+def _with_layers(cls: type, old: type, new: type) -> Any:
+    """Return a class as ``cls``, with ``new`` where that has ``old``.
+
+    Raises:
+        SwapError: One of the classes over the old one can't be made again.
+    """
+    if cls is old or old is new:
+        return new if cls is old else cls
+    if any("__class__" in getattr(getattr(value, "__code__", None), "co_freevars", ()) for value in vars(cls).values()):
+        raise SwapError(
+            f"{cls.__name__} was put over the class {old.__name__} of a module, and calls super(): it can't be put over "
+            "another one. Take it away first"
+        )
+    bases = tuple(_with_layers(base, old, new) if old in base.__mro__ else base for base in cls.__bases__)
+    members = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
+    return type(cls)(cls.__name__, bases, members)
 
 
 def written_back(cls: type) -> frozenset[str]:
     """The names of the submodules whose results are written into their inputs, because somebody else reads those."""
-    return vars(cls).get(f"{_PREFIX}written_back", frozenset())  # type: ignore[no-any-return]
+    return vars(_without_layers(cls)).get(f"{_PREFIX}written_back", frozenset())  # type: ignore[no-any-return]
 
 
 def obstacle(owner: nn.Module, route: Route) -> str | None:
@@ -569,15 +600,19 @@ def _getitem(self: Any, index: Any) -> Any:
 
 def _reduce_ex(self: nn.Module, protocol: Any) -> Any:
     cls = type(self)
-    reduced = super(cls, self).__reduce_ex__(protocol)
+    reduced = super(_without_layers(cls), self).__reduce_ex__(protocol)
     if not isinstance(reduced, tuple) or reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
         raise SwapError(f"{cls.__name__} copies and pickles itself in a way of its own: restore it first")
-    return (_new, (base_of(cls), routes_of(cls), vars(cls)[f"{_PREFIX}passing"], *reduced[1][1:]), *reduced[2:])
+    return (
+        _new,
+        (base_of(cls), routes_of(cls), vars(_without_layers(cls))[f"{_PREFIX}passing"], *reduced[1][1:]),
+        *reduced[2:],
+    )
 
 
 def _setstate(self: nn.Module, state: Any) -> None:
     """Torch's transformer layers put a function beside the module that a swap has put in its place."""
-    super(type(self), self).__setstate__(state)  # type: ignore[misc]
+    super(_without_layers(type(self)), self).__setstate__(state)
     for name in vars(self)["_modules"]:
         vars(self).pop(name, None)
 
@@ -609,14 +644,26 @@ def submodule_name(owner: nn.Module, wanted: str) -> str:
     return name
 
 
+def with_routes(owner: nn.Module, routes: Routes) -> type[nn.Module]:
+    """Return the class of a module that replaces these routes, and no others.
+
+    Raises:
+        SwapError: Something else has put a class over it that can't be put over another one.
+        SourceError: A route can't be replaced.
+    """
+    cls = type(owner)
+    rewritten = rewritten_class(base_of(cls), routes, reading_of(cls), passing(owner))
+    return _with_layers(cls, _without_layers(cls), rewritten)  # type: ignore[no-any-return]
+
+
 def set_routes(owner: nn.Module, routes: Routes) -> None:
     """Give a module the class that replaces these routes.
 
     Raises:
-        SwapError: Something else has changed its class since.
+        SwapError: Something else has put a class over its own that can't be put over another one.
         SourceError: A route can't be replaced.
     """
-    # Past a __setattr__ that the author may have written.
-    cls = rewritten_class(base_of(type(owner)), routes, reading_of(type(owner)), passing(owner))
+    cls = with_routes(owner, routes)
     if cls is not type(owner):
+        # Past a __setattr__ that the author may have written.
         object.__setattr__(owner, "__class__", cls)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
+import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +39,20 @@ def run_example(model: nn.Module, example_input: Any) -> Any:
 
 
 _Result = TypeVar("_Result")
+_Arguments = ParamSpec("_Arguments")
+
+_LOCK = threading.RLock()
+
+
+def one_at_a_time(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Let a function that changes a model, if only for a while, wait until such functions in other threads are done."""
+
+    @functools.wraps(function)
+    def alone(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
+        with _LOCK:
+            return function(*args, **kwargs)
+
+    return alone
 
 
 def without_gradients_if_possible(run: Callable[[], _Result]) -> _Result:

@@ -13,11 +13,10 @@ import torch
 from torch import nn
 
 from lightning_acts.spec import ActivationSpec, SpecError
-from lightning_acts.surgery.fast_paths import FastPath
+from lightning_acts.surgery import history
 from lightning_acts.surgery.finding import CallSite, Located, ModuleSite
-from lightning_acts.surgery.history import Exchange
 from lightning_acts.surgery.in_place import writes_into_its_input
-from lightning_acts.surgery.installing import installed, prepare, uninstall
+from lightning_acts.surgery.installing import Prepared, installed, prepare
 from lightning_acts.surgery.observing import run, run_counting
 
 
@@ -26,39 +25,34 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
 
     The model is left as it was.
     """
-    tried: list[tuple[Located, Exchange]] = []
+    tried: list[Prepared] = []
     for located in chosen:
         is_call = isinstance(located, CallSite) and bool(located.site.calls)
         if is_call or _is_module_in_place(located):
             try:
-                tried.append((located, prepare(model, located, _out_of_place(located.site.activation))))
+                tried.append(prepare(model, located, _out_of_place(located.site.activation)))
             except SpecError:  # an activation whose parameters only the code knows
                 continue
     if not tried:
         return {}, []
-    exchanges = [exchange for _, exchange in tried]
     before = run(model, example_input)
-    fast_paths: list[FastPath] = []
-    try:
-        with installed(model, exchanges) as fast_paths:
-            runs, after = run_counting(model, example_input, [exchange.replacement for exchange in exchanges])
-        uninstall(exchanges, fast_paths)
-    except BaseException:  # also in the midst of the taking back; what is back already stays so
-        uninstall(exchanges, fast_paths)
-        raise
+    # An interruption between the one and the other leaves the second to undo it.
+    with history.undoing(model), history.undoing(model), installed(model, tried, history.begin(model, None)):
+        runs, after = run_counting(model, example_input, [one.replacement for one in tried])
     failures: dict[Located, str] = {
-        located: f"what calls {located.site.activation} there can't be replaced: it ran {located.site.calls} times, and "
-        f"what was put in its place {runs[exchange.replacement]} times"
-        for located, exchange in tried
-        if isinstance(located, CallSite) and runs[exchange.replacement] != located.site.calls
+        one.located: f"what calls {one.located.site.activation} there can't be replaced: it ran "
+        f"{one.located.site.calls} times, and what was put in its place {runs[one.replacement]} times"
+        for one in tried
+        if isinstance(one.located, CallSite) and runs[one.replacement] != one.located.site.calls
     }
     # A formula rounds otherwise than the module that computes the same.
-    rounding = 1e-4 if any(isinstance(located, CallSite) and located.is_formula for located, _ in tried) else 0.0
+    is_formula = any(isinstance(one.located, CallSite) and one.located.is_formula for one in tried)
+    rounding = 1e-4 if is_formula else 0.0
     same = len(before) == len(after) and all(
         one.shape == other.shape and torch.allclose(one, other, rounding, rounding, equal_nan=True)
         for one, other in zip(before, after, strict=True)
     )
-    return failures, [] if same or failures else [_difference([located for located, _ in tried])]
+    return failures, [] if same or failures else [_difference([one.located for one in tried])]
 
 
 def _is_module_in_place(located: Located) -> bool:

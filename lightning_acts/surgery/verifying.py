@@ -7,7 +7,6 @@ replacement, its owner executes one activation less. Whatever else differs is a 
 
 from __future__ import annotations
 
-import copy
 import io
 import math
 import os
@@ -30,8 +29,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_acts import registry
 from lightning_acts.surgery import history
-from lightning_acts.surgery.fast_paths import switch_off
-from lightning_acts.surgery.history import Exchange
+from lightning_acts.surgery.fast_paths import in_use
+from lightning_acts.surgery.history import PlacedExchange
 from lightning_acts.surgery.matching import describe
 from lightning_acts.surgery.running import as_it_was, plain_path, run_example, without_gradients_if_possible
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
@@ -87,10 +86,14 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
         1 site executes what was promised: mish
     """
     promises = _promises(model)
+    _raise_if(_misplaced(model, promises))
     if not promises:
         raise SwapError("the model has no swaps: there is nothing to verify")
-    _raise_if(_misplaced(model, promises))
-    restored, originals = _restored(model)
+    restored = _restored(model, promises)
+    at = {plain_path(path): module for path, module in restored.named_modules(remove_duplicate=False)}
+    originals = {
+        at[path]: promise.path for promise in promises if promise.modules for path in promise.paths if path in at
+    }
     replacements = {promise.replacement: promise.path for promise in promises}
     passes: list[tuple[Census, Census]] = []
     notes: list[str] = []
@@ -209,7 +212,7 @@ class _Promise:
         paths: Where it stands; several where sites share it.
         original: The activation that stood there.
         promised: The activation that stands there now.
-        exchanges: The last swap of each site.
+        exchanges: The last ones at each site.
         modules: The modules that stood there; calls have none.
         owners: The paths of the modules that hold it.
     """
@@ -217,7 +220,7 @@ class _Promise:
     paths: tuple[str, ...]
     original: str
     promised: str
-    exchanges: tuple[Exchange, ...]
+    exchanges: tuple[PlacedExchange, ...]
     modules: tuple[nn.Module, ...]
     owners: tuple[str, ...]
 
@@ -227,16 +230,12 @@ class _Promise:
 
     @property
     def replacement(self) -> nn.Module:
-        return self.exchanges[0].replacement
+        return self.exchanges[0].change.replacement
 
     @property
     def written(self) -> int:
         """How often activations are named where a call was replaced: more than once in a formula."""
-        texts = [
-            route.steps[-1].code
-            for exchange in self.exchanges
-            if (route := getattr(exchange, "route", None)) and route.steps
-        ]
+        texts = [route.steps[-1].code for entry in self.exchanges if (route := entry.change.route) and route.steps]
         words = (re.findall(r"(\w+?)_?\(", text) for text in texts)
         return max([1, *(sum(word in _ACTIVATIONS for word in found) for found in words)])
 
@@ -350,75 +349,51 @@ def _place() -> str:
 
 def _promises(model: nn.Module) -> list[_Promise]:
     """The replacements of all swaps of a model and its parts; of several swaps at one site, the last."""
-    paths = {module: plain_path(path) for path, module in model.named_modules()}
-    swaps = [(swap, path) for module, path in paths.items() for swap in history.swaps_of(module)]
+    owners = {module: plain_path(path) for path, module in model.named_modules()}
     promises: dict[nn.Module, _Promise] = {}
-    for swap, path in sorted(swaps, key=lambda entry: entry[0].number):
-        planned = {} if swap.plan is None else {site.paths[0]: site for site in swap.plan.sites}
-        for exchange in swap.exchanges:
-            site = planned.get(exchange.path)
-            stood = getattr(exchange, "original", None)
-            earlier = promises.pop(stood, None) if isinstance(stood, nn.Module) else None
-            shared = promises.get(exchange.replacement)
-            modules = earlier.modules if earlier else (stood,) if isinstance(stood, nn.Module) else ()
-            original = earlier.original if earlier else site.original if site else describe(stood) or "a call"
-            promises[exchange.replacement] = _Promise(
-                (*(shared.paths if shared else ()), _joined(path, exchange.path)),
-                original,
-                site.replacement if site else describe(exchange.replacement) or "",
-                (*(shared.exchanges if shared else ()), exchange),
-                (*(shared.modules if shared else ()), *modules),
-                (*(shared.owners if shared else ()), *(paths.get(holder, "") for holder in exchange.holders)),
-            )
+    for entry in (entry for swap in history.swaps_of(model) for entry in swap.exchanges):
+        exchange, stood = entry.change, entry.change.before
+        earlier = promises.pop(stood, None) if stood is not None else None
+        shared = promises.get(exchange.replacement)
+        modules = earlier.modules if earlier else () if stood is None else (stood,)
+        promises[exchange.replacement] = _Promise(
+            (*(shared.paths if shared else ()), *entry.paths),
+            earlier.original if earlier else exchange.was,
+            exchange.spec or describe(exchange.replacement) or "",
+            (*(shared.exchanges if shared else ()), entry),
+            (*(shared.modules if shared else ()), *modules),
+            (*(shared.owners if shared else ()), owners.get(entry.owner, "")),
+        )
     return list(promises.values())
-
-
-def _joined(prefix: str, path: str) -> str:
-    """The path, in the whole model, of a site within a part of it."""
-    is_call_of_the_part = path.count("/") == 1
-    return f"{prefix}{'/' if is_call_of_the_part else '.'}{path}".lstrip("./")
 
 
 def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]:
     """Sites at which something else stands than what was promised."""
-    present = set(model.modules())
-    found = []
-    for swap in (swap for module in present for swap in history.swaps_of(module)):
-        recorded = {exchange.path for exchange in swap.exchanges}
-        for site in swap.plan.sites if swap.plan else ():
-            if site.paths[0] not in recorded:
-                promised = f"{site.replacement} in place of {site.original}"
-                found.append(Disagreement(site.paths[0], promised, "nothing: the swap has no record of it"))
+    gone = "nothing: the module that held it is no part of the model any more, or has lost the record of it"
+    found = [Disagreement(path, promised, gone) for path, promised in history.missing_from(model)]
+    lost = set(history.lost_among([entry for promise in promises for entry in promise.exchanges]))
     for promise in promises:
         definition = registry.definition_for(promise.replacement)
-        if not all(present.issuperset(exchange.holders) for exchange in promise.exchanges):
-            found.append(promise.disagrees("nothing: the module that held it is no part of the model any more"))
-        elif not all(exchange.is_intact() for exchange in promise.exchanges):
+        if not lost.isdisjoint(promise.exchanges):
             found.append(promise.disagrees("nothing: it has been taken away, or replaced, since"))
         elif definition is not None and definition is not registry.info(promise.promised):
             found.append(promise.disagrees(f"nothing: what stands there is {definition.name}"))
     return found
 
 
-def _restored(model: nn.Module) -> tuple[nn.Module, dict[nn.Module, str]]:
-    """A copy that shares the weights, with all swaps taken back, and what stands at each site in it."""
-    swaps = {module: history.swaps_of(module) for module in model.modules() if history.swaps_of(module)}
+def _restored(model: nn.Module, promises: list[_Promise]) -> nn.Module:
+    """A copy that shares the weights, with all swaps taken back, which runs what the swapped one does besides."""
     try:
-        twin, swaps_of_twin = copy.deepcopy(
-            (model, swaps), {id(parameter): parameter for parameter in model.parameters()}
-        )
-    except Exception as error:
-        problem = f"{type(error).__name__}: {error}"
-        raise SwapError(f"the model can't be copied, so there is nothing to compare it with: {problem}") from error
-    for module, made in swaps_of_twin.items():
-        history.keep(module, made)  # the copies of some classes have lost them
-    of_twin, present = _promises(twin), set(twin.modules())
-    if not all(present.issuperset(exchange.holders) for promise in of_twin for exchange in promise.exchanges):
-        raise SwapError("a copy of the model has other modules than the model, so there is nothing to compare it with")
-    history.restore(twin)
+        twin = history.restored_copy(model)
+    except SwapError as error:
+        raise SwapError(f"{error}; so there is nothing to compare it with") from error
+    owners = {path for promise in promises for path in promise.owners}
     # It would run fused, where the swapped one does not.
-    switch_off(twin, (holder for promise in of_twin for exchange in promise.exchanges for holder in exchange.holders))
-    return twin, {module: promise.path for promise in of_twin for module in promise.modules}
+    for module, name, value in in_use(
+        twin, [module for path, module in twin.named_modules() if plain_path(path) in owners]
+    ):
+        setattr(module, name, type(value)(False))
+    return twin
 
 
 def _observe(model: nn.Module, sites: Mapping[nn.Module, str], example_input: Any, training: bool) -> Census:
