@@ -157,6 +157,10 @@ class Exchange(Change):
         """The way to a call; modules and attributes have none."""
         return None
 
+    def standing(self, owner: nn.Module) -> nn.Module | None:
+        """Return what stands under the name now."""
+        return owner._modules.get(self.name)
+
     @abstractmethod
     def is_intact(self, owner: nn.Module) -> bool:
         """Check that the owner still uses what stands under the name."""
@@ -267,7 +271,7 @@ class GraphExchange(CallExchange):
         # What a later swap put there in turn is gone by then.
         ours = [change.replacement for change in ledger_of(owner).changes
                 if isinstance(change, Exchange) and change.name == self.name]  # fmt: skip
-        standing = owner._modules.get(self.submodule)
+        standing = self.standing(owner)
         edit = graphs.way_back(owner, standing, self.originals if standing in ours else {})
 
         def back() -> None:
@@ -279,7 +283,12 @@ class GraphExchange(CallExchange):
 
     def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
         assert isinstance(owner, torch.fx.GraphModule)
-        return graphs.is_replaced(owner, owner._modules.get(self.submodule), self.originals)
+        return graphs.is_replaced(owner, self.standing(owner), self.originals)
+
+    def standing(self, owner: nn.Module) -> nn.Module | None:  # noqa: D102
+        # A pickle of a graph has one name for a module that several sites share.
+        is_shared = self.submodule not in owner._modules and self.replacement in owner._modules.values()
+        return self.replacement if is_shared else super().standing(owner)
 
     def writes_back(self, owner: nn.Module) -> bool:  # noqa: D102
         return any(original.writes_back for original in self.originals.values())
@@ -621,7 +630,7 @@ def lost_among(changes: Sequence[Placed]) -> list[PlacedExchange]:
         if not isinstance(entry, PlacedExchange):
             continue
         key = id(entry.owner), entry.change.name
-        there = standing.setdefault(key, entry.owner._modules.get(entry.change.name))
+        there = standing.setdefault(key, entry.change.standing(entry.owner))
         if there is entry.change.replacement and entry.change.is_intact(entry.owner):
             standing[key] = entry.change.before
         else:
