@@ -50,10 +50,11 @@ class ModuleSite:
     module: nn.Module
     path_in_tree: str
     slots: tuple[tuple[nn.Module, str], ...]
+    obstacle: str | None = None
 
     def why_not(self) -> str | None:
         """Why the module can't be replaced; None where it can."""
-        return None
+        return self.obstacle
 
 
 @dataclass(frozen=True)
@@ -196,6 +197,7 @@ def locate(model: nn.Module, example_input: Any = None) -> Found:
     forget_changed(
         {base_of(type(m)) for m in model.modules() if m not in activations and m not in parts and not is_metric(m)}
     )
+    modules = [replace(located, obstacle=_set_again(model, names[located.module])) for located in modules]
     observation = Observation()
     if example_input is not None:
         observation = observe(model, example_input, activations, parts)
@@ -265,7 +267,27 @@ def _observed(located: ModuleSite, model: nn.Module, observation: Observation) -
     module, site = located.module, located.site
     chain = chain_to(model, located.path_in_tree)
     role, reason = role_of(site.activation, chain, observation.flow.role_of(module))
-    return replace(located, site=replace(site, calls=observation.calls[module], role=role, reason=reason))
+    again = None
+    if any(parent._modules.get(name) is not module for parent, name in located.slots):
+        again = f"{_SET_AGAIN}, as the run has shown"
+    site = replace(site, calls=observation.calls[module], role=role, reason=reason)
+    return replace(located, site=site, obstacle=located.obstacle or again)
+
+
+_SET_AGAIN = "the model sets it again when it runs, and what a swap puts there would not stay"
+
+
+def _set_again(model: nn.Module, paths: Iterable[str]) -> str | None:
+    """Return where the source says that a forward sets what is at a path again; None if it does not."""
+    for names in (path.split(".") for path in paths):
+        parent: Any = model
+        for depth, name in enumerate(names):
+            stores = reading_of(type(parent)).stores
+            where = stores.get(".".join(names[depth:])) or stores.get(f"*.{names[-1]}")
+            if where is not None:
+                return f"{_SET_AGAIN} ({where})"
+            parent = parent._modules.get(name)
+    return None
 
 
 def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation) -> Iterator[CallSite]:
@@ -449,7 +471,9 @@ def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str])
                 applied.spec, applied.doubtful, [use.fate for use in uses], (model, name, module)
             )
             site = Site(path, (path,), "attribute", applied.spec, role, reason, _type_of(value))
-            yield AttributeSite(site, module, name, attribute, applied.obstacle or _unlike_a_module(value, uses))
+            again = _set_again(model, [f"{name}.{attribute}".lstrip(".")])
+            why = applied.obstacle or again or _unlike_a_module(value, uses)
+            yield AttributeSite(site, module, name, attribute, why)
 
 
 def _unlike_a_module(function: Any, uses: Sequence[AttributeCall]) -> str | None:

@@ -53,6 +53,7 @@ Routes = tuple[tuple[Route, str], ...]
 _PREFIX = "_acts_"
 _OWNER = f"{_PREFIX}owner"
 _INTO = f"{_PREFIX}into"
+_BASE_OF = f"{_PREFIX}base_of"
 
 
 def base_of(cls: type) -> type:
@@ -151,9 +152,9 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozen
         raise SourceError(reading.obstacle)
     members = _Members(base, {}, passing)
     inside = [(route.steps, route.callee, name) for route, name in routes if route.steps]
-    walks: list[Remaining] = [((step,), "", "") for step in reading.walks]
+    looks: list[Remaining] = [(steps, "", "") for steps in reading.looks]
     by_function: dict[Function, tuple[list[tuple[str, Scope]], list[Remaining]]] = {}
-    for remaining in (*inside, *walks):
+    for remaining in (*inside, *looks):
         found = _attributes_with(base, remaining[0][0])
         by_function.setdefault(found[0][1].function, (found, []))[1].append(remaining)
     for function, (found, routes_inside) in by_function.items():
@@ -224,8 +225,8 @@ class _Members:
         for step, routes in by_step.items():
             node = step.node_in(scope)
             _refuse_shadowed(node, owner, scope)
-            if not routes[0][1]:
-                edits[node] = _walk(node)
+            if len(routes[0][0]) == 1 and not routes[0][1]:
+                edits[node] = _look(node, scope)
                 continue
             last = [(callee, name) for steps, callee, name in routes if len(steps) == 1]
             further: list[Remaining] = [(steps[1:], callee, name) for steps, callee, name in routes if len(steps) > 1]
@@ -259,6 +260,8 @@ class _Members:
                 self.written_back.add(callees[0][1])
             return _Edit(node, functools.partial(_direct, site, callees[0][1], readers))
         if isinstance(node, (ast.Name, ast.Attribute)):
+            if (kept := _kept_in(node, scope)) is not None:
+                raise SourceError(f"it is kept in {kept}, where what a swap puts in its place would stay")
             writes = site is not None and bool(works_in_place(site.function, {}))
             taking = self.add("taking", _taking(callees[0][1], writes))
             return _Edit(node, lambda visit, owner: _attribute(owner, taking))
@@ -308,10 +311,23 @@ class _Edit:
     make: Callable[[Callable[[ast.expr], ast.expr], str], ast.expr]
 
 
-def _walk(node: ast.expr) -> _Edit:
-    assert isinstance(node, ast.Attribute)
-    shown = f"{_PREFIX}shown_{node.attr.strip('_')}"
-    return _Edit(node, lambda visit, owner: _attribute(owner, shown))
+def _look(node: ast.expr, scope: Scope) -> _Edit:
+    if scope.is_own_class(node):
+        return _Edit(node, lambda visit, owner: _attribute(owner, f"{_PREFIX}base"))
+    if isinstance(node, ast.Attribute) and scope.is_own_attribute(node):
+        shown = f"{_PREFIX}shown_{node.attr.strip('_')}"
+        return _Edit(node, lambda visit, owner: _attribute(owner, shown))
+    return _Edit(node, lambda visit, owner: _called(_attribute(owner, _BASE_OF), visit(node)))
+
+
+def _kept_in(node: ast.AST | None, scope: Scope) -> str | None:
+    """Return the attribute in which a function is kept that stands in the code; None if it is not."""
+    while isinstance(parent := scope.source.parents.get(node), ast.expr):  # type: ignore[arg-type]
+        if isinstance(parent, ast.Call) and scope.resolve(parent.func) is not functools.partial:
+            return None
+        node = parent
+    targets = parent.targets if isinstance(parent, ast.Assign) else [getattr(parent, "target", None)]
+    return next((ast.unparse(target) for target in targets if isinstance(target, (ast.Attribute, ast.Subscript))), None)
 
 
 def _twin_of(name: str, visit: Callable[[ast.expr], ast.expr], owner: str) -> ast.expr:
@@ -495,10 +511,12 @@ def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) 
     members = {
         **_shown(base, names),
         **_hidden(base, names),
+        **_class_methods(base),
         **namespace,
         f"{_PREFIX}base": base,
         f"{_PREFIX}routes": routes,
         _INTO: _into,
+        _BASE_OF: staticmethod(base_of),
         "__reduce_ex__": _reduce_ex,
         "__setstate__": _setstate,
         "__prepare_scriptable__": _refuse_script,
@@ -518,6 +536,13 @@ def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) 
 
 class _Empty:
     pass
+
+
+def _class_methods(base: type[nn.Module]) -> dict[str, Any]:
+    """Return the class methods, each of the author's class: what they keep there is that of all its modules."""
+    own = {name for cls in base.__mro__ if not cls.__module__.startswith("torch.") for name in vars(cls)}
+    names = {name for name in own if isinstance(static_attribute(base, name), classmethod)}
+    return {name: staticmethod(getattr(base, name)) for name in names if not name.startswith("__")}
 
 
 def _shown(base: type[nn.Module], names: frozenset[str]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the same. It names functions and expressions, not objects: it can be kept in a f
 from __future__ import annotations
 
 import ast
+import contextlib
 import copy
 import functools
 import sys
@@ -33,7 +34,6 @@ from lightning_acts.surgery.source import (
     UNKNOWN,
     Function,
     Scope,
-    Source,
     SourceError,
     layers,
     redecorated,
@@ -144,7 +144,10 @@ class Reading:
 
     Attributes:
         calls: The calls of activations.
-        walks: Where its methods go through their own children: those that a swap adds must not show there.
+        looks: The ways to where its methods look at their own children or class: there they see what the author wrote.
+        stores: What the forward, and what it leads to, sets again in the module or below it: the dotted name, from ``*``
+            on where only a run tells in what, and where that stands.
+        passes_through: Where the forward, and what it leads to, goes through all modules within others.
         compared: The attributes that are compared with something, as in ``self.act is F.relu``.
         obstacle: Why none of its calls can be replaced; None where they can.
         methods: The methods that were read, by name, as they stood in the class.
@@ -156,7 +159,9 @@ class Reading:
     """
 
     calls: list[Call] = field(default_factory=list)
-    walks: list[Step] = field(default_factory=list)
+    looks: list[tuple[Step, ...]] = field(default_factory=list)
+    stores: dict[str, str] = field(default_factory=dict)
+    passes_through: list[str] = field(default_factory=list)
     compared: set[str] = field(default_factory=set)
     obstacle: str | None = None
     methods: dict[str, Any] = field(default_factory=dict)
@@ -194,8 +199,14 @@ def _read(cls: Any, version: int) -> Reading:
     pending = [name for name in ("forward", "__call__") if _defines(cls, name)]
     for name in pending:  # grows while it is read
         for scope in _read_method(cls, name, pending, reading):
-            _read_habits(scope.source, scope, reading)
+            for steps, inner in _with_inherited(scope):
+                _read_looks(steps, inner, reading)
+                _read_habits(inner, reading)
     in_forward = reading.calls
+    for name in _methods_that_look(cls):
+        for scope in method_scopes(cls, name) if name not in pending else ():
+            for steps, inner in _with_inherited(scope):
+                _read_looks(steps, inner, reading)
     for name in (further := [name for name in _methods_beside_forward(cls) if name not in pending]):
         if name in pending:  # another one has led to it
             continue
@@ -256,28 +267,178 @@ def calls_of(function: Function, cls: type[nn.Module]) -> list[Call]:
 
 #: What a module says of its children, without what a swap has added.
 WALKS = ("children", "named_children", "_modules")
+#: What a class does not hand down to a subclass as it is.
+_OF_A_CLASS = ("__base__", "__bases__", "__dict__", "__mro__", "__subclasses__", "mro")
+_MENTIONS = frozenset(["type", "__class__", "_modules"])
 
 
-def _read_habits(source: Source, scope: Scope, reading: Reading) -> None:
-    def is_own(node: ast.AST) -> bool:
-        return isinstance(node, ast.Name) and node.id == scope.first
+def _methods_that_look(cls: type[nn.Module]) -> Iterator[str]:
+    """Yield the names of the methods that may ask for their own class or children, by the names in their code."""
+    own = [base for base in cls.__mro__ if not base.__module__.startswith(("torch.", "builtins"))]
+    for name in dict.fromkeys(name for base in own for name in vars(base)):
+        values = (vars(base)[name] for base in own if name in vars(base))
+        functions = (function for value in values for function in _functions_in(value))
+        # What nn.Module does with all its children, an author's own version does with those of a swap too.
+        mentions = _MENTIONS - {"_modules"} if name in vars(nn.Module) else _MENTIONS
+        if any(_mentions(function.__code__, mentions) for function in functions if _is_read(function)):
+            yield name
 
-    for node in source.expressions:
-        if isinstance(node, ast.Attribute) and is_own(node.value) and node.attr in WALKS:
-            reading.walks.append(step_to(node, scope))
-        is_super = isinstance(node, ast.Call) and scope.resolve(node.func) is super
-        if is_super and isinstance(node, ast.Call) and node.args and scope.is_own_class(node.args[0]):
-            reading.obstacle = "its code asks super() of its own class, in whose place a swap puts another"
-        if not isinstance(node, ast.Compare):
+
+def _mentions(code: types.CodeType, names: frozenset[str]) -> bool:
+    inner = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return not names.isdisjoint(code.co_names) or any(_mentions(constant, names) for constant in inner)
+
+
+def _is_read(function: Function) -> bool:
+    return not (function.__module__ or "").startswith(_FOREIGN)
+
+
+def _with_inherited(
+    scope: Scope, steps: tuple[Step, ...] = (), seen: frozenset[Function] = frozenset()
+) -> Iterator[tuple[tuple[Step, ...], Scope]]:
+    """Yield a method and those of bases to which super() leads from there, each with the way to it."""
+    try:
+        expressions = scope.source.expressions
+    except SourceError:
+        return
+    yield steps, scope
+    seen |= {scope.function}
+    for node in expressions:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Call):
+            inherited = reached(node, scope.resolve(node), scope)
+            if inherited is not None and inherited.is_method and inherited.function not in seen:
+                yield from _with_inherited(inherited, (*steps, step_to(node, scope)), seen)
+
+
+def _read_looks(steps: tuple[Step, ...], scope: Scope, reading: Reading) -> None:
+    """Add where a method looks at its own children or class to a reading, and what no swap can stand beside."""
+    for node in scope.source.expressions:
+        parent = scope.source.parents.get(node)
+        if scope.is_own_attribute(node) and isinstance(node, ast.Attribute) and node.attr in WALKS:
+            reading.looks.append((*steps, step_to(node, scope)))
+        if isinstance(node, ast.Compare) and any(map(scope.is_own_class, _parts(node))):
+            others = [part for part in _parts(node) if _class_of(part, scope) and not scope.is_own_class(part)]
+            reading.looks += [(*steps, step_to(part, scope)) for part in others]
+        if isinstance(node, ast.Call) and _is_given_the_module(node, scope):
+            reading.obstacle = reading.obstacle or _asks_for_its_class(scope.resolve(node.func), scope)
+        if isinstance(node, ast.Attribute) and (scope.is_own_attribute(node) or scope.is_own_class(node.value)):
+            reading.obstacle = reading.obstacle or _makes_another(static_attribute(scope.owner, node.attr), scope)
+        if not scope.is_own_class(node):
             continue
-        for part in ast.walk(node):
-            if isinstance(part, ast.Attribute) and is_own(part.value):
-                reading.compared.add(part.attr)
-            is_type = isinstance(part, ast.Call) and isinstance(part.func, ast.Name) and part.func.id == "type"
-            if "__class__" in reading.compared or (
-                is_type and isinstance(part, ast.Call) and any(map(is_own, part.args))
+        is_inherited = isinstance(parent, ast.Attribute) and isinstance(parent.ctx, ast.Load)
+        if is_inherited and isinstance(parent, ast.Attribute) and parent.attr not in _OF_A_CLASS:
+            continue
+        if isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            reading.obstacle = "its code sets its own class, in whose place a swap puts another"
+            continue
+        if any(isinstance(use, ast.Call) and use.func is held for held, use in _uses(node, scope)):
+            reading.obstacle = _ANOTHER
+        elif any(isinstance(use, ast.Attribute) and _is_function(use, scope) for held, use in _uses(node, scope)):
+            reading.obstacle = "its code calls a method past the module, by its own class"
+        reading.looks.append((*steps, step_to(node, scope)))
+
+
+_ANOTHER = "its code makes another one of its own class, in which nothing would be swapped"
+
+
+def _parts(node: ast.AST) -> list[ast.expr]:
+    return [part for part in ast.walk(node) if isinstance(part, ast.expr)]
+
+
+def _class_of(node: ast.expr, scope: Scope) -> bool:
+    """Check whether an expression asks for the class of something."""
+    if isinstance(node, ast.Call):
+        return len(node.args) == 1 and scope.resolve(node.func) is type
+    return isinstance(node, ast.Attribute) and node.attr == "__class__"
+
+
+def _uses(node: ast.expr, scope: Scope) -> list[tuple[ast.expr, ast.AST | None]]:
+    """Return an expression, and the variables that hold what it gives, each with what is around it."""
+    parents = scope.source.parents
+    parent = parents.get(node)
+    targets = parent.targets if isinstance(parent, ast.Assign) else []
+    if isinstance(parent, (ast.NamedExpr, ast.AnnAssign)):
+        targets = [parent.target]
+    names = {target.id for target in targets if isinstance(target, ast.Name)}
+    held = [other for other in scope.source.expressions if isinstance(other, ast.Name) and other.id in names]
+    around = parents.get(parent) if isinstance(parent, ast.NamedExpr) else None
+    return [
+        (node, parent),
+        *((name, parents.get(name)) for name in held),
+        *([(parent, around)] if isinstance(parent, ast.expr) else []),
+    ]
+
+
+def _is_function(node: ast.Attribute, scope: Scope) -> bool:
+    return isinstance(static_attribute(scope.owner, scope.mangled(node.attr)), types.FunctionType)
+
+
+def _is_given_the_module(call: ast.Call, scope: Scope) -> bool:
+    """Check whether a function that is not a method of the module is given it by its place."""
+    is_given = any(isinstance(argument, ast.Name) and argument.id == scope.first for argument in call.args)
+    return is_given and not is_own_method(call.func, scope.resolve(call.func), scope)
+
+
+def _asks_for_its_class(function: Any, scope: Scope) -> str | None:
+    """Return why a function that is given the module, by its place, stands in the way of a swap; None if it does not."""
+    if not isinstance(function, types.FunctionType) or not _is_read(function):
+        return None
+    inner = Scope(list(layers(function))[-1], scope.owner, True)
+    if not _mentions(inner.function.__code__, _MENTIONS):
+        return None
+    looking = Reading()
+    with contextlib.suppress(SourceError):
+        _read_looks((), inner, looking)
+    asks = any(step.code not in (f"{inner.first}.{walk}" for walk in WALKS) for (step,) in looking.looks)
+    return f"{function.__qualname__} asks for its class, in whose place a swap puts another" if asks else None
+
+
+def _makes_another(value: Any, scope: Scope) -> str | None:
+    """Return why a class method stands in the way of a swap: it makes another one of the class."""
+    function = value.__func__ if isinstance(value, classmethod) else None
+    if not isinstance(function, types.FunctionType) or not _is_read(function):
+        return None
+    inner = Scope(function, scope.owner, True)
+    with contextlib.suppress(SourceError):
+        for node in inner.source.expressions:
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == inner.first:
+                return _ANOTHER
+    return None
+
+
+def _read_habits(scope: Scope, reading: Reading) -> None:
+    """Add what a forward, and what it leads to, compares and sets, and where it goes through other modules."""
+    where = scope.function.__qualname__
+    for node in scope.source.expressions:
+        location = f"{scope.function.__code__.co_filename}:{node.lineno}"
+        if isinstance(node, ast.Compare):
+            parts = (part for part in _parts(node) if isinstance(part, ast.Attribute) and scope.is_own_attribute(part))
+            reading.compared.update(part.attr for part in parts)
+        if isinstance(node, ast.Attribute):
+            name = _dotted(node, scope)
+            if not isinstance(node.ctx, ast.Load):
+                reading.stores[name or f"*.{node.attr}"] = where
+            if node.attr in ("modules", "named_modules", "_modules") and not (
+                node.attr == "_modules" and name == "_modules"
             ):
-                reading.obstacle = "its code compares its own class, in whose place a swap puts another"
+                reading.passes_through.append(location)
+        elif isinstance(node, ast.Call) and scope.resolve(node.func) in (setattr, delattr) and len(node.args) > 1:
+            of, attribute = node.args[:2]
+            if (
+                isinstance(attribute, ast.Constant)
+                and isinstance(attribute.value, str)
+                and (path := _dotted(of, scope)) is not None
+            ):
+                reading.stores[f"{path}.{attribute.value}".lstrip(".")] = where
+
+
+def _dotted(node: ast.expr, scope: Scope) -> str | None:
+    """Return the name of an attribute of the module, or of what is below it, from the module on; None for others."""
+    if isinstance(node, ast.Name):
+        return "" if node.id == scope.first else None
+    if not isinstance(node, ast.Attribute) or (of := _dotted(node.value, scope)) is None:
+        return None
+    return f"{of}.{scope.mangled(node.attr)}".lstrip(".")
 
 
 def _defines(cls: type, name: str) -> bool:
@@ -388,7 +549,10 @@ def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function],
                 methods.append(name)
             continue
         helper = reached(node, value, scope)
-        if helper is None or helper.function in path or len(path) >= _DEEPEST or not may_apply(helper.function):
+        if helper is None or helper.function in path or len(path) >= _DEEPEST:
+            continue
+        # What super() leads to may call methods of the subclass, of which it only has the names.
+        if not helper.is_method and not may_apply(helper.function):
             continue
         step = step_to(node, scope)
         for call in _calls_in(helper, methods if helper.is_method else None, (*path, helper.function), reading):
