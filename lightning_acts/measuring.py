@@ -67,7 +67,12 @@ class Measured:
 
     @functools.cached_property
     def at_infinity(self) -> tuple[float, float]:
-        """The values at minus and plus infinity, as they are computed."""
+        """The limits at minus and plus infinity, as far as they are seen; NaN where there is none."""
+        return _limit(self._module, -1.0), _limit(self._module, 1.0)
+
+    @functools.cached_property
+    def computed_at_infinity(self) -> tuple[float, float]:
+        """The values at minus and plus infinity, as they are computed: NaN for zero times infinity."""
         low, high = _values(self._module, torch.tensor([-math.inf, math.inf], dtype=torch.float64)).tolist()
         return low, high
 
@@ -221,14 +226,19 @@ class Measured:
             "monotone": "yes" if self.monotone else "no, decreasing" if self.decreasing else "no",
             "smoothness": "; ".join([self.smoothness, *places]),
             "f(0)": f"{self.at_zero:.6g}",
-            "f(±inf)": ", ".join(f"{end:.6g}" for end in self.at_infinity)
-            + ("" if math.isnan(self.at_nan) else f"; f(nan) = {self.at_nan:.6g}"),
+            "f(±inf)": self._ends() + ("" if math.isnan(self.at_nan) else f"; f(nan) = {self.at_nan:.6g}"),
             "normal": f"mean {self.mean:.6g}{', zero-centred' if self.zero_centred else ''}, variance {self.variance:.6g} "
             "for a standard normal input",
             "gain": ", ".join(gains) or "none keeps the variance",
             "depth": self._depth(),
             "cost": self.cost + ("" if self.needs_exp or self.cost == "arithmetic" else ", no exponential"),
         }
+
+    def _ends(self) -> str:
+        limits, computed = (
+            _numbers(tuple(end + 0.0 for end in ends)) for ends in (self.at_infinity, self.computed_at_infinity)
+        )
+        return limits if limits == computed else f"{limits}; computed as {computed}"
 
     def _depth(self) -> str:
         deviation = f"a deviation of the variance is {self.growth:.3g} times as large after the next layer"
@@ -348,6 +358,17 @@ def _extremum(module: nn.Module, x: Tensor, y: Tensor, sign: float) -> float:
             return sign * math.inf
         low, high = finer[max(best - 1, 0)].item(), finer[min(best + 1, 1000)].item()
     return _tidy(sign * found)
+
+
+def _limit(module: nn.Module, sign: float) -> float:
+    """The limit at plus or minus infinity: where far values settle, or infinity if they go on growing, else NaN."""
+    far = _values(module, sign * torch.logspace(8, 30, 45, dtype=torch.float64))
+    last = far[-1].item()
+    if bool(((far == last) | ((far - last).abs() <= 1e-6 * max(1.0, abs(last)))).all()):
+        return _tidy(last)
+    grows = bool((far.abs().diff() >= 0).all()) and abs(last) > 2 * abs(far[0].item())
+    one_sided = bool((far.sign() == math.copysign(1.0, last)).all())
+    return math.copysign(math.inf, last) if grows and one_sided else math.nan
 
 
 def _breaks(module: nn.Module, order: int) -> list[float]:

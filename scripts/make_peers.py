@@ -5,9 +5,12 @@ A peer's activation counts as ours if it has one of our names and the same curve
 this script, by package and name, as one of
 
     Name: spec                          the activation of ours with these parameters: the curves have to agree
+    Name: {ours: spec, note: what}      likewise, with something else to be said
     Name: {ours: spec, at_first: what}  they agree as it is made, but what is trained or given is something else
     Name: {ours: spec, but: reason}     ours is another curve, and why
     Name: {out: reason}                 why there is none
+
+A name with parentheses is an activation with options that its package has for it; it always stands there.
 
 and the script fails where one is missing there, or where what is said there is no longer so. All packages have to be
 installed: peer_packages.py says how.
@@ -40,9 +43,9 @@ _HEAD = """# What other packages have
 
 Made by `scripts/make_peers.py` from the packages themselves: every activation of each, and which one of ours it is. By
 name and by curve, both evaluated on the same 1152 numbers from -6 to 6 in float64. *Same curve* means that ours gives
-the same values as theirs, made without arguments; where ours has other defaults, the spec that makes it the same. *At
-first* says that what is trained or given to theirs is something else. *Not the same* says what differs, *left out* why
-there is none.
+the same values as theirs, made without arguments but those that are shown; where ours has other defaults, the spec that
+makes it the same. *At first* says that what is trained or given to theirs is something else. *Not the same* says what
+differs, *left out* why there is none.
 """
 
 
@@ -55,7 +58,8 @@ class Line:
     remark: str
 
     def __str__(self) -> str:
-        return f"| `{self.name}` | {f'`{self.ours}`' if self.ours else '-'} | {self.remark} |"
+        remark = self.remark.replace("|", r"\|")  # which ends a cell
+        return f"| `{self.name}` | {f'`{self.ours}`' if self.ours else '-'} | {remark} |"
 
 
 def compared(activations: dict[str, Factory], reasons: dict[str, Any]) -> tuple[list[Line], list[str]]:
@@ -70,7 +74,7 @@ def compared(activations: dict[str, Factory], reasons: dict[str, Any]) -> tuple[
 
 
 def _compare(name: str, factory: Factory, said: Any) -> Line:
-    own_name = name.rpartition(".")[2]
+    own_name = name if "(" in name else name.rpartition(".")[2]
     definition = _of_name(own_name)
     theirs = evaluated(factory)
     agrees = definition is not None and same(theirs, curve(own_name))
@@ -80,34 +84,35 @@ def _compare(name: str, factory: Factory, said: Any) -> Line:
         raise ValueError(_missing(definition, theirs))
     if agrees:
         raise ValueError("has our name and our curve: nothing need be said of it")
-    spec, reason, agree = _read(said)
+    spec, agree, remark = _read(said)
     if spec is None:
         found = like(theirs)
         if found:
             raise ValueError(f"is said to be left out, but has the curve of {', '.join(found)}")
-        return Line(name, None, f"left out: {reason}")
+        return Line(name, None, remark)
     acts.info(spec)
     if same(theirs, curve(spec)) != agree:
         state = "differ" if agree else "agree"
         shown = f"theirs: {_words(theirs)}; ours: {_words(curve(spec))}"
         raise ValueError(f"the curves of theirs and of {spec!r} {state}, other than is said; {shown}")
-    remark = f"same curve at first: {reason}" if reason else "same curve"
-    return Line(name, spec, remark if agree else f"not the same: {reason}")
+    return Line(name, spec, remark)
 
 
-def _read(said: Any) -> tuple[str | None, str | None, bool]:
-    """The spec of ours, what is to be said, and whether the curves have to agree."""
+def _read(said: Any) -> tuple[str | None, bool, str]:
+    """Return the spec of ours, whether the curves have to agree, and what is to be said."""
     match said:
         case str():
-            return said, None, True
+            return said, True, "same curve"
+        case {"ours": str(spec), "note": str(what), **rest} if not rest:
+            return spec, True, f"same curve; {what}"
         case {"ours": str(spec), "at_first": str(what), **rest} if not rest:
-            return spec, what, True
+            return spec, True, f"same curve at first: {what}"
         case {"ours": str(spec), "but": str(reason), **rest} if not rest:
-            return spec, reason, False
+            return spec, False, f"not the same: {reason}"
         case {"out": str(reason), **rest} if not rest:
-            return None, reason, False
+            return None, False, f"left out: {reason}"
     raise ValueError(
-        f"{said!r} in {REASONS.name} is neither a spec, nor a mapping with ours and but or at_first, or out"
+        f"{said!r} in {REASONS.name} is neither a spec, nor a mapping with ours and but, at_first or note, or out"
     )
 
 

@@ -3,7 +3,7 @@
 Beside those of the development environment, packages are found wherever PYTHONPATH leads:
 
     pip install --no-deps --target peers torch_activation==1.0.0 plotly narwhals echoAI activations-plus entmax \\
-        keras absl-py h5py namex optree ml_dtypes jax jaxlib opt_einsum
+        actix aptx-activation alrelu-torch keras absl-py h5py namex optree ml_dtypes jax jaxlib opt_einsum
     PYTHONPATH=peers scripts/check_registry.py --package torch_activation
 """
 
@@ -88,6 +88,7 @@ def _timm() -> Iterator[tuple[str, Factory]]:
     for name, function in create_act._ACT_FN_DEFAULT.items():
         if name not in create_act._ACT_LAYER_DEFAULT:
             yield name, partial(Function, function)
+    yield "hard_mish(inplace=True)", partial(create_act._ACT_LAYER_DEFAULT["hard_mish"], inplace=True)
 
 
 def _transformers() -> Iterator[tuple[str, Factory]]:
@@ -102,6 +103,14 @@ def _keras() -> Iterator[tuple[str, Factory]]:
     activations = importlib.import_module("keras").activations
     for name in sorted(set(_public(activations)) - {"get", "serialize", "deserialize"}):
         yield name, partial(Function, getattr(activations, name))
+    for name, options in (
+        ("relu", {"negative_slope": 0.1}),
+        ("relu", {"max_value": 4.0}),
+        ("relu", {"threshold": 1.0}),
+        ("relu", {"negative_slope": 0.1, "max_value": 4.0, "threshold": 1.0}),
+        ("softmax", {"axis": (2, 3)}),
+    ):
+        yield _call(name, options), partial(Function, partial(getattr(activations, name), **options))
 
 
 def _jax() -> Iterator[tuple[str, Factory]]:
@@ -110,6 +119,17 @@ def _jax() -> Iterator[tuple[str, Factory]]:
     others = {"one_hot", "initializers", "dot_product_attention", "scaled_dot_general", "scaled_matmul"}
     for name in sorted(set(_public(jax.nn)) - others - {"get_scaled_dot_general_config"}):
         yield name, partial(_Jax, getattr(jax.nn, name))
+    for name in ("softmax", "log_softmax"):
+        yield _call(name, {"axis": (2, 3)}), partial(_Jax, partial(getattr(jax.nn, name), axis=(2, 3)))
+        yield f"{name}(where=x > -3)", partial(_Jax, _masked(getattr(jax.nn, name)))
+
+
+def _call(name: str, options: dict[str, Any]) -> str:
+    return f"{name}({', '.join(f'{key}={value!r}' for key, value in options.items())})"
+
+
+def _masked(function: Callable[..., Any]) -> Callable[[Any], Any]:
+    return lambda x: function(x, where=x > -3)
 
 
 def _torch_activation() -> Iterator[tuple[str, Factory]]:
@@ -134,6 +154,23 @@ def _echo() -> Iterator[tuple[str, Factory]]:
 def _activations_plus() -> Iterator[tuple[str, Factory]]:
     package = importlib.import_module("activations_plus")
     for name in package.__all__:
+        yield name, getattr(package, name)
+
+
+def _actix() -> Iterator[tuple[str, Factory]]:
+    package = importlib.import_module("actix")
+    yield from package.torch_activations_map.items()
+
+
+def _aptx() -> Iterator[tuple[str, Factory]]:
+    package = importlib.import_module("aptx_activation")
+    yield "APTx", package.APTx
+    yield "APTx(trainable=True)", partial(package.APTx, trainable=True)
+
+
+def _alrelu() -> Iterator[tuple[str, Factory]]:
+    package = importlib.import_module("alrelu_torch")
+    for name in ("ALReLU", "TrainableALReLU"):
         yield name, getattr(package, name)
 
 
@@ -173,6 +210,9 @@ PACKAGES = {
         Package("echoAI", "echoAI", _echo),
         Package("activations_plus", "activations-plus", _activations_plus),
         Package("entmax", "entmax", _entmax),
+        Package("actix", "actix", _actix),
+        Package("aptx_activation", "aptx-activation", _aptx),
+        Package("alrelu_torch", "alrelu-torch", _alrelu),
     )
 }
 

@@ -101,6 +101,17 @@ def test_the_derivative_at_a_kink_is_torchs() -> None:
 def test_values_at_0_and_at_the_ends() -> None:
     assert (facts("sigmoid").at_zero, facts("gelu").at_zero, facts("cosine").at_zero) == (0.5, 0, 1)
     assert (facts("tanh").at_infinity, facts("relu").at_infinity) == ((-1, 1), (0, math.inf))
+    # Zero times infinity, infinity minus infinity and infinity by infinity are NaN as they are computed.
+    for spec in ("silu", "mish", "gelu", "hardswish", "reu"):
+        assert facts(spec).at_infinity == (0, math.inf), spec
+        assert math.isnan(facts(spec).computed_at_infinity[0]), spec
+    assert facts("softsign").at_infinity == (-1, 1) and facts("bent_identity").at_infinity == (-math.inf, math.inf)
+    assert facts("exponential").at_infinity == facts("softplus").at_infinity == (0, math.inf)
+    assert facts("symlog").at_infinity == (-math.inf, math.inf)  # however slowly it grows
+    for spec in ("sine", "cosine", "growing_cosine_unit"):
+        assert all(map(math.isnan, facts(spec).at_infinity)), spec
+    assert facts("silu").rows()["f(±inf)"] == "0, inf; computed as nan, inf"
+    assert facts("relu").rows()["f(±inf)"] == "0, inf"
 
 
 def test_cost() -> None:

@@ -489,7 +489,9 @@ def xielu(
     beta: float = 0.5,
 ) -> Tensor:
     left = negative(x)
-    return torch.where(x > 0, x * (ap * positive(x) + beta), an * (expm1(left) - left) + beta * x)
+    # Far out the line as a whole, for its two parts may overflow where their sum does not.
+    below = torch.where(x > -1, an * (expm1(left) - left) + beta * left, an * expm1(left) - (an - beta) * left)
+    return torch.where(x > 0, x * (ap * positive(x) + beta), below)
 
 
 @register(

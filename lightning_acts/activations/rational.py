@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -69,18 +71,19 @@ def linq(x: Tensor, a: float = 0.1) -> Tensor:
     notes=["the source gives families of values; here its bound d is infinite"],
 )
 def spocu(x: Tensor, a: float = 1.0, b: float = 0.5, c: float = 1.0) -> Tensor:
-    start = b**3 * (b**5 - 2 * b**4 + 2)
-    u = x / c + b
-    # Around b the difference to start as a polynomial in x / c without a constant; far from it the two apart.
-    derivatives = [start]
     coefficients = (0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, -2.0, 1.0)
-    for order in range(1, 9):
-        derivatives.append(
-            sum(k * math.comb(n, order) * b ** (n - order) for n, k in enumerate(coefficients) if n >= order)
-        )
+    start = b**3 * (b**5 - 2 * b**4 + 2)
     y = x / c
-    near = y * _polynomial(tuple(derivatives[1:]), torch.where(u >= 0, y, 0.0))
-    return a * torch.where(u >= 0, near, u - start)
+    u = y + b
+    # Around b the difference to start is a polynomial in y without a constant.
+    derivatives = [
+        sum(k * math.comb(n, order) * b ** (n - order) for n, k in enumerate(coefficients) if n >= order)
+        for order in range(1, 9)
+    ]
+    around = y.abs() < 0.5 * b
+    near = y * _polynomial(derivatives, torch.where(around, y, 0.0))
+    right = torch.where(around, near, _polynomial(coefficients, torch.where(around | (u < 0), 0.0, u)) - start)
+    return torch.where(u >= 0, a * right, a / c * x + a * (b - start))
 
 
 @register(
@@ -115,6 +118,35 @@ def polynomial_af(
     return _polynomial(a, x)
 
 
+def _orthogonal(
+    x: Tensor, a: Sequence[float | Tensor], first: float, step: Callable[[int], tuple[float, float]]
+) -> Tensor:
+    """Return the sum of polynomials with the weights ``a``: 1, ``first`` times x, and so on by their recurrence.
+
+    The factors of ``step(j)`` lead to number j + 1: the first times x times number j, less the second times number j - 1.
+    Far out powers are summed up, for there differences of the recurrence are those of infinities.
+    """
+    far = x.abs() > 1e3
+    near = torch.where(far, 0.0, x)
+    basis, powers = [torch.ones_like(x), first * near], [[1.0], [0.0, first]]
+    for j in range(1, len(a) - 1):
+        rise, fall = step(j)
+        basis.append(rise * near * basis[-1] - fall * basis[-2])
+        shifted, before = [0.0, *powers[-1]], [*powers[-2], 0.0, 0.0]
+        powers.append([rise * one - fall * other for one, other in zip(shifted, before, strict=True)])
+    coefficients = [
+        functools.reduce(
+            operator.add, (weight * entry[k] for weight, entry in zip(a, powers, strict=False) if k < len(entry))
+        )
+        for k in range(len(a))
+    ]
+    return torch.where(
+        far,
+        _polynomial(coefficients, torch.where(far, x, 1.0)),
+        total([weight * function for weight, function in zip(a, basis, strict=False)]),
+    )
+
+
 @register(
     aliases=["chpaf"],
     formula="sum(a[j] * T(j, x), j)",
@@ -122,11 +154,7 @@ def polynomial_af(
     notes=["its inputs have to lie between -1 and 1"],
 )
 def chebyshev_af(x: Tensor, a: tuple[float, ...] = learnable((0.0, 1.0, 0.1, 0.05))) -> Tensor:
-    one = torch.ones_like(x)
-    basis = [one, x]
-    for _ in range(len(a) - 2):
-        basis.append(2 * x * basis[-1] - basis[-2])
-    return total([weight * function for weight, function in zip(a, basis, strict=False)])
+    return _orthogonal(x, a, 1.0, lambda j: (2.0, 1.0))
 
 
 @register(
@@ -136,11 +164,7 @@ def chebyshev_af(x: Tensor, a: tuple[float, ...] = learnable((0.0, 1.0, 0.1, 0.0
     notes=["its inputs have to lie between -1 and 1"],
 )
 def legendre_af(x: Tensor, a: tuple[float, ...] = learnable((0.0, 1.0, 0.1, 0.05))) -> Tensor:
-    one = torch.ones_like(x)
-    basis = [one, x]
-    for j in range(1, len(a) - 1):
-        basis.append(((2 * j + 1) * x * basis[-1] - j * basis[-2]) / (j + 1))
-    return total([weight * function for weight, function in zip(a, basis, strict=False)])
+    return _orthogonal(x, a, 1.0, lambda j: ((2 * j + 1) / (j + 1), j / (j + 1)))
 
 
 @register(
@@ -150,11 +174,7 @@ def legendre_af(x: Tensor, a: tuple[float, ...] = learnable((0.0, 1.0, 0.1, 0.05
     notes=["the polynomials of physics: H_1 = 2 x"],
 )
 def hermite_af(x: Tensor, a: tuple[float, ...] = learnable((0.0, 0.5, 0.05, 0.01))) -> Tensor:
-    one = torch.ones_like(x)
-    basis = [one, 2 * x]
-    for j in range(1, len(a) - 1):
-        basis.append(2 * x * basis[-1] - 2 * j * basis[-2])
-    return total([weight * function for weight, function in zip(a, basis, strict=False)])
+    return _orthogonal(x, a, 2.0, lambda j: (2.0, 2.0 * j))
 
 
 @register(

@@ -11,7 +11,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
 from lightning_acts.definition import learnable, register
-from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, softplus, softsign, total
+from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, sin, softplus, softsign, total
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 
@@ -269,6 +269,40 @@ def lsptlu(x: Tensor, a: float = 1.0) -> Tensor:
     return torch.where(x < 0, 0.2 * x, torch.where(x <= a, x, torch.relu(2 * a - x)))
 
 
+@register(
+    formula="where(x > threshold, min(x, max_value), negative_slope * (x - threshold))",
+    source="the package keras, keras.activations.relu and keras.layers.ReLU",
+    requires={
+        "max_value must be positive": lambda max_value: max_value > 0,
+        "threshold must not be negative": lambda threshold: threshold >= 0,
+    },
+    notes=["relu, leaky_relu, relu6 and a threshold in one; keras has None for an infinite max_value"],
+    related=["relu"],
+)
+def general_relu(x: Tensor, negative_slope: float = 0.0, max_value: float = math.inf, threshold: float = 0.0) -> Tensor:
+    return torch.where(x > threshold, x.clamp(max=max_value), negative_slope * (x - threshold))
+
+
+@register(
+    aliases=["absolute_leaky_relu"],
+    formula="max(abs(alpha * x), x)",
+    source="Mastromichalakis 2020, arXiv:2012.07564; the package alrelu-torch",
+    related=["parametric_alrelu"],
+)
+def alrelu(x: Tensor, alpha: float = 0.01) -> Tensor:
+    return torch.maximum((alpha * x).abs(), x)
+
+
+@register(
+    aliases=["trainable_alrelu"],
+    formula="max(abs(alpha * x), x)",
+    source="the package alrelu-torch, TrainableALReLU",
+    related=["alrelu"],
+)
+def parametric_alrelu(x: Tensor, alpha: float = learnable(0.01)) -> Tensor:
+    return torch.maximum((alpha * x).abs(), x)
+
+
 @register(formula="a * x + relu(x)", source="Elakkiya & Dejey; " + _SURVEY + "3.6.33")
 def li_relu(x: Tensor, a: float = 0.1) -> Tensor:
     return torch.where(x > 0, (1 + a) * x, a * x)
@@ -320,7 +354,8 @@ def app_relu(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
     used_in=["MetaFormer baselines: CAFormer, ConvFormer"],
 )
 def star_relu(x: Tensor, s: float = learnable(0.8944), b: float = learnable(-0.4472)) -> Tensor:
-    return s * torch.relu(x) ** 2 + b
+    y = torch.relu(x)
+    return s * y * y + b
 
 
 @register(
@@ -537,7 +572,7 @@ def minsin(x: Tensor) -> Tensor:
     notes=["the sources give no single value of a"],
 )
 def vlu(x: Tensor, a: float = 0.1, b: float = 1.0) -> Tensor:
-    return torch.relu(x) + a * torch.sin(b * x)
+    return torch.relu(x) + a * sin(b * x)
 
 
 @register(
@@ -559,7 +594,10 @@ def sign_relu(x: Tensor, a: float = 1.0) -> Tensor:
     claim="keeps the scale of activations alike from layer to layer",
 )
 def nlrelu(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.log1p(a * torch.relu(x))
+    far = x > 1e18 / a  # here the product may overflow
+    return torch.where(
+        far, torch.log(torch.where(far, x, 1.0)) + math.log(a), torch.log1p(a * torch.where(far, 0.0, positive(x)))
+    )
 
 
 @register(

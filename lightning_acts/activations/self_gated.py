@@ -21,6 +21,7 @@ from lightning_acts.elementary import (
     positive,
     sech,
     sigmoid,
+    sin,
     softplus,
     tanh,
 )
@@ -166,7 +167,7 @@ def pgelu(x: Tensor, a: float = learnable(1.0, constraint="positive")) -> Tensor
     notes=["even; the source gives no value of a"],
 )
 def sgelu(x: Tensor, a: float = 1.0) -> Tensor:
-    return x * (a * torch.erf(x * math.sqrt(0.5)))
+    return x * (a * torch.erf(x.clamp(-40.0, 40.0) * math.sqrt(0.5)))
 
 
 @register(
@@ -452,7 +453,7 @@ def aqulu(
 
 @register(formula="(x + a * sin(b * x)) * sigmoid(x)", source="Paul et al. 2022")
 def sinlu(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0)) -> Tensor:
-    return (x + a * torch.sin(b * x)) * sigmoid(x)
+    return (x + a * sin(b * x)) * sigmoid(x)
 
 
 @register(
@@ -697,10 +698,23 @@ def pstanh(x: Tensor, a: float = learnable(0.5), b: float = learnable(1.0)) -> T
     formula="(alpha + tanh(beta * x)) * gamma * x",
     source="Kumar 2022, arXiv:2209.06119",
     notes=["at its defaults x * sigmoid(2 x)"],
-    related=["pstanh"],
+    related=["parametric_aptx", "pstanh"],
 )
 def aptx(x: Tensor, alpha: float = 1.0, beta: float = 1.0, gamma: float = 0.5) -> Tensor:
     return x * (gamma * ((alpha - 1) + 2 * sigmoid(2 * beta * x)))
+
+
+@register(
+    aliases=["trainable_aptx"],
+    formula="(alpha + tanh(beta * x)) * gamma * x",
+    source="Kumar 2022, arXiv:2209.06119; the package aptx-activation, trainable=True",
+    notes=["starts as aptx, x * sigmoid(2 x)"],
+    related=["aptx"],
+)
+def parametric_aptx(
+    x: Tensor, alpha: float = learnable(1.0), beta: float = learnable(1.0), gamma: float = learnable(0.5)
+) -> Tensor:
+    return aptx(x, alpha, beta, gamma)
 
 
 @register(
@@ -767,8 +781,9 @@ def falu(
     notes=["a = 0 makes it a sigmoid, a = 1 a swish that is exactly 0 and x beyond c"],
 )
 def puaf(x: Tensor, a: int = 1, b: float = 5.0, c: float = 10.0) -> Tensor:
-    left, right = ((c + x) / c).clamp(0, 2), ((c - x) / c).clamp(0, 2)
-    return x**a * (left**b / (left**b + right**b))
+    u = modulus(x).clamp(max=c)
+    smaller = ((c - u) / (c + u)) ** b
+    return torch.where(x < -c, 0.0, x) ** a * torch.where(x >= 0, 1 / (1 + smaller), smaller / (1 + smaller))
 
 
 @register(
@@ -785,7 +800,8 @@ def repsu(
     e: float = learnable(1.0, constraint="positive"),
 ) -> Tensor:
     distance = modulus(x - c) / d
-    power = torch.where(distance > 0, distance, 1.0) ** e
+    steep = distance**e < 1e4  # beyond, the gate is 0 or 1
+    power = torch.where(steep, torch.where((distance > 0) & steep, distance, 1.0) ** e, 1e4)
     gate = sigmoid(torch.where(x > c, power, torch.where(x < c, -power, 0.0)))
     return torch.where(x < b, 0.0, 2 * (1 - a) * x + (2 * a - 1) * (x - b) * gate)
 

@@ -13,7 +13,6 @@ from lightning_acts.elementary import (
     double_exp,
     expm1,
     hypot,
-    log_sigmoid,
     modulus,
     negative,
     normal_cdf,
@@ -530,7 +529,7 @@ def parametric_sigmoid(x: Tensor, a: float = learnable(1.0), b: float = learnabl
     related=["sigmoid"],
 )
 def parametric_sigmoid_function(x: Tensor, m: float = learnable(1.0, constraint="positive")) -> Tensor:
-    return torch.exp(m * log_sigmoid(x))
+    return torch.exp((m * -F.softplus(-x, threshold=40.0)).clamp(min=-800.0))
 
 
 @register(

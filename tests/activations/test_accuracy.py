@@ -1,11 +1,13 @@
 """Every registered elementwise activation against its formula, and its declared limits of accuracy true."""
 
 import pytest
+import torch
 
 import lightning_acts as acts
 from lightning_acts.checks import behaviour, deployment
-from lightning_acts.checks.numerics import defaults_exist
+from lightning_acts.checks.numerics import ULPS_OF_OTHERS, defaults_exist, measure_errors
 from lightning_acts.checks.running import numeric_defects, without_limits
+from lightning_acts.checks.sampling import other_parameters
 
 ELEMENTWISE = [name for name in acts.names(kind="elementwise") if acts.info(name).family != "user"]
 
@@ -23,3 +25,59 @@ def test_accuracy(name: str) -> None:
 def test_facts_are_measured(name: str) -> None:
     definition = acts.info(name)
     assert (definition.measured is not None) == defaults_exist(definition)
+
+
+def assert_accurate(name: str, parameters: dict[str, object], dtype: torch.dtype) -> None:
+    definition = acts.info(name)
+    errors = measure_errors(definition, dtype, parameters)
+    for what, error, at in (
+        ("value", errors.value, errors.value_at),
+        ("derivative", errors.derivative, errors.derivative_at),
+    ):
+        if what not in definition.limits:
+            assert error <= ULPS_OF_OTHERS, f"{what} of {name} with {parameters} in {dtype} at {at!r}"
+
+
+# Products that overflow where their sum or quotient does not, and differences that lose their digits.
+OFTEN_WRONG = [
+    "chebyshev_af",
+    "ls_relu",
+    "nlrelu",
+    "parametric_sigmoid_function",
+    "puaf",
+    "repsu",
+    "rmaf",
+    "rootsig",
+    "sgelu",
+    "sinlu",
+    "soft_root_sign",
+    "spocu",
+    "star_relu",
+    "vlu",
+    "wave",
+    "xielu",
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("name", OFTEN_WRONG)
+def test_accuracy_with_other_parameters(name: str, dtype: torch.dtype) -> None:
+    # Made smaller, and larger: only then does a product with the largest number overflow.
+    for parameters in other_parameters(acts.info(name))[:2]:
+        assert_accurate(name, parameters, dtype)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in ELEMENTWISE if defaults_exist(acts.info(name))])
+def test_accuracy_with_other_parameters_of_all(name: str) -> None:
+    for parameters in other_parameters(acts.info(name))[:4]:
+        for dtype in (torch.float32, torch.float64):
+            assert_accurate(name, parameters, dtype)
+
+
+def test_polynomials_overflow_to_infinity() -> None:
+    x = torch.tensor([1e300, -1e300], dtype=torch.float64)
+    for name in ("chebyshev_af", "legendre_af", "hermite_af"):
+        assert acts.create(name).double()(x).tolist() == [torch.inf, -torch.inf], name
+    assert acts.create("spocu").double()(x).tolist() == [torch.inf, -1e300]
+    assert acts.create("spocu").double()(torch.tensor(1e38, dtype=torch.float64)) == pytest.approx(1e304, rel=1e-12)

@@ -19,6 +19,7 @@ THEIRS: dict[str, Factory] = {
     "Invented": lambda: Function(lambda x: torch.sin(x) * torch.exp(torch.cos(3 * x))),
     "Trained": lambda: nn.Sequential(nn.Identity(), nn.Tanh()),
     "Sized": lambda: nn.Linear(3),  # type: ignore[call-arg]
+    "relu(in_place=True)": lambda: nn.ReLU(inplace=True),
 }
 SAID = {
     "Swish": "beta_swish(beta=1.5)",
@@ -26,6 +27,7 @@ SAID = {
     "Invented": {"out": "nobody else has it"},
     "Trained": {"ours": "tanh", "at_first": "in a chain"},
     "Sized": {"ours": "linear_layer", "but": "can't be made without its size"},
+    "relu(in_place=True)": {"ours": "relu", "note": "|x| is lost"},
 }
 
 
@@ -39,7 +41,9 @@ def test_every_activation_is_ours_or_said_to_be_left_out() -> None:
         ("Invented", None, "left out: nobody else has it"),
         ("Trained", "tanh", "same curve at first: in a chain"),
         ("Sized", "linear_layer", "not the same: can't be made without its size"),
+        ("relu(in_place=True)", "relu", "same curve; |x| is lost"),
     ]
+    assert str(lines[-1]) == r"| `relu(in_place=True)` | `relu` | same curve; \|x\| is lost |"
 
 
 @pytest.mark.parametrize(
