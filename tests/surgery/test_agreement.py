@@ -54,7 +54,7 @@ def test_a_sample_of_the_collection(name: str) -> None:
     assert set(_differences(name)) == _listed(name)
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("name", [name for name in COLLECTION if name not in SAMPLE])
 def test_the_collection(name: str) -> None:
     new = set(_differences(name)) - _listed(name)
