@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from torch import Tensor
 from lightning_acts import registry
 from lightning_acts.definition import Definition
 from lightning_acts.spec import ActivationSpec
-from lightning_acts.surgery.site import type_name
+from lightning_acts.surgery.site import imported, type_name
 from lightning_acts.surgery.source import UNKNOWN
 
 #: Functions that are activations for some of their arguments only.
@@ -97,7 +96,7 @@ def named(name: str) -> Any:
     if known is not None:
         return known
     module, _, attribute = name.rpartition(".")
-    return getattr(sys.modules.get(module), attribute, UNKNOWN)
+    return getattr(imported(module), attribute, UNKNOWN)
 
 
 def works_in_place(function: Any, arguments: Mapping[str, Any]) -> bool | None:

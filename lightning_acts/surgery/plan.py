@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import reprlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from lightning_acts.surgery.routes import Route, Step
 from lightning_acts.surgery.site import ROLES, Role, SwapError
 
 _VERSION = 1
+#: Bytes of the largest file that is read: many times what a model of ten thousand sites needs.
+_LARGEST = 32_000_000
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,10 @@ class Plan:
             SwapError: The data is no plan, or one of a newer version.
         """
         version = data.get("version") if isinstance(data, Mapping) else None
-        if not isinstance(version, int):
-            raise SwapError(f"{source} is no plan of a swap: it has no version")
+        if version is None:
+            raise SwapError(f"{source} is not a plan of a swap: it has no version")
+        if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+            raise SwapError(f"{source}: version: {_shown(version)} is not a version of plans; the first is 1")
         if version > _VERSION:
             raise SwapError(
                 f"{source} has version {version}, and this lightning-acts reads versions up to {_VERSION}: "
@@ -90,7 +95,10 @@ class Plan:
         request: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data["request"].items()
         }
-        return cls(Request(**request), tuple(map(_site_from_dict, data["sites"])))
+        plan = cls(Request(**request), tuple(map(_site_from_dict, data["sites"])))
+        for problem in _repeated(plan.sites):
+            raise SwapError(f"{source}: {problem}")
+        return plan
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the plan as JSON, or as YAML if the suffix is ``.yaml`` or ``.yml``; an existing file is replaced whole.
@@ -127,15 +135,23 @@ def read_data(path: str | os.PathLike[str]) -> Any:
     """Read what :func:`write_data` wrote.
 
     Raises:
-        SwapError: It is neither JSON nor YAML, as the suffix has it.
+        SwapError: It is neither JSON nor YAML, as the suffix has it, or far too large or nested too deep for what is
+            written by :func:`write_data`.
         FileNotFoundError: There is no such file.
     """
-    is_yaml = _is_yaml(Path(path))
+    source, is_yaml = os.fspath(path), _is_yaml(Path(path))
+    if Path(path).is_dir():
+        raise SwapError(f"{source} is a folder, not a file")
+    size = Path(path).stat().st_size
+    if size > _LARGEST:
+        raise SwapError(f"{source} has {size:,} bytes: it is not a plan of a swap; those have {_LARGEST:,} at most")
     try:
         text = Path(path).read_text(encoding="utf-8")
         return yaml.safe_load(text) if is_yaml else json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SwapError(f"{os.fspath(path)} is not {'YAML' if is_yaml else 'JSON'}: {error}") from None
+    except RecursionError:
+        raise SwapError(f"{source} is nested too deep: it is not a plan of a swap") from None
+    except (ValueError, yaml.YAMLError) as error:  # among them numbers of too many digits
+        raise SwapError(f"{source} is not {'YAML' if is_yaml else 'JSON'}: {error}") from None
 
 
 def _is_yaml(path: Path) -> bool:
@@ -162,6 +178,19 @@ def _site_from_dict(data: Mapping[str, Any]) -> PlannedSite:
     return PlannedSite(tuple(data["paths"]), data["original"], data["replacement"], route)
 
 
+def _repeated(sites: Sequence[PlannedSite]) -> Iterator[str]:
+    """Yield what is wrong where one place is named twice."""
+    seen: dict[Any, int] = {}
+    for index, site in enumerate(sites):
+        owner = site.paths[0].rpartition("/")[0].rpartition("/")[0]
+        # A call is known by its way, wherever it stands among the others.
+        places = site.paths if site.route is None else ((owner, site.route),)
+        for place in places:
+            earlier = seen.setdefault(place, index)
+            if earlier != index or places.count(place) > 1:
+                yield f"sites[{index}].paths: {site.paths[0]!r} is named twice, by sites[{earlier}] too"
+
+
 def _check(data: Any, schema: Any, source: str, key: str) -> None:
     """Compare plain data with a schema: a mapping of keys, a list of one element, or the words for what is allowed."""
     where = f"{source}: {key}" if key else source
@@ -169,7 +198,7 @@ def _check(data: Any, schema: Any, source: str, key: str) -> None:
         return
     if isinstance(schema, Mapping):
         if not isinstance(data, Mapping):
-            raise SwapError(f"{where} holds {', '.join(schema)}, not {data!r}")
+            raise SwapError(f"{where} holds {', '.join(schema)}, not {_shown(data)}")
         for name in data:
             if name not in schema:
                 raise SwapError(f"{source}: there is no key {_joined(key, name)!r}{did_you_mean(str(name), schema)}")
@@ -177,14 +206,21 @@ def _check(data: Any, schema: Any, source: str, key: str) -> None:
             if name in data:
                 _check(data[name], inner, source, _joined(key, name))
             elif name not in _OPTIONAL:
-                raise SwapError(f"{where} has no {name!r}" if key else f"{source} is no plan of a swap: no {name!r}")
+                raise SwapError(f"{where} has no {name!r}" if key else f"{source} is not a plan of a swap: no {name!r}")
     elif isinstance(schema, list):
         if not isinstance(data, list):
-            raise SwapError(f"{where} is a list, not {data!r}")
+            raise SwapError(f"{where} is a list, not {_shown(data)}")
+        if not data and key.endswith("].paths"):
+            raise SwapError(f"{where} is empty: a site has one path at least")
         for index, element in enumerate(data):
             _check(element, schema[0], source, f"{key}[{index}]")
     elif why := schema(data):
-        raise SwapError(f"{where}: {data!r} {why}")
+        raise SwapError(f"{where}: {_shown(data)} {why}")
+
+
+def _shown(data: Any) -> str:
+    """Return the text of a value, cut where it is long."""
+    return reprlib.repr(data)
 
 
 def _joined(key: str, name: object) -> str:
@@ -193,15 +229,19 @@ def _joined(key: str, name: object) -> str:
 
 def _text(value: Any) -> str | None:
     quote = "; put it in quotes" if isinstance(value, (int, float)) else ""
-    return None if isinstance(value, str) else f"is no text{quote}"
+    return None if isinstance(value, str) else f"is not a text{quote}"
+
+
+def _name(value: Any) -> str | None:
+    return _text(value) or (None if value.strip() else "is empty")
 
 
 def _number(value: Any) -> str | None:
-    return None if isinstance(value, int) and not isinstance(value, bool) else "is no whole number"
+    return None if isinstance(value, int) and not isinstance(value, bool) else "is not a whole number"
 
 
 def _role(value: Any) -> str | None:
-    return None if value in ROLES else f"is no role; the roles: {', '.join(ROLES)}"
+    return None if value in ROLES else f"is not a role; the roles: {', '.join(ROLES)}"
 
 
 def _share(value: Any) -> str | None:
@@ -210,18 +250,18 @@ def _share(value: Any) -> str | None:
 
 def _map(value: Any) -> str | None:
     if not isinstance(value, Mapping):
-        return "is no mapping of activations"
+        return "is not a mapping of activations"
     wrong = [side for pair in value.items() for side in pair if not isinstance(side, (str, type(None)))]
-    return f"holds {wrong[0]!r}, which {_text(wrong[0])}" if wrong else None
+    return f"holds {_shown(wrong[0])}, which {_text(wrong[0])}" if wrong else None
 
 
 _PLAN: Mapping[str, Any] = {
     "request": {"map": _map, "include": [_text], "exclude": [_text], "role": [_role], "share": _share},
     "sites": [
         {
-            "paths": [_text],
-            "original": _text,
-            "replacement": _text,
+            "paths": [_name],
+            "original": _name,
+            "replacement": _name,
             "steps": [{"function": _text, "line": _number, "column": _number, "code": _text}],
             "callee": _text,
         }

@@ -10,7 +10,6 @@ import ast
 import contextlib
 import copy
 import functools
-import sys
 import types
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,7 +28,7 @@ from lightning_acts.surgery.expressions import Written, is_handed_on, written
 from lightning_acts.surgery.fates import Fate, fate_of
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
-from lightning_acts.surgery.site import Kind
+from lightning_acts.surgery.site import Kind, imported, module_name
 from lightning_acts.surgery.source import (
     UNKNOWN,
     Function,
@@ -127,7 +126,7 @@ def _text(node: ast.expr) -> str:
 
 def function_name(function: Function) -> str:
     """``package.module:Class.method``."""
-    return f"{function.__module__}:{function.__qualname__}"
+    return f"{module_name(function.__module__)}:{function.__qualname__}"
 
 
 @dataclass(frozen=True)
@@ -854,7 +853,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 def function_named(name: str) -> Function | None:
     """The function behind ``package.module:Class.method`` among what is imported; nothing is imported for it."""
     module, _, qualname = name.partition(":")
-    value: Any = sys.modules.get(module)
+    value: Any = imported(module)
     for part in qualname.split("."):
         value = vars(value).get(part) if isinstance(value, (types.ModuleType, type)) else None
     if isinstance(value, (staticmethod, classmethod)):

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 import yaml
 from torch import Tensor, nn
@@ -74,6 +75,15 @@ def test_options_have_no_place_beside_a_plan() -> None:
         acts.swap(mlp(), plan, exclude="1")
 
 
+class Calls(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.relu(self.linear(x))  # type: ignore[no-any-return]
+
+
 GOOD: dict[str, Any] = acts.swap(mlp(), {"relu": "mish"}).plan.to_dict()
 
 
@@ -81,16 +91,27 @@ GOOD: dict[str, Any] = acts.swap(mlp(), {"relu": "mish"}).plan.to_dict()
     ("data", "message"),
     [
         ({**GOOD, "version": 2}, "has version 2.*up to 1.*newer.*upgrade"),
+        ({**GOOD, "version": 0}, "version: 0 is not a version"),
+        ({**GOOD, "version": -5}, "version: -5 is not a version"),
+        ({**GOOD, "version": True}, "version: True is not a version"),
+        ({**GOOD, "version": 1.0}, "version: 1.0 is not a version"),
+        ({**GOOD, "version": "1"}, "version: '1' is not a version"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": []}]}, r"sites\[0\].paths is empty"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": [""]}]}, r"sites\[0\].paths\[0\]: '' is empty"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": ["1", "1"]}]}, r"sites\[0\].paths: '1' is named twice"),
+        ({**GOOD, "sites": GOOD["sites"] * 2}, r"sites\[1\].paths: '1' is named twice, by sites\[0\] too"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "original": " "}]}, r"sites\[0\].original: ' ' is empty"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": ["a" * 10**6]}, 3]}, r"sites\[1\] holds paths, original"),
         ({}, "no version"),
         ([], "no version"),
-        ({"version": 1}, "no plan of a swap: no 'request'"),
+        ({"version": 1}, "not a plan of a swap: no 'request'"),
         ({**GOOD, "sites": [{}]}, r"sites\[0\] has no 'paths'"),
         ({**GOOD, "sites": 3}, "sites is a list, not 3"),
         ({**GOOD, "site": []}, "no key 'site'; did you mean 'sites'"),
-        ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": [1]}]}, r"sites\[0\].paths\[0\]: 1 is no text; put it in quotes"),
+        ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": [1]}]}, r"sites\[0\].paths\[0\]: 1 is not a text; put it in quotes"),
         ({**GOOD, "sites": [{**GOOD["sites"][0], "replacment": "x"}]}, r"no key 'sites\[0\].replacment'; did you mean 'replacement'"),
-        ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, r"request.role\[0\]: 'boss' is no role; the roles: hidden"),
-        ({**GOOD, "request": {**GOOD["request"], "map": {"relu": 3}}}, "request.map: .*holds 3, which is no text"),
+        ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, r"request.role\[0\]: 'boss' is not a role; the roles: hidden"),
+        ({**GOOD, "request": {**GOOD["request"], "map": {"relu": 3}}}, "request.map: .*holds 3, which is not a text"),
         ({**GOOD, "request": {**GOOD["request"], "share": "none"}}, "request.share: 'none' is neither"),
     ],
 )  # fmt: skip
@@ -121,10 +142,30 @@ def test_files_that_are_no_plans(tmp_path: Path) -> None:
     (tmp_path / "plan.yml").write_text("a: [")
     with pytest.raises(acts.SwapError, match="plan.yml is not YAML"):
         acts.Plan.load(tmp_path / "plan.yml")
+    for name, text, words in [
+        ("deep.json", "[" * 100_000, "is nested too deep"),
+        ("deep.yaml", "[" * 5_000, "is nested too deep"),
+        ("digits.json", '{"version": ' + "1" * 5_000 + "}", "is not JSON"),
+        ("large.yaml", "# \n" * 11_000_000, "33,000,000 bytes"),
+    ]:
+        (tmp_path / name).write_text(text)
+        with pytest.raises(acts.SwapError, match=f"{name}.* {words}"):
+            acts.Plan.load(tmp_path / name)
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(acts.SwapError, match="folder.json is a folder"):
+        acts.Plan.load(tmp_path / "folder.json")
     with pytest.raises(FileNotFoundError):
         acts.Plan.load(tmp_path / "none.json")
     with pytest.raises(acts.SwapError, match=r"plan.txt: the suffix .* .json, .yaml or .yml"):
         acts.Plan.from_dict(GOOD).save(tmp_path / "plan.txt")
+
+
+def test_a_call_is_named_once() -> None:
+    data = acts.swap(Calls(), {"relu": "mish"}).plan.to_dict()
+    (site,) = data["sites"]
+    twice = {**data, "sites": [site, {**site, "paths": ["relu/7"], "replacement": "tanh"}]}
+    with pytest.raises(acts.SwapError, match=r"sites\[1\].paths: 'relu/7' is named twice, by sites\[0\] too"):
+        acts.Plan.from_dict(twice)
 
 
 @pytest.mark.parametrize("suffix", ["json", "yaml", "yml"])

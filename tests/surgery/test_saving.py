@@ -80,7 +80,7 @@ def test_all_or_nothing(tmp_path: Path) -> None:
     [
         ("[]", "swap.json holds no plans of swaps, but list"),
         ('{"plans": {}}', "swap.json holds no plans of swaps"),
-        ('{"plans": [{"version": 1}]}', "swap.json: plan 0 is no plan of a swap: no 'request'"),
+        ('{"plans": [{"version": 1}]}', "swap.json: plan 0 is not a plan of a swap: no 'request'"),
         ("{", "swap.json is not JSON"),
     ],
 )

@@ -1,6 +1,8 @@
 """What a swapped model must survive: everything that torch does with models, against a twin edited by hand."""
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +190,52 @@ def test_quantised_layers_are_left_as_they_are() -> None:
     model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU6(), nn.Conv2d(3, 3, 1), quantised, nn.Conv2d(3, 3, 1))
     report = acts.swap(model, {"relu6": "mish"})
     assert [entry.site.path for entry in report.swapped] == ["1"] and model[3] is quantised
+
+
+SCRIPT = """
+import multiprocessing, sys, torch
+import torch.nn.functional as F
+import lightning_acts as acts
+from torch import nn
+
+def doubled(x):
+    return 2 * F.relu(x)
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.b(doubled(F.relu(self.a(x))))
+
+def child(net, x, expected):
+    assert torch.allclose(net(x), expected, atol=1e-6)
+    assert not [site for site in acts.find(net) if site.activation == "relu"]
+    acts.restore(net)
+    assert torch.allclose(net(x), net.b(2 * F.relu(F.relu(net.a(x)))), atol=1e-6)
+
+if __name__ == "__main__":
+    net, x = Net(), torch.randn(3, 4)
+    assert len(acts.swap(net, {"relu": "tanh"}).swapped) == 2
+    acts.save_swaps(net, "swap.json")
+    torch.save(net.state_dict(), "net.pt")
+    process = multiprocessing.get_context("spawn").Process(target=child, args=(net, x, net(x).detach()))
+    process.start()
+    process.join()
+    sys.exit(process.exitcode)
+"""
+
+
+def test_a_class_of_the_script_that_runs(tmp_path: Path) -> None:
+    """It goes to a process that is spawned; its swaps are made again where the script is imported."""
+    (tmp_path / "train_it.py").write_text(SCRIPT)
+    later = (
+        "import torch, lightning_acts as acts, train_it\n"
+        "net, x = train_it.Net(), torch.randn(3, 4)\n"
+        "acts.load_swaps(net, 'swap.json')\n"
+        "net.load_state_dict(torch.load('net.pt'))\n"
+        "assert torch.allclose(net(x), net.b(2 * torch.tanh(torch.tanh(net.a(x)))), atol=1e-6)\n"
+    )
+    for arguments in (["train_it.py"], ["-m", "train_it"], ["-c", later]):
+        subprocess.run([sys.executable, *arguments], cwd=tmp_path, check=True, timeout=300)
