@@ -227,6 +227,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_class_of_the_script_that_runs(tmp_path: Path) -> None:
     """It goes to a process that is spawned; its swaps are made again where the script is imported."""
     (tmp_path / "train_it.py").write_text(SCRIPT)
