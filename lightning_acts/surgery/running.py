@@ -69,13 +69,20 @@ def without_gradients_if_possible(run: Callable[[], _Result]) -> _Result:
 
 @contextlib.contextmanager
 def as_it_was(model: nn.Module) -> Iterator[None]:
-    """Whatever runs in the block leaves buffers, random generators and modes as they were."""
+    """Leave buffers, frozen parameters, random generators and modes as they were, whatever runs in the block."""
     modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module, name, buffer, buffer.detach().clone())
         for module in model.modules()
         for name, buffer in module._buffers.items()
         if buffer is not None and not isinstance(buffer, nn.parameter.UninitializedBuffer)
+    ]
+    # Forwards in train mode update codebooks and momentum encoders, whose parameters are frozen. An accelerator may have no
+    # room for a second frozen model, so that the copy is kept beside it.
+    frozen = [
+        (parameter, parameter.detach().to("cpu", copy=True))
+        for parameter in model.parameters()
+        if type(parameter) is nn.Parameter and not parameter.requires_grad and not parameter.is_meta
     ]
     graphs = [(module, module.graph) for module in model.modules() if isinstance(module, torch.fx.GraphModule)]
     devices = {p.device.index for p in model.parameters() if p.device.type == "cuda"}
@@ -95,3 +102,6 @@ def as_it_was(model: nn.Module) -> Iterator[None]:
                 for owner, name, buffer, value in buffers:
                     buffer.copy_(value)
                     owner._buffers[name] = buffer  # a forward may have put another one there
+                for parameter, value in frozen:
+                    if not torch.equal(parameter, value.to(parameter.device)):
+                        parameter.copy_(value)
