@@ -32,6 +32,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 import lightning_acts as acts
+from lightning_acts.surgery import history
 from lightning_acts.surgery.running import as_it_was, run_example
 from lightning_acts.surgery.site import UNKNOWN
 from lightning_acts.surgery.verifying import Census
@@ -88,7 +89,7 @@ def _tried(model: nn.Module, example: Any, sites: list[acts.Site], marker: str, 
     except acts.SwapError as error:
         report, row["refused"] = None, str(error)
     left = [(entry.site, entry.why) for entry in report.left] if report else [(site, "") for site in sites]
-    replacements = {} if report is None else {made.replacement: made.path for made in report._swap.exchanges}
+    replacements = {entry.change.replacement: entry.path for entry in history.exchanges_of(model)}
     after = _executed(model, example, replacements)
     row |= {
         "swapped": len(report.swapped) if report else 0,
