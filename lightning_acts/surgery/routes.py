@@ -39,8 +39,10 @@ from lightning_acts.surgery.source import (
     static_attribute,
 )
 
-# What is called from a forward, but is never the author's way to an activation.
-_FOREIGN = ("torch.", "builtins", "typing", "functools", "collections", "logging", "warnings", "math", "numpy.")
+# What builds on torch, but is never the author's way to an activation; neither is Python's own library.
+_FOREIGN = sys.stdlib_module_names | {
+    "lightning", "lightning_fabric", "lightning_utilities", "pytorch_lightning", "sympy", "torchmetrics"
+}  # fmt: skip
 _DEEPEST = 12
 
 
@@ -192,12 +194,13 @@ def forget_changed(classes: Iterable[type[nn.Module]]) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def _read(cls: Any, version: int) -> Reading:
-    reading = Reading()
     if cls.__module__.startswith("torch.") or issubclass(cls, torch.fx.GraphModule):
-        return reading  # the code of a GraphModule is generated: its graph is read instead
+        return Reading()  # the code of a GraphModule is generated: its graph is read instead
+    reader = _Reader(cls)
+    reading = reader.reading
     pending = [name for name in ("forward", "__call__") if _defines(cls, name)]
     for name in pending:  # grows while it is read
-        for scope in _read_method(cls, name, pending, reading):
+        for scope in reader.read_method(name, pending):
             for steps, inner in _with_inherited(scope):
                 _read_looks(steps, inner, reading)
                 _read_habits(inner, reading)
@@ -206,11 +209,12 @@ def _read(cls: Any, version: int) -> Reading:
         for scope in method_scopes(cls, name) if name not in pending else ():
             for steps, inner in _with_inherited(scope):
                 _read_looks(steps, inner, reading)
+    reader.is_in_forward = False
     for name in (further := [name for name in _methods_beside_forward(cls) if name not in pending]):
         if name in pending:  # another one has led to it
             continue
         reading.calls = []
-        for _ in _read_method(cls, name, further, reading):
+        for _ in reader.read_method(name, further):
             pass
         why = f"in {name}, to which the forward does not lead"
         # The same code may be reached by another name, as that of a base is by super().
@@ -222,21 +226,6 @@ def _read(cls: Any, version: int) -> Reading:
     return reading
 
 
-def _read_method(cls: type[nn.Module], name: str, pending: list[str], reading: Reading) -> Iterator[Scope]:
-    """Add what a method holds to a reading, and the methods to which it leads to ``pending``."""
-    reading.methods[name] = static_attribute(cls, name)
-    scopes = method_scopes(cls, name)
-    for scope in scopes:
-        try:
-            _ = scope.source
-        except SourceError as error:
-            reading.unread[scope.function.__qualname__] = str(error)
-            continue
-        # What a decorator's own function calls is the next of them.
-        reading.calls += _calls_in(scope, pending, [layer.function for layer in scopes], reading)
-        yield scope
-
-
 def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
     """The methods that the author wrote beside the forward, and that may apply an activation.
 
@@ -246,7 +235,7 @@ def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
         beside = base.__module__.rpartition(".")[0] == cls.__module__.rpartition(".")[0]
         if not beside and "forward" not in vars(base):
             continue
-        if base.__module__.startswith(("torch.", "builtins")):
+        if _is_foreign(base.__module__):
             continue
         for name in vars(base):
             is_special = name.startswith("__") and name.endswith("__")
@@ -257,11 +246,7 @@ def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
 
 def calls_of(function: Function, cls: type[nn.Module]) -> list[Call]:
     """What a function holds that a module of this class keeps in an attribute."""
-    found: list[Call] = []
-    own = (layer for layer in layers(function) if not (layer.__module__ or "").startswith(_FOREIGN))
-    for scope in (Scope(layer, cls, False) for layer in own):
-        found += _calls_in(scope, None, [scope.function], Reading())
-    return found
+    return _Reader(cls).calls_of(function)
 
 
 #: What a module says of its children, without what a swap has added.
@@ -289,7 +274,8 @@ def _mentions(code: types.CodeType, names: frozenset[str]) -> bool:
 
 
 def _is_read(function: Function) -> bool:
-    return not (function.__module__ or "").startswith(_FOREIGN)
+    name = function.__module__ or ""
+    return not name.startswith("torch.") and _package(name) not in sys.stdlib_module_names
 
 
 def _with_inherited(
@@ -440,6 +426,36 @@ def _dotted(node: ast.expr, scope: Scope) -> str | None:
     return f"{of}.{scope.mangled(node.attr)}".lstrip(".")
 
 
+def _is_foreign(module: str | None) -> bool:
+    """Return whether code of a module is torch's, Python's or of a package that applies no activation for an author."""
+    name = module or ""
+    return name.startswith("torch.") or _is_beside_torch(_package(name), len(sys.modules))
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_beside_torch(package: str, imported: int) -> bool:
+    """Return whether a package never gets to the data of a model; an installed one has nothing of torch in it then."""
+    if package in _FOREIGN:
+        return True
+    modules = [module for name, module in list(sys.modules.items()) if _package(name) == package]
+    files = [getattr(module, "__file__", None) or "" for module in modules]
+    is_installed = any("site-packages" in file or "dist-packages" in file for file in files)
+    values = (value for module in modules for value in list(getattr(module, "__dict__", {}).values()))
+    return is_installed and not any(map(_is_of_torch, values))
+
+
+def _is_of_torch(value: Any) -> bool:
+    if isinstance(value, types.ModuleType):
+        return _package(value.__name__) == "torch"
+    if not isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        return False
+    return _package(str(value.__module__)) == "torch" or is_candidate(value)
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
+
+
 def _defines(cls: type, name: str) -> bool:
     value = static_attribute(cls, name)
     return value is not UNKNOWN and value is not vars(nn.Module).get(name)
@@ -504,58 +520,207 @@ def with_twin(value: Any, function: Function, twin: Function) -> Any:
     return copied_object
 
 
-def _calls_in(scope: Scope, methods: list[str] | None, path: Sequence[Function], reading: Reading) -> Iterator[Call]:
-    """The calls within a function and the functions that it refers to.
+@dataclass(frozen=True)
+class _Content:
+    """What a function holds itself, in the order of the source: calls, and references to other functions."""
 
-    Names of methods are added to ``methods``, references to functions and formulas to ``reading``.
+    parts: list[Call | tuple[Step, Scope]] = field(default_factory=list)
+
+
+class _Reader:
+    """Reads what a class leads to, each function once, however many ways lead there.
+
+    Args:
+        cls: The class.
+
+    Attributes:
+        reading: What is found.
+        is_in_forward: Whether what is read now is reached from the forward.
     """
-    try:
-        source = scope.source
-    except SourceError as error:
-        reading.unread[scope.function.__qualname__] = str(error)
-        return
-    reading.names.update(node.attr for node in source.expressions if isinstance(node, ast.Attribute))
-    yield from _default_arguments(scope)
-    inside: set[ast.AST] = set()
-    for node in source.expressions:
-        if (site := written(node, scope)) is not None:
-            if site.node not in inside:
-                yield call_at(site, scope)
-                if site.composite is not None:
-                    reading.formulas.add(scope.function.__code__)
-            # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
-            inside.update(_consumed(site))
-        yield from _looked_up(node, scope)
-        if isinstance(node, ast.Call) and scope.is_own_attribute(node.func):
-            assert isinstance(node.func, ast.Attribute)
-            takes_more = len(node.args) + len(node.keywords) > 1 or any(isinstance(a, ast.Starred) for a in node.args)
-            use = AttributeCall(takes_more, fate_of(node, scope))
-            reading.attributes.setdefault(scope.mangled(node.func.attr), []).append(use)
-        if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
-            continue
+
+    def __init__(self, cls: type[nn.Module]) -> None:
+        self.reading = Reading()
+        self.is_in_forward = True
+        self._cls = cls
+        self._methods: list[str] = []
+        self._contents: dict[tuple[Function, bool], _Content] = {}
+        self._leads: dict[tuple[Function, bool], bool] = {}
+
+    def read_method(self, name: str, pending: list[str]) -> Iterator[Scope]:
+        """Add what a method holds to the reading, and the methods to which it leads to ``pending``."""
+        self._methods = pending
+        self.reading.methods[name] = static_attribute(self._cls, name)
+        scopes = method_scopes(self._cls, name)
+        for scope in scopes:
+            # What a decorator's own function calls is the next of them.
+            self.reading.calls += self._calls_in(scope, [layer.function for layer in scopes])
+            if scope.function.__qualname__ not in self.reading.unread:
+                yield scope
+
+    def calls_of(self, function: Function) -> list[Call]:
+        """Return the calls in a function that is not a method of the module, and in what it leads to."""
+        scopes = [Scope(layer, self._cls, False) for layer in layers(function) if not _is_foreign(layer.__module__)]
+        return [call for scope in scopes for call in self._calls_in(scope, [scope.function])]
+
+    def _calls_in(self, scope: Scope, path: Sequence[Function]) -> Iterator[Call]:
+        """Return the calls within a function and the functions that it refers to, by each way there."""
+        for part in self._content(scope).parts:
+            if isinstance(part, Call):
+                yield part
+                continue
+            step, helper = part
+            if helper.function in path or len(path) >= _DEEPEST or not self._leads_to_one(helper):
+                continue
+            for call in self._calls_in(helper, (*path, helper.function)):
+                yield replace(call, route=replace(call.route, steps=(step, *call.route.steps)))
+
+    def _leads_to_one(self, scope: Scope) -> bool:
+        """Return whether a function, or one that it leads to, holds a call: the ways that end nowhere are not walked."""
+        key = (scope.function, scope.is_method)
+        if key not in self._leads:
+            reached = {key: scope}
+            found = False
+            for current in (pending := [scope]):  # grows
+                for part in self._content(current).parts:
+                    other = None if isinstance(part, Call) else part[1]
+                    found = found or other is None
+                    if other is not None and (other.function, other.is_method) not in reached:
+                        reached[other.function, other.is_method] = other
+                        pending.append(other)
+            self._leads.update({key: True} if found else dict.fromkeys(reached, False))
+        return self._leads[key]
+
+    def _content(self, scope: Scope) -> _Content:
+        key = (scope.function, scope.is_method)
+        if key not in self._contents:
+            content = self._contents[key] = _Content()  # a function that leads to itself is being read already
+            content.parts.extend(self._parts(scope))
+        return self._contents[key]
+
+    def _parts(self, scope: Scope) -> Iterator[Call | tuple[Step, Scope]]:
+        reading = self.reading
+        try:
+            source = scope.source
+        except SourceError as error:
+            # Beside the forward a module logs, plots and saves: only the author's own code is of interest there.
+            if self.is_in_forward or _package(scope.function.__module__ or "") == _package(self._cls.__module__):
+                reading.unread[scope.function.__qualname__] = str(error)
+            return
+        reading.names.update(node.attr for node in source.expressions if isinstance(node, ast.Attribute))
+        yield from _default_arguments(scope)
+        inside: set[ast.AST] = set()
+        for node in source.expressions:
+            if (site := written(node, scope)) is not None:
+                if site.node not in inside:
+                    yield call_at(site, scope)
+                    if site.composite is not None:
+                        reading.formulas.add(scope.function.__code__)
+                # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
+                inside.update(_consumed(site))
+            yield from self._looked_up(node, scope)
+            if isinstance(node, ast.Call) and scope.is_own_attribute(node.func):
+                assert isinstance(node.func, ast.Attribute)
+                is_starred = any(isinstance(arg, ast.Starred) for arg in node.args)
+                takes_more = len(node.args) + len(node.keywords) > 1 or is_starred
+                use = AttributeCall(takes_more, fate_of(node, scope))
+                reading.attributes.setdefault(scope.mangled(node.func.attr), []).append(use)
+            if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
+                continue
+            value = scope.resolve(node)
+            is_in_formula = isinstance(value, (int, float)) and node in inside
+            if is_in_formula or isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
+                reading.functions.append((scope, node, value))
+            if node in inside or value is UNKNOWN:
+                continue
+            if (sealed := _sealed(value, node, scope)) is not None:
+                yield sealed
+            if is_own_method(node, value, scope):
+                assert isinstance(node, ast.Attribute)
+                name = scope.mangled(node.attr)
+                is_of_author = any(not _is_foreign(part.__module__) for part in _functions_in(value))
+                if name not in self._methods and _defines(scope.owner, name) and is_of_author:
+                    self._methods.append(name)
+                continue
+            helper = reached(node, value, scope)
+            if helper is None or helper.function is scope.function:
+                continue
+            # What super() leads to may call methods of the subclass, of which it only has the names.
+            if helper.is_method or may_apply(helper.function):
+                yield step_to(node, scope), helper
+
+    def _activations_of(self, value: Any, scope: Scope, is_called: bool) -> Iterator[tuple[str, str | None]]:
+        """The specs, and places of their own, of what a table holds: a function or a class that is one, or those that a function applies."""
+        if is_candidate(value):
+            found = applied(value, [UNKNOWN], {})
+            yield from [(found.spec, None)] if found is not None else ()
+        elif isinstance(value, (type, nn.Module)):
+            definition = registry.registered(value if isinstance(value, type) else type(value))
+            if definition is not None and definition.kind != "transfer" and definition.name != "identity":
+                yield definition.name, None
+        elif isinstance(value, types.FunctionType) and is_called and value is not scope.function and may_apply(value):
+            yield from ((call.spec, call.location) for call in self.calls_of(value))
+
+    def _looked_up(self, node: ast.expr, scope: Scope) -> Iterator[Call]:
+        """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``, or ``Function.apply`` runs.
+
+        They are reported where no run shows which.
+        """
+        why = None
+        is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
+        if isinstance(node, ast.Attribute) and node.attr == "apply":
+            of = scope.resolve(node.value)
+            is_custom = isinstance(of, type) and issubclass(of, torch.autograd.Function)
+            forward = getattr(of, "forward", None) if is_custom else None
+            calls = self.calls_of(forward) if isinstance(forward, types.FunctionType) else []
+            found = dict.fromkeys((call.spec, call.location) for call in calls)
+            why = "within a custom autograd.Function, whose backward would stay as it is"
+        elif isinstance(node, ast.Subscript):
+            held = scope.resolve(node.value)
+            held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
+            found = dict.fromkeys(entry for value in held for entry in self._activations_of(value, scope, is_called))
+        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
+            found, why = self._named_there(node, scope)
+        elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
+            is_known = isinstance(node.args[1], ast.Constant)
+            of = scope.resolve(node.args[0])
+            is_of_torch = of is torch.nn.functional or (is_called and of in (torch, torch.nn, torch.special))
+            found = dict.fromkeys([(UNKNOWN_ACTIVATION, None)] if is_of_torch and not is_known else [])
+        else:
+            return
+        here = f"{scope.function.__code__.co_filename}:{node.lineno}"
+        for spec, location in found:
+            name = "lookup" if spec == UNKNOWN_ACTIVATION else spec.partition("(")[0]
+            yield Call(
+                Route((step_to(node, scope),), name),
+                name,
+                "function",
+                spec,
+                None if location is None or why else "in a function that only a run tells",
+                location or here,
+                obstacle=why or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
+                is_looked_up=True,
+            )
+
+    def _named_there(
+        self, node: ast.Name | ast.Attribute, scope: Scope
+    ) -> tuple[dict[tuple[str, str | None], None], str | None]:
+        """The activations of a module, a class or an object that is named, but stands nowhere in the model, and why they stay."""
         value = scope.resolve(node)
-        is_in_formula = isinstance(value, (int, float)) and node in inside
-        if is_in_formula or isinstance(value, (types.FunctionType, types.BuiltinFunctionType, functools.partial)):
-            reading.functions.append((scope, node, value))
-        if node in inside or value is UNKNOWN:
-            continue
-        if (sealed := _sealed(value, node, scope)) is not None:
-            yield sealed
-        if methods is not None and is_own_method(node, value, scope):
-            assert isinstance(node, ast.Attribute)
-            name = scope.mangled(node.attr)
-            if name not in methods and _defines(scope.owner, name):
-                methods.append(name)
-            continue
-        helper = reached(node, value, scope)
-        if helper is None or helper.function in path or len(path) >= _DEEPEST:
-            continue
-        # What super() leads to may call methods of the subclass, of which it only has the names.
-        if not helper.is_method and not may_apply(helper.function):
-            continue
-        step = step_to(node, scope)
-        for call in _calls_in(helper, methods if helper.is_method else None, (*path, helper.function), reading):
-            yield replace(call, route=replace(call.route, steps=(step, *call.route.steps)))
+        is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
+        if isinstance(value, nn.Module) and not isinstance(value, torch.jit.ScriptModule):
+            specs = filter(None, (recognise(module) for module in value.modules()))
+            return dict.fromkeys((spec, None) for spec in specs), "in a module that is no part of the model"
+        if isinstance(value, type) and not is_called and is_handed_on(node, scope):
+            if isinstance(parent, ast.Call) and scope.resolve(parent.func) in (isinstance, issubclass):
+                return {}, None
+            why = "of a class in a variable: example_input= shows where an instance is called"
+            return dict.fromkeys(self._activations_of(value, scope, False)), why
+        if value is UNKNOWN and isinstance(node, ast.Attribute):
+            method = method_of(scope.resolve(node.value), node.attr)
+            found = [] if method is None or method is scope.function or not may_apply(method) else self.calls_of(method)
+            why = "in a method of an object: example_input= shows where it is called"
+            return dict.fromkeys((call.spec, call.location) for call in found), why
+        return {}, None
 
 
 def _consumed(site: Written) -> Iterator[ast.AST]:
@@ -616,87 +781,10 @@ def _default_arguments(scope: Scope) -> Iterator[Call]:
             )
 
 
-def _activations_of(value: Any, scope: Scope, is_called: bool) -> Iterator[tuple[str, str | None]]:
-    """The specs, and places of their own, of what a table holds: a function or a class that is one, or those that a function applies."""
-    if is_candidate(value):
-        found = applied(value, [UNKNOWN], {})
-        yield from [(found.spec, None)] if found is not None else ()
-    elif isinstance(value, (type, nn.Module)):
-        definition = registry.registered(value if isinstance(value, type) else type(value))
-        if definition is not None and definition.kind != "transfer" and definition.name != "identity":
-            yield definition.name, None
-    elif isinstance(value, types.FunctionType) and is_called and value is not scope.function and may_apply(value):
-        yield from ((call.spec, call.location) for call in calls_of(value, scope.owner))
-
-
-def _looked_up(node: ast.expr, scope: Scope) -> Iterator[Call]:
-    """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``, or ``Function.apply`` runs.
-
-    They are reported where no run shows which.
-    """
-    why = None
-    is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
-    if isinstance(node, ast.Attribute) and node.attr == "apply":
-        of = scope.resolve(node.value)
-        is_custom = isinstance(of, type) and issubclass(of, torch.autograd.Function)
-        forward = getattr(of, "forward", None) if is_custom else None
-        calls = calls_of(forward, scope.owner) if isinstance(forward, types.FunctionType) else []
-        found = dict.fromkeys((call.spec, call.location) for call in calls)
-        why = "within a custom autograd.Function, whose backward would stay as it is"
-    elif isinstance(node, ast.Subscript):
-        held = scope.resolve(node.value)
-        held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
-        found = dict.fromkeys(entry for value in held for entry in _activations_of(value, scope, is_called))
-    elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
-        found, why = _named_there(node, scope)
-    elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
-        is_known = isinstance(node.args[1], ast.Constant)
-        of = scope.resolve(node.args[0])
-        is_of_torch = of is torch.nn.functional or (is_called and of in (torch, torch.nn, torch.special))
-        found = dict.fromkeys([(UNKNOWN_ACTIVATION, None)] if is_of_torch and not is_known else [])
-    else:
-        return
-    here = f"{scope.function.__code__.co_filename}:{node.lineno}"
-    for spec, location in found:
-        name = "lookup" if spec == UNKNOWN_ACTIVATION else spec.partition("(")[0]
-        yield Call(
-            Route((step_to(node, scope),), name),
-            name,
-            "function",
-            spec,
-            None if location is None or why else "in a function that only a run tells",
-            location or here,
-            obstacle=why or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
-            is_looked_up=True,
-        )
-
-
-def _named_there(node: ast.Name | ast.Attribute, scope: Scope) -> tuple[dict[tuple[str, str | None], None], str | None]:
-    """The activations of a module, a class or an object that is named, but stands nowhere in the model, and why they stay."""
-    value = scope.resolve(node)
-    is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
-    if isinstance(value, nn.Module) and not isinstance(value, torch.jit.ScriptModule):
-        specs = filter(None, (recognise(module) for module in value.modules()))
-        return dict.fromkeys((spec, None) for spec in specs), "in a module that is no part of the model"
-    if isinstance(value, type) and not is_called and is_handed_on(node, scope):
-        if isinstance(parent, ast.Call) and scope.resolve(parent.func) in (isinstance, issubclass):
-            return {}, None
-        why = "of a class in a variable: example_input= shows where an instance is called"
-        return dict.fromkeys(_activations_of(value, scope, False)), why
-    if value is UNKNOWN and isinstance(node, ast.Attribute):
-        method = method_of(scope.resolve(node.value), node.attr)
-        found = (
-            [] if method is None or method is scope.function or not may_apply(method) else calls_of(method, scope.owner)
-        )
-        why = "in a method of an object: example_input= shows where it is called"
-        return dict.fromkeys((call.spec, call.location) for call in found), why
-    return {}, None
-
-
 def method_of(value: Any, name: str) -> Function | None:
     """The function behind a method of an object that is neither torch's nor Python's; None where there is none."""
     of_others = (types.ModuleType, types.FunctionType, type, nn.Module)
-    if value is UNKNOWN or isinstance(value, of_others) or type(value).__module__.startswith(_FOREIGN):
+    if value is UNKNOWN or isinstance(value, of_others) or _is_foreign(type(value).__module__):
         return None
     found = static_attribute(type(value), name)
     function = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
@@ -719,7 +807,7 @@ def reached(node: ast.expr, value: Any, scope: Scope) -> Scope | None:
     if not isinstance(value, types.FunctionType) or is_candidate(value):
         return None
     inner = list(layers(value))[-1]
-    if (inner.__module__ or "").startswith(_FOREIGN):
+    if _is_foreign(inner.__module__):
         return None
     # What super() leads to takes the same module; so does a method of its own, reached by name.
     bound = isinstance(node, ast.Attribute) and (
@@ -795,7 +883,7 @@ def _is_searched(value: Any) -> bool:
     if not isinstance(value, (types.ModuleType, type)):
         return False
     name = value.__name__ if isinstance(value, types.ModuleType) else value.__module__
-    return not str(name).startswith(_FOREIGN)
+    return not _is_foreign(str(name))
 
 
 def _may_lead_to_one(value: Any, looked_at: set[Function]) -> bool:
@@ -808,7 +896,7 @@ def _may_lead_to_one(value: Any, looked_at: set[Function]) -> bool:
     if not isinstance(value, types.FunctionType):
         return False
     inner = list(layers(value))[-1]
-    return not (inner.__module__ or "").startswith(_FOREIGN) and _may_apply(inner, looked_at)
+    return not _is_foreign(inner.__module__) and _may_apply(inner, looked_at)
 
 
 # Names of functions that tensors don't have as methods.

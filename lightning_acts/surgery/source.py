@@ -189,9 +189,16 @@ def _same(one: types.CodeType, other: types.CodeType) -> bool:
     return all(
         _same(mine, theirs)
         if isinstance(mine, types.CodeType) and isinstance(theirs, types.CodeType)
-        else type(mine) is type(theirs) and repr(mine) == repr(theirs)
+        else _constant(mine) == _constant(theirs)
         for mine, theirs in zip(one.co_consts, other.co_consts, strict=True)
     )
+
+
+def _constant(value: Any) -> Any:
+    """Return what tells a constant from others: 1 from 1.0, 0.0 from -0.0; a set has no order."""
+    if isinstance(value, (tuple, frozenset)):
+        return type(value), type(value)(_constant(part) for part in value)
+    return type(value), repr(value)
 
 
 def with_fields(node: Any, **fields: Any) -> Any:
@@ -429,9 +436,10 @@ class Scope:
         return order[order.index(here) + 1 :] if here in order else None
 
 
-def _bound_names(code: types.CodeType) -> set[str]:
+@functools.lru_cache(maxsize=4096)
+def _bound_names(code: types.CodeType) -> frozenset[str]:
     """Names that the function, or one inside it, makes its own."""
-    own = {*code.co_varnames, *code.co_cellvars}
+    own = frozenset((*code.co_varnames, *code.co_cellvars))
     return own.union(*(_bound_names(inner) for inner in code.co_consts if isinstance(inner, types.CodeType)))
 
 
