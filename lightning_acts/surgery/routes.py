@@ -10,6 +10,7 @@ import ast
 import contextlib
 import copy
 import functools
+import sys
 import types
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
