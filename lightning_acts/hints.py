@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -36,6 +37,21 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
         return "."
     head, last = shown[:-1], shown[-1]
     return f"; did you mean {', '.join(head)} or {last}?" if head else f"; did you mean {last}?"
+
+
+def shortened(text: str) -> str:
+    """A message without the middle of what is too long to be read in it.
+
+    Example:
+        >>> len(shortened("no activation " + "x" * 100_000))
+        135
+    """
+    words = re.sub(r"\S{301,}", lambda match: _cut(match[0], 60), text)
+    return "\n".join(line if len(line) <= 4000 else _cut(line, 1500) for line in words.split("\n"))
+
+
+def _cut(text: str, kept: int) -> str:
+    return f"{text[:kept]}...{text[-kept:]}"
 
 
 def canonical(name: str) -> str:

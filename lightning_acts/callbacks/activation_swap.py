@@ -12,12 +12,12 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.nn.parameter import UninitializedParameter
 
 from lightning_acts.callbacks.packages import (
-    AVERAGES,
-    LAUNCHERS_OF_COPIES,
-    STOCHASTIC_AVERAGES,
     Callback,
+    averages,
     is_compiled,
+    launchers_of_copies,
     overrides,
+    stochastic_averages,
     uncompiled,
 )
 from lightning_acts.surgery import checkpoints, history
@@ -93,14 +93,14 @@ class ActivationSwap(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have the swap made as soon as the model is complete."""
         # Started by fork: nothing of a callback is asked before.
-        if isinstance(trainer.strategy.launcher, LAUNCHERS_OF_COPIES) and not self._is_carried_by(pl_module):
+        if isinstance(trainer.strategy.launcher, launchers_of_copies()) and not self._is_carried_by(pl_module):
             raise SwapError(_COPIES)
         self._running = True
         _refuse_earlier_copies(self, trainer)
         if not overrides(pl_module, "setup") and not overrides(pl_module, "configure_model"):
             self._swap_or_postpone(pl_module)
             return
-        if any(isinstance(other, STOCHASTIC_AVERAGES) for other in trainer.callbacks):  # type: ignore[attr-defined]
+        if any(isinstance(other, stochastic_averages()) for other in trainer.callbacks):  # type: ignore[attr-defined]
             raise SwapError(
                 "StochasticWeightAveraging copies the model before setup() and configure_model() have made it whole: build "
                 "the layers in the constructor, or use EMAWeightAveraging"
@@ -295,7 +295,7 @@ def _warn_of_untrained(request: Request, trainer: Trainer, model: LightningModul
 
 def _refuse_earlier_copies(callback: ActivationSwap, trainer: Trainer) -> None:
     for earlier in trainer.callbacks[: trainer.callbacks.index(callback)]:  # type: ignore[attr-defined]
-        if isinstance(earlier, (*STOCHASTIC_AVERAGES, *AVERAGES)):
+        if isinstance(earlier, (*stochastic_averages(), *averages())):
             name = type(earlier).__name__
             raise SwapError(
                 f"{name} has copied the model before the swap: put ActivationSwap before {name} in callbacks="

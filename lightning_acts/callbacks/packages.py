@@ -3,39 +3,51 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
+import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import lightning.pytorch
 from lightning.pytorch import LightningModule
 from torch import nn
 
-_PACKAGES: list[Any] = [lightning.pytorch]
-# It may be absent, or too old to be imported here; whoever uses it has it imported.
-with contextlib.suppress(Exception):
-    _PACKAGES.append(importlib.import_module("pytorch_lightning"))
-
-if TYPE_CHECKING:
-    from lightning.pytorch import Callback as Callback
-else:
-    Callback = type("Callback", tuple(package.Callback for package in _PACKAGES), {"__module__": __name__})
-
-#: What each package calls so, for ``isinstance``.
-AVERAGES: tuple[type, ...] = tuple(
-    p.callbacks.WeightAveraging for p in _PACKAGES if hasattr(p.callbacks, "WeightAveraging")
-)
-STOCHASTIC_AVERAGES: tuple[type, ...] = tuple(p.callbacks.StochasticWeightAveraging for p in _PACKAGES)
-LAUNCHERS_OF_COPIES: tuple[type, ...] = tuple(
-    p.strategies.launchers.multiprocessing._MultiProcessingLauncher for p in _PACKAGES
-)
-
 _COMPILED = ("forward", "training_step", "validation_step", "test_step", "predict_step")
+
+
+def _packages() -> list[Any]:
+    """Return those that are imported. The other one is never imported here: it would take over Lightning's messages."""
+    return [sys.modules[name] for name in ("lightning.pytorch", "pytorch_lightning") if name in sys.modules]
+
+
+class Callback(lightning.pytorch.Callback):
+    """A callback for the Trainer of either package."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Callback:
+        """Make it one of each package that is imported by now."""
+        for package in _packages():
+            if not issubclass(Callback, package.Callback):
+                Callback.__bases__ = (*Callback.__bases__, package.Callback)
+        return super().__new__(cls)
+
+
+def averages() -> tuple[type, ...]:
+    """Return the callbacks that keep averages of weights, for ``isinstance``."""
+    return tuple(p.callbacks.WeightAveraging for p in _packages() if hasattr(p.callbacks, "WeightAveraging"))
+
+
+def stochastic_averages() -> tuple[type, ...]:
+    """Return the callbacks that average weights by SWA, for ``isinstance``."""
+    return tuple(package.callbacks.StochasticWeightAveraging for package in _packages())
+
+
+def launchers_of_copies() -> tuple[type, ...]:
+    """Return what launches processes that get copies of the model, for ``isinstance``."""
+    return tuple(package.strategies.launchers.multiprocessing._MultiProcessingLauncher for package in _packages())
 
 
 def overrides(model: LightningModule, name: str) -> bool:
     """Check whether the class of a LightningModule, of either package, defines a method of Lightning itself."""
-    theirs = [getattr(package.LightningModule, name) for package in _PACKAGES]
+    theirs = [getattr(package.LightningModule, name) for package in _packages()]
     return getattr(type(model), name) not in theirs
 
 

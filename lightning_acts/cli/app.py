@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lightning_acts.hints import shortened
 from lightning_acts.runs.reading import ConfigError, Origin, Problem, shown_path
 
 if TYPE_CHECKING:
@@ -495,7 +496,7 @@ def _errors_in_words() -> Iterator[None]:
         own = type(error).__module__.startswith("lightning_acts.")
         in_words = str(error) if own or isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         hint = "" if own else "\n(lightning-acts --debug, before the verb, shows where)"
-        typer.echo(in_words + hint, err=True)
+        typer.echo(shortened(in_words) + hint, err=True)
         # Ours are ValueErrors where what was given is wrong.
         sys.exit(getattr(error, "exit_status", 2 if own and isinstance(error, ValueError) else 1))
 

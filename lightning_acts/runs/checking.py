@@ -85,7 +85,7 @@ def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     data = config.data
     for group in ("model", "data"):
         if data.get(group) is None:
-            checker.add((), f"{group} is missing: give {group}._target_, or start from a config that ships")
+            checker.add((group,), f"{group} is missing: give {group}._target_, or start from a config that ships")
     targets = {group: checker.group(group, data.get(group)) for group in ("model", "data", "optimizer", "scheduler")}
     for group in ("optimizer", "scheduler"):
         model = targets["model"]
@@ -163,14 +163,12 @@ class _Checker:
     def __init__(self, config: Config, problems: Sequence[Problem]) -> None:
         self.config = config
         self.problems = list(problems)
+        self._unread = [problem.path for problem in problems if problem.path]
 
     def add(self, path: KeyPath, message: str) -> None:
-        problem = self.config.problem(path, message)
-        # A reference that leads nowhere is told once, not as a wrong value too.
-        if not any(
-            known.message.startswith((f"{dotted(path)}: Interp", f"{dotted(path)}: ${{")) for known in self.problems
-        ):
-            self.problems.append(problem)
+        # A value that could not be read is told once, not as a wrong value too.
+        if not any(path[: len(unread)] == unread for unread in self._unread):
+            self.problems.append(self.config.problem(path, message))
 
     def group(self, group: str, value: Any) -> Targeted | None:
         return None if value is None else self.target((group,), value, _BASES[group])
@@ -244,8 +242,12 @@ class _Checker:
         missing = [
             name for name, parameter in known.items() if parameter.default is parameter.empty and name not in given
         ]
+        # Where an override has removed it, or named a class that needs it, that is to blame.
+        removed = [(*path, name) for name in missing if (*path, name) in self.config.origins]
+        target_path = (*path, "_target_")
         if missing:
-            self.add(path, f"{dotted(path)}: {_name(target)} needs {', '.join(missing)}")
+            named = f"{dotted(path)}: {_name(target)} needs {', '.join(missing)}"
+            self.add(removed[0] if removed else target_path if target_path in self.config.origins else path, named)
         return coerced
 
     def value(self, path: KeyPath, value: Any, annotation: Any) -> Any:
@@ -403,7 +405,10 @@ def import_target(name: str) -> Any:
         near = did_you_mean(
             module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"]
         )
-        where = f" (looked up in the current folder, {Path.cwd()}, and in what is installed)"
+        where = (
+            f" (looked up in the current folder, {Path.cwd()}, and in what is installed; a file elsewhere is named by "
+            "lightning-acts --import FILE.py, before the verb)"
+        )
         raise ConfigError(Problem(None, f"there is no module {error.name!r}{near}{where}")) from error
     except Exception as error:
         raise ConfigError(Problem(None, f"{module_name} can't be imported: {type(error).__name__}: {error}")) from error

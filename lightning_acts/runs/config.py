@@ -56,7 +56,7 @@ class Config:
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A problem with the value at ``path``."""
-        return Problem(self.origin(path), message)
+        return Problem(self.origin(path), message, path)
 
 
 def load(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[Path] = ()) -> Config:
@@ -97,6 +97,7 @@ def collect(
     data: dict[str, Any] = {}
     origins: dict[KeyPath, Origin] = {}
     for document in documents:
+        problems += document.problems
         data = _merged(data, document.data, (), origins, document.origins)
     for override in overrides:
         try:
@@ -254,8 +255,12 @@ def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) 
     if removing:
         step, path = _step(parent, keys[-1], path, origin, create=False)
         del parent[step]
-        for known in [known for known in origins if known[: len(path)] == path]:
-            del origins[known]
+        kept = {known: place for known, place in origins.items() if known[: len(path)] != path}
+        origins.clear()
+        if isinstance(parent, list):  # those behind it move up
+            origins |= {_moved_up(known, path): place for known, place in kept.items()}
+        else:  # where it is needed, that is why it is missing
+            origins |= {**kept, path: origin}
         return
     value = read_value(text, origin)
     if isinstance(parent, list):
@@ -272,6 +277,15 @@ def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) 
             if other != "_target_" and str(origins.get((*path[:-1], other), "")).partition(":")[0] != "command line"
         ]:
             del parent[other]
+
+
+def _moved_up(known: KeyPath, removed: KeyPath) -> KeyPath:
+    """Return the path of what had the path ``known`` before a member was removed from a list."""
+    *parent, index = removed
+    at = len(parent)
+    if known[:at] == tuple(parent) and len(known) > at and int(known[at]) > int(index):
+        return (*parent, int(known[at]) - 1, *known[at + 1 :])
+    return known
 
 
 def _step(parent: Any, key: str, path: KeyPath, origin: Origin, create: bool) -> tuple[Any, KeyPath]:
@@ -309,6 +323,13 @@ def _resolve(config: Config) -> tuple[Config, list[Problem]]:
         for name in _resolvers(text)
         if name != "oc.env"
     ]
+    if not problems:
+        lengths = _Lengths(config.data)
+        problems = [
+            config.problem(path, f"{dotted(path)}: refers to values that refer to others, too many or too long in all")
+            for path in using
+            if lengths.of(path) > _MOST_SIGNS
+        ]
     if problems:
         return config, problems
     try:
@@ -338,6 +359,51 @@ def _at(data: Any, path: KeyPath) -> Any:
     for key in path:
         data = data[key]
     return data
+
+
+# In a value with all that it refers to; each reference may be to a value with two.
+_MOST_SIGNS = 20_000
+_REFERENCE = re.compile(r"\$\{([^${}]*)\}")
+# What stands for a reference within a reference.
+_ANY = "\0"
+
+
+class _Lengths:
+    """The lengths of values with all that they refer to, counted without making them."""
+
+    def __init__(self, data: dict[str, Any]) -> None:
+        self.data = data
+        self._paths = {dotted(path): path for path, _ in walk(data)}
+        self._known: dict[KeyPath, int] = {}
+
+    def of(self, path: KeyPath) -> int:
+        if path not in self._known:
+            self._known[path] = 0  # until it is counted: a reference to itself is told by OmegaConf
+            try:
+                self._known[path] = self._count(path, _at(self.data, path))
+            except RecursionError:
+                self._known[path] = _MOST_SIGNS + 1
+        return self._known[path]
+
+    def _count(self, path: KeyPath, value: Any) -> int:
+        if isinstance(value, (dict, list)):
+            keys: Any = value if isinstance(value, dict) else range(len(value))
+            return 1 + sum(self.of((*path, key)) for key in keys)
+        text, total = str(value), len(str(value))
+        while match := _REFERENCE.search(text):
+            total += sum(self.of(named) for named in self._named(match[1].strip(), path))
+            text = f"{text[: match.start()]}{_ANY}{text[match.end() :]}"
+        return total
+
+    def _named(self, reference: str, path: KeyPath) -> list[KeyPath]:
+        """Return the paths that a reference may name; of one that holds another, all that are like it."""
+        keys = reference.replace("[", ".").replace("]", "")
+        up = len(keys) - len(keys.lstrip("."))
+        whole = dotted((*path[: len(path) - up], *filter(None, keys.lstrip(".").split(".")))) if up else keys
+        if _ANY not in whole:
+            return [self._paths[whole]] if whole in self._paths else []
+        pattern = re.compile(".*".join(map(re.escape, whole.split(_ANY))))
+        return [named for name, named in self._paths.items() if pattern.fullmatch(name)]
 
 
 def _resolvers(text: str) -> Iterator[str]:

@@ -34,19 +34,17 @@ _UNWANTED_WARNINGS = (
     ".*Using `DistributedSampler` with the dataloaders.*",
     ".*`ModelCheckpoint\\(monitor=.*not found in the returned metrics.*",
 )
-_LOGGERS = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric", "py.warnings")
+# Its packages share one logger, whose name is that of the one that was imported last.
+_LIGHTNING = ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric")
 
 
 def quiet() -> None:
     """Leave out what does not concern the reader."""
     for message in _UNWANTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
-    # Both packages share their logger, whose name is that of the one that was imported first.
-    for name in (
-        "lightning.pytorch", "lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed",
-        "pytorch_lightning", "pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed",
-    ):  # fmt: skip
-        logging.getLogger(name).addFilter(_is_wanted)
+    for package in _LIGHTNING:
+        for name in (package, f"{package}.utilities.rank_zero", f"{package}.utilities.seed"):
+            logging.getLogger(name).addFilter(_is_wanted)
 
 
 @contextlib.contextmanager
@@ -55,7 +53,7 @@ def logged_to(path: Path) -> Iterator[None]:
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     handler.addFilter(_is_wanted)
-    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    loggers = [logging.getLogger(name) for name in (*_LIGHTNING, "py.warnings")]
     for logger in loggers:
         logger.addHandler(handler)
     try:

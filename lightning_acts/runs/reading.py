@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
+
+from lightning_acts.hints import shortened
 
 #: A place in a config: keys of mappings and indices of lists, from the root down.
 KeyPath: TypeAlias = tuple[str | int, ...]
@@ -36,9 +38,11 @@ class Problem:
 
     origin: Origin | None
     message: str
+    #: Where a value is missing or meaningless by it, so that nothing else is said of that value.
+    path: KeyPath | None = None
 
     def __str__(self) -> str:
-        return f"{self.origin}: {self.message}" if self.origin else self.message
+        return shortened(f"{self.origin}: {self.message}" if self.origin else self.message)
 
 
 class ConfigError(ValueError):
@@ -51,17 +55,18 @@ class ConfigError(ValueError):
 
 @dataclass(frozen=True)
 class Document:
-    """A config as plain data, and the origin of each value in it."""
+    """A config as plain data, the origin of each value in it, and what is wrong with some of them."""
 
     data: dict[str, Any]
     origins: dict[KeyPath, Origin]
+    problems: Sequence[Problem] = ()
 
 
 def read_file(path: Path) -> Document:
     """Read a YAML file whose root is a mapping.
 
     Raises:
-        ConfigError: It can't be read, or is not such YAML; with every problem.
+        ConfigError: It can't be read, or is not YAML, or not a mapping.
     """
     shown = shown_path(path)
     try:
@@ -80,10 +85,10 @@ def read_file(path: Path) -> Document:
     reader = _Reader(shown)
     data = reader.value(node, ())
     if not isinstance(data, dict):
-        reader.problems.insert(0, Problem(Origin(shown, 1), "a config is a mapping of keys, such as 'model:'"))
-    if reader.problems:
-        raise ConfigError(*reader.problems)
-    return Document(data, reader.origins)
+        raise ConfigError(
+            Problem(Origin(shown, 1), "a config is a mapping of keys, such as 'model:'"), *reader.problems
+        )
+    return Document(data, reader.origins, reader.problems)
 
 
 def read_value(text: str, origin: Origin) -> Any:
@@ -178,10 +183,10 @@ class _Reader:
         origin = self._origin(node)
         self._values += 1
         if len(self._open) >= _DEEPEST:
-            self.problems.append(Problem(origin, f"{dotted(path[:3])}: nested deeper than {_DEEPEST} levels"))
+            self.problems.append(Problem(origin, f"{dotted(path[:3])}: nested deeper than {_DEEPEST} levels", path[:3]))
             return None
         if id(node) in self._open or self._values > _MOST_VALUES:
-            self.problems.append(Problem(origin, f"{dotted(path[:3])}: an alias repeats without end"))
+            self.problems.append(Problem(origin, f"{dotted(path[:3])}: an alias repeats without end", path[:3]))
             return None
         self._open.add(id(node))
         try:
@@ -192,7 +197,9 @@ class _Reader:
     def _value(self, node: yaml.Node, path: KeyPath, origin: Origin) -> Any:
         self.origins[path] = origin
         if node.tag.startswith(("tag:yaml.org,2002:python/", "!")):
-            self.problems.append(Problem(origin, f"the tag {node.tag!r} is refused: a config holds plain data only"))
+            self.problems.append(
+                Problem(origin, f"the tag {node.tag!r} is refused: a config holds plain data only", path)
+            )
             return None
         if isinstance(node, yaml.MappingNode):
             return self._mapping(node, path)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning as L
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
 
+from lightning_acts.callbacks.packages import overrides
 from lightning_acts.files import replacing
 from lightning_acts.runs.folder import RunFolder
 
@@ -48,6 +50,7 @@ class Recorder(Checkpoint):
         self.begun = False
         self._rows: list[dict[str, float]] = []
         self._ended = False
+        self._due: dict[int, float] = {}
         self._stop: int | None = None
         self._handlers: dict[int, Any] = {}
 
@@ -57,12 +60,13 @@ class Recorder(Checkpoint):
         return "Recorder"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the rows so far, and whether the run has ended by itself."""
-        return {"rows": self._rows, "ended": self._ended}
+        """Return the rows so far, whether the run has ended by itself, and the steps of schedulers that are due."""
+        return {"rows": self._rows, "ended": self._ended, "due": self._due}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take over the rows of the epochs before."""
         self._rows, self._ended = [dict(row) for row in state_dict["rows"]], state_dict["ended"]
+        self._due = dict(state_dict.get("due", {}))
 
     def on_load_checkpoint(self, trainer: L.Trainer, pl_module: L.LightningModule, checkpoint: dict[str, Any]) -> None:
         """Let a run that was moved keep its best: Lightning forgets it where the folder has another name."""
@@ -88,6 +92,7 @@ class Recorder(Checkpoint):
         progress: Any = trainer.fit_loop.epoch_progress.current
         if progress.processed != len(self._rows):
             raise RuntimeError(f"it counts {progress.processed} epochs, and has rows of {len(self._rows)}")
+        self._step_due(trainer)
         if trainer.is_global_zero and trainer.world_size == 1:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._handlers[number] = signal.signal(number, self._note)
@@ -96,9 +101,12 @@ class Recorder(Checkpoint):
         """Note that everything was restored."""
         self.begun = True
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Told to stop: save, so that the run can go on with the next batch."""
         if self._stop is not None and _can_pause(trainer):
+            self._due = _due(trainer, "step", batch_idx)
             trainer.save_checkpoint(self.folder.last, weights_only=False)
             raise KeyboardInterrupt
 
@@ -107,7 +115,10 @@ class Recorder(Checkpoint):
         measured = {name: value.item() for name, value in trainer.callback_metrics.items() if value.numel() == 1}
         self._rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, **measured})
         self._ended = trainer.should_stop
+        self._due = _due(trainer, "epoch", trainer.current_epoch)
         trainer.save_checkpoint(self.folder.last, weights_only=False)
+        if trainer.fit_loop.restarting:  # Lightning leaves them out in an epoch that was gone on with
+            self._step_due(trainer)
         if trainer.is_global_zero:
             self.folder.write_rows(self._rows)
             if self.lines:
@@ -123,6 +134,10 @@ class Recorder(Checkpoint):
     def on_exception(self, trainer: L.Trainer, pl_module: L.LightningModule, exception: BaseException) -> None:
         """Signals do again what they did."""
         self._release()
+
+    def _step_due(self, trainer: L.Trainer) -> None:
+        for index, value in self._due.items():
+            trainer.lightning_module.lr_scheduler_step(trainer.lr_scheduler_configs[index].scheduler, value)
 
     def _stop_if_told(self) -> None:
         if self._stop is not None:
@@ -140,6 +155,42 @@ class Recorder(Checkpoint):
         self._handlers = {}
 
 
+class FirstLogged(L.Callback):
+    """Tells after the first batch of a run what is logged, unless more may be logged when the epoch ends.
+
+    Args:
+        tell: Is given the names.
+    """
+
+    def __init__(self, tell: Callable[[set[str]], None]) -> None:
+        self._tell: Callable[[set[str]], None] | None = tell
+        self._logged: set[str] = set()
+        self._validated = False
+
+    def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Note what a validation logs."""
+        self._logged = set(trainer.callback_metrics)
+        self._validated = True
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        """Add what a batch logs, and tell."""
+        tell, self._tell = self._tell, None
+        if tell is None or not (self._validated or not trainer.enable_validation):
+            return
+        if overrides(pl_module, "on_train_epoch_end") or any(map(_may_log_late, trainer.callbacks)):  # type: ignore[attr-defined]
+            return
+        for result in trainer.fit_loop.epoch_loop._results.values():
+            name = result.meta.name
+            self._logged |= {name, *((f"{name}_step", f"{name}_epoch") if result.meta.forked else ())}
+        tell(self._logged)
+
+
+def _may_log_late(callback: Callback) -> bool:
+    """Return whether a callback that is not Lightning's or ours has a method that runs when an epoch ends."""
+    module = type(callback).on_train_epoch_end.__module__
+    return not module.startswith(("lightning.", "pytorch_lightning.", "lightning_acts."))
+
+
 def _can_pause(trainer: L.Trainer) -> bool:
     """Return whether a run can go on from a checkpoint that is written after this batch.
 
@@ -150,6 +201,17 @@ def _can_pause(trainer: L.Trainer) -> bool:
     fetcher = trainer.fit_loop._data_fetcher
     assert fetcher is not None
     return not (loop._is_training_done or loop._should_accumulate() or loop._should_check_val_fx(fetcher))
+
+
+def _due(trainer: L.Trainer, interval: str, index: int) -> dict[int, float]:
+    """Return what each ReduceLROnPlateau is stepped with after this, when the checkpoint is written already."""
+    module, logged = trainer.lightning_module, trainer.callback_metrics
+    return {
+        number: logged[config.monitor].item()
+        for number, config in enumerate(trainer.lr_scheduler_configs)
+        if config.reduce_on_plateau and config.interval == interval and (index + 1) % config.frequency == 0
+        if module.automatic_optimization and config.monitor in logged
+    }
 
 
 def _moved(state: dict[str, Any], folder: str) -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,8 @@ from lightning_acts.runs.checking import Checked, made_of
 from lightning_acts.runs.config import Config, load, to_yaml
 from lightning_acts.runs.console import logged_to, quiet
 from lightning_acts.runs.folder import RunError, RunFolder
-from lightning_acts.runs.reading import ConfigError, KeyPath, dotted, shown_path
-from lightning_acts.runs.recording import Recorder, WholeFiles
+from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted, shown_path
+from lightning_acts.runs.recording import FirstLogged, Recorder, WholeFiles
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
 from lightning_acts.surgery.checkpoints import CheckpointError
@@ -97,7 +98,7 @@ def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> 
         Interrupted: By Ctrl-C or SIGTERM.
     """
     recorder = Recorder(RunFolder(out), lines=not _in_terminal())
-    built = _build(checked, [recorder])
+    built = _build(checked, [recorder, FirstLogged(functools.partial(_refuse_unlogged, checked))])
     folder = _new_folder(checked, built.model, out)
     if _is_main():
         started(folder)
@@ -135,20 +136,11 @@ def resume(checked: Checked, folder: RunFolder) -> Result:
 def dry_run(checked: Checked) -> str:
     """Build everything, swap, run one batch of each stage, write nothing; returns what a run would do, in words."""
     built = _build(checked, [], fast_dev_run=True)
-    with _as_config_error(checked.config, ()):
+    with _refusals(checked.config) as refusals, refusals.of(()):
         built.trainer.fit(built.model, datamodule=built.data)
         logged = dict(built.trainer.callback_metrics)
         built.trainer.test(built.model, datamodule=built.data, verbose=False)
-    unlogged = [
-        checked.config.problem(
-            ("callbacks", name, "monitor"),
-            f"callbacks.{name}.monitor: {wanted!r} is never logged{did_you_mean(wanted, logged)} Logged: {', '.join(logged) or 'nothing'}",
-        )
-        for name, target in checked.callbacks.items()
-        if isinstance(wanted := target.arguments.get("monitor"), str) and wanted not in logged
-    ]
-    if unlogged:
-        raise ConfigError(*unlogged)
+    _refuse_unlogged(checked, logged)
     parameters = sum(parameter.numel() for parameter in built.model.parameters())
     lines = [f"{type(built.model).__name__} with {parameters:,} parameters, {type(built.data).__name__}"]
     lines += [str(swap.report) for swap in built.swaps if swap.report]
@@ -223,8 +215,9 @@ def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or of another model.
     """
-    model = _model(checked)
-    model.configure_model()
+    with _refusals(checked.config) as refusals, refusals.of(("model",)):
+        model = _model(checked)
+        model.configure_model()
     load_into(model, folder.best)
     return model
 
@@ -232,8 +225,7 @@ def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:
 def _model(checked: Checked) -> L.LightningModule:
     named = {"optimizer": checked.optimizer, "scheduler": checked.scheduler}
     makers = {name: target.make for name, target in named.items() if target is not None}
-    with _as_config_error(checked.config, ("model",)):
-        model: L.LightningModule = checked.model.make(**makers)
+    model: L.LightningModule = checked.model.make(**makers)
     return model
 
 
@@ -256,22 +248,36 @@ def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) 
     quiet()
     config = checked.config
     L.seed_everything(checked.seed, workers=True, verbose=False)
-    model = _model(checked)
-    with _as_config_error(config, ("data",)):
-        data = checked.data.make()
     swaps = [ActivationSwap(**arguments) for arguments in checked.swap]
     callbacks: list[Callback] = [*swaps, ExactResume()]
-    for name, target in checked.callbacks.items():
-        with _as_config_error(config, ("callbacks", name)):
-            callbacks.append(target.make())
     loggers: list[Logger] = []
-    for name, target in checked.logger.items():
-        with _as_config_error(config, ("logger", name)):
-            loggers.append(target.make())
+    with _refusals(config) as refusals:
+        with refusals.of(("model",)):
+            model = _model(checked)
+        with refusals.of(("data",)):
+            data = checked.data.make()
+        for name, target in checked.callbacks.items():
+            with refusals.of(("callbacks", name)):
+                callbacks.append(target.make())
+        for name, target in checked.logger.items():
+            with refusals.of(("logger", name)):
+                loggers.append(target.make())
+        with refusals.of(("trainer",)):
+            trainer = _trainer(checked, callbacks, loggers, recorders, trainer_options)
+    return _Built(model, data, trainer, swaps)
+
+
+def _trainer(
+    checked: Checked,
+    callbacks: list[Callback],
+    loggers: list[Logger],
+    recorders: list[Callback],
+    trainer_options: Mapping[str, Any],
+) -> L.Trainer:
     options = {key: made_of(value) for key, value in checked.trainer.items()}
     own_bar = any(isinstance(callback, L.pytorch.callbacks.ProgressBar) for callback in callbacks)
     if _in_terminal() and options.get("enable_progress_bar") is not False and not own_bar:
-        callbacks.append(RichProgressBar())
+        callbacks = [*callbacks, RichProgressBar()]
     options.setdefault("enable_progress_bar", _in_terminal())
     options.setdefault("enable_model_summary", False)
     plugins = options.pop("plugins", None) or []
@@ -282,9 +288,7 @@ def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) 
         loggers, options["enable_checkpointing"] = [], False
         options["plugins"] = plugins
     options |= {"callbacks": [*callbacks, *recorders], "logger": loggers or False, **trainer_options}
-    with _as_config_error(config, ("trainer",)):
-        trainer = L.Trainer(**options)
-    return _Built(model, data, trainer, swaps)
+    return L.Trainer(**options)
 
 
 def _new_folder(checked: Checked, model: L.LightningModule, out: Path) -> RunFolder:
@@ -490,20 +494,58 @@ def _in_terminal() -> bool:
     return sys.stderr.isatty()
 
 
+def _refuse_unlogged(checked: Checked, logged: Iterable[str]) -> None:
+    """Refuse a config in which a callback monitors what is not logged.
+
+    Raises:
+        ConfigError: With every such monitor.
+    """
+    logged = sorted(logged)
+    unlogged = [
+        checked.config.problem(
+            ("callbacks", name, "monitor"),
+            f"callbacks.{name}.monitor: {wanted!r} is never logged{did_you_mean(wanted, logged)} "
+            f"Logged: {', '.join(logged) or 'nothing'}",
+        )
+        for name, target in checked.callbacks.items()
+        if isinstance(wanted := target.arguments.get("monitor"), str) and wanted not in logged
+    ]
+    if unlogged:
+        raise ConfigError(*unlogged)
+
+
+class _Refusals:
+    """What classes that a config names say about their arguments, each with its place in the config."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.problems: list[Problem] = []
+        self.cause: Exception | None = None
+
+    @contextlib.contextmanager
+    def of(self, path: KeyPath) -> Iterator[None]:
+        """Note a refusal by what stands at ``path``, and go on to the next."""
+        try:
+            yield
+        except (
+            TypeError,
+            ValueError,
+            ImportError,
+            OSError,
+            L.fabric.utilities.exceptions.MisconfigurationException,
+        ) as error:
+            where = f"{dotted(path)}: " if path else ""
+            self.problems.append(self.config.problem(_named_in(str(error), self.config, path), f"{where}{error}"))
+            self.cause = error
+
+
 @contextlib.contextmanager
-def _as_config_error(config: Config, path: KeyPath) -> Iterator[None]:
-    """What a class that the config names says about its arguments, with the place in the config."""
-    try:
-        yield
-    except (
-        TypeError,
-        ValueError,
-        ImportError,
-        OSError,
-        L.fabric.utilities.exceptions.MisconfigurationException,
-    ) as error:
-        where = f"{dotted(path)}: " if path else ""
-        raise ConfigError(config.problem(_named_in(str(error), config, path), f"{where}{error}")) from error
+def _refusals(config: Config) -> Iterator[_Refusals]:
+    """Collect refusals for the length of a block, and raise all of them at its end."""
+    refusals = _Refusals(config)
+    yield refusals
+    if refusals.problems:
+        raise ConfigError(*refusals.problems) from refusals.cause
 
 
 def _named_in(message: str, config: Config, path: KeyPath) -> KeyPath:

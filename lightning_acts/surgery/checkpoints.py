@@ -27,8 +27,9 @@ from lightning_acts.surgery.plan import Plan
 from lightning_acts.surgery.site import SwapError
 
 _KEY = "lightning_acts"
+_GUARDED = "activations were swapped: "
 _GUARD = (
-    "activations were swapped: load this checkpoint with lightning_acts.load_from_checkpoint, "
+    f"{_GUARDED}load this checkpoint with lightning_acts.load_from_checkpoint, "
     "or into a model that is swapped in the same way, by acts.swap or the callback lightning_acts.ActivationSwap"
 )
 
@@ -149,8 +150,10 @@ def follow(replay: Replay, changed: nn.Module) -> list[RemovableHandle]:
 
 
 def strip_guard(checkpoint: Mapping[str, Any]) -> None:
-    """Take out the tensor that stops plain loaders."""
-    checkpoint["state_dict"].pop(_GUARD, None)
+    """Take out the tensor that stops plain loaders; earlier versions gave its name another end."""
+    state = checkpoint["state_dict"]
+    for name in [name for name in state if str(name).startswith(_GUARDED)]:
+        del state[name]
 
 
 def complete(model: nn.Module, saved: SavedSwaps, replay: Replay) -> None:

@@ -268,3 +268,18 @@ def test_objects_in_a_trusted_checkpoint(swapped_run: tuple[Net, Path]) -> None:
     with pytest.raises(acts.CheckpointError, match="weights_only=False trusts it"):
         acts.load_from_checkpoint(Net, path)
     assert same(acts.load_from_checkpoint(Net, path, weights_only=False), model)
+
+
+def test_a_guard_of_an_earlier_version_is_known(swapped_run: tuple[Net, Path], trainer: MakeTrainer) -> None:
+    model, path = swapped_run
+    checkpoint = torch.load(path, weights_only=True)
+    (guard,) = (name for name in checkpoint["state_dict"] if name.startswith("activations were swapped: "))
+    del checkpoint["state_dict"][guard]
+    earlier = "activations were swapped: load this checkpoint with lightning_acts.load_from_checkpoint, or else"
+    checkpoint["state_dict"][earlier] = torch.empty(0)
+    torch.save(checkpoint, path)
+    assert same(acts.load_from_checkpoint(Net, path), model)
+    running = trainer(callbacks=[acts.ActivationSwap({"relu": acts.spec_of(model.net[1])})])
+    running.test(Net(hidden=12), loader(), ckpt_path=path, verbose=False)
+    with pytest.raises(RuntimeError, match="lightning_acts.load_from_checkpoint"):
+        Net.load_from_checkpoint(path)

@@ -1,5 +1,6 @@
 """Both packages of Lightning; ``test_all_with_the_other_name`` runs every test of this folder with the older one."""
 
+import copy
 import importlib
 import os
 import subprocess
@@ -59,9 +60,25 @@ def test_fit_save_and_load(name: str, listed: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_are_callbacks_of_both(name: str) -> None:
     package = importlib.import_module(name)
-    assert issubclass(acts.ActivationSwap, package.Callback) and issubclass(acts.ExactResume, package.Callback)
+    for callback in (acts.ActivationSwap({"relu": "mish"}), acts.ExactResume()):
+        assert isinstance(callback, package.Callback) and isinstance(copy.deepcopy(callback), package.Callback)
     model = net_of(package)()
     assert overrides(model, "training_step") and not overrides(model, "configure_model")
+
+
+def test_the_other_package_is_left_alone_where_nobody_uses_it() -> None:
+    code = """
+import sys
+import lightning.pytorch as L
+from lightning_utilities.core import rank_zero
+import lightning_acts as acts
+
+before = rank_zero.log
+L.Trainer(callbacks=[acts.ActivationSwap({"relu": "mish"}), acts.ExactResume()], accelerator="cpu", logger=False)
+print(rank_zero.log is before, "pytorch_lightning" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines()[-1:] == ["True False"], done.stdout + done.stderr
 
 
 def test_a_model_of_one_with_the_trainer_of_the_other() -> None:

@@ -33,7 +33,9 @@ trainer: {max_epochs: 3, accelerator: cpu}
 SMALLNET = """
 import os, signal
 import lightning as L
+import torch
 from torch import nn
+from lightning_acts.zoo import ImageClassifier
 
 WHEN = None  # (hook, epoch, index)
 
@@ -53,6 +55,26 @@ class Stop(L.Callback):
     def on_validation_batch_start(self, trainer, module, batch, index, loader=0): self.at("val", trainer, index)
     def on_train_epoch_end(self, trainer, module): self.at("end", trainer)
     def on_test_start(self, trainer, module): self.at("test", trainer)
+
+class Plateau(ImageClassifier):
+    def __init__(self, interval="epoch", frequency=1):
+        if frequency < 1:
+            raise ValueError(f"a frequency is 1 at least, not {frequency}")
+        super().__init__("smallnet:net", in_channels=1)
+        self.interval, self.frequency = interval, frequency
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), 0.1)
+        # Whatever it is told, it gets lower with each step.
+        scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, mode="max", threshold=10.0, patience=0)
+        monitor = "val/acc" if self.interval == "epoch" else "train/loss_step"
+        settings = {"scheduler": scheduler, "monitor": monitor, "interval": self.interval, "frequency": self.frequency}
+        return {"optimizer": optimizer, "lr_scheduler": settings}
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.log("train/loss_step", loss.detach())
+        return loss
 """
 
 
@@ -126,6 +148,11 @@ MOMENTS: list[tuple[tuple[str, int, int | None, Any], tuple[str, ...]]] = [
     (("train", 1, 2, INT), ("data.num_workers=2",)),
     (("end", 0, None, INT), ("data.num_workers=1",)),
     (("train", 1, 2, INT), ("optimizer={_target_: torch.optim.SGD, lr: 0.1, momentum: 0.9}", "scheduler={_target_: torch.optim.lr_scheduler.StepLR, step_size: 1}")),
+    (("end", 0, None, INT), ("model={_target_: smallnet.Plateau}",)),
+    (("end", 1, None, "kill"), ("model={_target_: smallnet.Plateau}",)),
+    (("end", 1, None, INT), ("model={_target_: smallnet.Plateau, frequency: 2}",)),
+    (("train", 1, 2, INT), ("model={_target_: smallnet.Plateau}",)),
+    (("train", 1, 2, INT), ("model={_target_: smallnet.Plateau, interval: step}",)),
     (("test", 2, None, INT), ("+callbacks.early={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: train/loss, mode: max, patience: 1}",)),
 ]  # fmt: skip
 
@@ -241,3 +268,31 @@ def test_a_dry_run_tells_a_monitor_that_is_never_logged(smallnet: Any) -> None:
     assert "one batch of each stage ran" in training.dry_run(check_config(load(["c.yaml"])))
     with pytest.raises(ConfigError, match=r"command line: .*'val/accc' is never logged; did you mean 'val/acc'"):
         training.dry_run(check_config(load(["c.yaml"], ["callbacks.best.monitor=val/accc"])))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_run_tells_a_monitor_that_is_never_logged_before_an_epoch(smallnet: Any) -> None:
+    early = "+callbacks.early={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: train/los}"
+    options = ("trainer.max_epochs=1", "~callbacks.stop")  # which might log when an epoch ends
+    for known in ("val/acc", "train/loss"):
+        train("good", *options, f"callbacks.best.monitor={known}", early.replace("los}", "loss}"))
+    with pytest.raises(ConfigError) as caught:
+        train("r", *options, "callbacks.best.monitor=val/accc", early)
+    (run,) = Path("r").glob("*/*")
+    assert not (run / "metrics.csv").exists()
+    assert "command line: callbacks.best.monitor=val/accc: " in str(caught.value)
+    assert "callbacks.best.monitor: 'val/accc' is never logged; did you mean 'val/acc'" in str(caught.value)
+    assert "callbacks.early.monitor: 'train/los' is never logged; did you mean 'train/loss'" in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_every_class_that_refuses_its_values_is_told_at_once(smallnet: Any) -> None:
+    wrong = (
+        "model={_target_: smallnet.Plateau, frequency: 0}",
+        "data.test_fraction=7",
+        "callbacks.best.mode=upwards",
+        "trainer.accelerator=gpuu",
+    )
+    with pytest.raises(ConfigError) as caught:
+        training.dry_run(check_config(load(["c.yaml"], wrong)))
+    assert [str(problem.origin) for problem in caught.value.problems] == [f"command line: {text}" for text in wrong]
