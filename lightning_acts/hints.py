@@ -39,15 +39,15 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
     return f"; did you mean {', '.join(head)} or {last}?" if head else f"; did you mean {last}?"
 
 
-def shortened(text: str) -> str:
+def shortened(text: str, longest: int = 4000) -> str:
     """A message without the middle of what is too long to be read in it.
 
     Example:
         >>> len(shortened("no activation " + "x" * 100_000))
-        135
+        137
     """
     words = re.sub(r"\S{301,}", lambda match: _cut(match[0], 60), text)
-    return "\n".join(line if len(line) <= 4000 else _cut(line, 1500) for line in words.split("\n"))
+    return "\n".join(line if len(line) <= longest else _cut(line, longest // 3) for line in words.split("\n"))
 
 
 def _cut(text: str, kept: int) -> str:

@@ -277,6 +277,7 @@ def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) 
             if other != "_target_" and str(origins.get((*path[:-1], other), "")).partition(":")[0] != "command line"
         ]:
             del parent[other]
+            origins[(*path[:-1], other)] = origin
 
 
 def _moved_up(known: KeyPath, removed: KeyPath) -> KeyPath:

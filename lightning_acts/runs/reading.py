@@ -42,7 +42,8 @@ class Problem:
     path: KeyPath | None = None
 
     def __str__(self) -> str:
-        return shortened(f"{self.origin}: {self.message}" if self.origin else self.message)
+        message = shortened(self.message)
+        return f"{shortened(str(self.origin), 300)}: {message}" if self.origin else message
 
 
 class ConfigError(ValueError):

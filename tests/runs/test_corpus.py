@@ -73,6 +73,9 @@ WRONG: list[tuple[str, str, str]] = [
     ("unknown resolver", "seed: ${run:ls}", "seed: ${run:...} is refused"),
     ("a resolver", "seed: '${oc.decode:1}'", "${oc.decode:...} is refused"),
     ("a resolver within", "seed: '${oc.env:X,${oc.create:1}}'", "${oc.create:...} is refused"),
+    ("doubled by references", "model:\n  backbone: ${seed}\nseed: " + "1" + "\n" + "\n".join(f"a{i}: '${{a{i - 1}}}${{a{i - 1}}}'" if i else "a0: ''" for i in range(60)), "a59: refers to values that refer to others, too many or too long in all"),
+    ("doubled within mappings", "callbacks:\n  b0: {x: 1}\n" + "\n".join(f"  b{i}: {{x: '${{.b{i - 1}}}', y: '${{callbacks[b{i - 1}]}}'}}".replace("${.", "${..") for i in range(1, 60)), "callbacks.b59.x: refers to values that refer to others"),
+    ("doubled by a name within a name", "model: {lr: b}\na: ''\nb: ''\n" + "\n".join(f"b{i}: '${{${{model.lr}}{i - 1}}}${{${{model.lr}}{i - 1}}}'" for i in range(1, 40)) + "\nb0: x", "b39: refers to values that refer to others"),
     ("nested 5000 deep", "seed: " + "[" * 5000, "nested deeper than 50 levels"),
     ("nested 100 deep", "seed: " + "[" * 100 + "]" * 100, "nested deeper than 50 levels"),
     ("merges of merges", "\n".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" if i else "a0: &a0 {x: 1}" for i in range(60)), "a.yaml"),
@@ -113,6 +116,13 @@ WRONG_OVERRIDES: list[tuple[str, str]] = [
     ("trainer.devices=[1", "is not YAML"),
     ("sead=1", "unknown key sead; did you mean 'seed'"),
     ("model._target_=lightning_acts.zoo.Digits", "is no LightningModule"),
+    ("callbacks.best._target_=lightning.pytorch.callbacks.EarlyStopping", "command line: callbacks.best._target_=lightning.pytorch.callbacks.EarlyStopping: callbacks.best: EarlyStopping needs monitor"),
+    ("scheduler={_target_: torch.optim.lr_scheduler.StepLR}", "StepLR needs step_size"),
+    ("~swap.0.map", "command line: ~swap.0.map: swap.0: ActivationSwap needs map"),
+    ("~model", "command line: ~model: model is missing"),
+    ("seed=" + "9" * 100_000, "command line: seed=99999"),
+    ("trainer.max_epochs=" + "x y" * 50_000, "trainer.max_epochs: must be a whole number"),
+    ("a" * 100_000 + "=1", "unknown key aaaaa"),
 ]  # fmt: skip
 
 
@@ -137,6 +147,7 @@ def test_wrong_overrides(override: str, message: str, tmp_path: Path) -> None:
         check(tmp_path, overrides=(override,))
     assert message in str(caught.value)
     assert "command line" in str(caught.value)
+    assert len(str(caught.value)) < 10_000
 
 
 def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
@@ -149,6 +160,37 @@ def test_every_problem_is_said_at_once(tmp_path: Path) -> None:
         )
     origins = [str(problem.origin) for problem in caught.value.problems]
     assert origins == ["b.yaml:1", "a.yaml:4", "command line: data.x=1", "a.yaml:2", "a.yaml:5"]
+
+
+def test_what_can_not_be_read_hides_no_other_mistake(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(
+            tmp_path,
+            "trainer:\n  max_epoch: 1\n  devices: !run ls\nmodel:\n  lr: fast\nmodel:\n  lr: 1\nsed: 1",
+            "data: !!python/object:os.x {a: 1}\nseed: -1",
+        )
+    assert [str(problem.origin) for problem in caught.value.problems] == [
+        "a.yaml:3", "a.yaml:6", "b.yaml:1", "a.yaml:8", "a.yaml:5", "a.yaml:2", "b.yaml:2",
+    ]  # fmt: skip
+
+
+def test_what_follows_in_a_list_keeps_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"a.yaml:3: swap.0.map: must be a mapping"):
+        check(tmp_path, "swap:\n  - map: {relu: mish}\n  - map: relu", overrides=("~swap.0",))
+
+
+def test_a_module_elsewhere_is_told_with_the_folder_that_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "c.yaml").write_text("model: {_target_: mynet_elsewhere.Net}")
+    (tmp_path / "configs" / "mynet_elsewhere.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        check_config(*collect(["digits", "configs/c.yaml"]))
+    assert f"there is no module 'mynet_elsewhere'. (looked up in the current folder, {tmp_path}, and" in str(
+        caught.value
+    )
 
 
 def test_missing_groups(tmp_path: Path) -> None:
