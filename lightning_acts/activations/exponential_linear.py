@@ -419,7 +419,7 @@ def slu(x: Tensor) -> Tensor:
 
 
 @register(
-    formula="where(x >= 0, (a + 0.5) * x + abs(exp(-x) - 1), x * sigmoid(x))",
+    formula="where(x >= 0, (a + 0.5) * x + 1 - exp(-x), x * sigmoid(x))",
     source="Pishchik 2023; " + _SURVEY + "4.2.39",
 )
 def delu(x: Tensor, a: float = learnable(1.0)) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lightning_acts.checks.reference import DIGITS, Jet, evaluate
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.formula import FormulaError
-from lightning_acts.measuring import measure
+from lightning_acts.measuring import Measured, measure
 from lightning_acts.module import build
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -245,10 +245,12 @@ def _is_per_channel(definition: Definition, name: str) -> bool:
 def _check_ends(subject: _Subject) -> Iterator[Defect]:
     """NaN stays NaN; an infinity gives the limit of the formula, or NaN where ``info`` says so, which states limits."""
     formula, measured = subject.formula, subject.measured
-    parameters = _parameters_of(subject.definition, subject.sized())
+    sized = subject.sized()
+    parameters = _parameters_of(subject.definition, sized)
     limits = [_limit(formula, end, parameters) for end in (-math.inf, math.inf)]
     if measured is not None:
-        for end, stated, limit in zip(("-inf", "inf"), measured.at_infinity, limits, strict=True):
+        # Measured on this very module, for parameters may start at random.
+        for end, stated, limit in zip(("-inf", "inf"), Measured(sized).at_infinity, limits, strict=True):
             if limit is not None and not _close(stated, limit):
                 yield Defect(
                     "infinity", f"info states the limit {stated!r} at {end}, that of the formula is {limit:.6g}"
