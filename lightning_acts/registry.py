@@ -390,7 +390,19 @@ def _by_callable(activation: Any) -> Definition:
         return definition
     if isinstance(activation, type):
         raise TypeError(f"{activation!r} is not registered: acts.register makes it an activation with a name")
-    return by_function(activation) or _unregistered(activation)
+    definition = by_function(activation)
+    if definition is None and (public := _public_name(activation)):
+        return _by_name(public)
+    return definition or _unregistered(activation)
+
+
+def _public_name(function: Any) -> str | None:
+    """Return the name of an ATen operation or a private function of torch without its underscores; None for others."""
+    name = getattr(getattr(function, "overloadpacket", function), "__name__", "")
+    owner = getattr(function, "__module__", None) or getattr(getattr(function, "__self__", None), "__module__", None)
+    operation = isinstance(function, (torch._ops.OpOverload, torch._ops.OpOverloadPacket))
+    private = name.startswith("_") and (owner or "").partition(".")[0] == "torch"
+    return name.strip("_").removesuffix("_kernel") if operation or private else None
 
 
 @functools.lru_cache(maxsize=256)

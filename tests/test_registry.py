@@ -107,6 +107,26 @@ def scaled(x: Tensor, scale: float = 2.0) -> Tensor:
     return scale * x
 
 
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (torch.ops.aten.relu, "relu"),
+        (torch.ops.aten.leaky_relu_.default, "leaky_relu"),
+        (torch.ops.aten._log_softmax.default, "log_softmax"),
+        (torch._softmax, "softmax"),
+        (torch._prelu_kernel, "prelu"),  # type: ignore[attr-defined]
+    ],
+)
+def test_operations_and_private_functions_of_torch_go_by_their_public_names(function: Any, name: str) -> None:
+    assert acts.info(function).name == name
+
+
+def test_private_names_of_torch_are_not_shown() -> None:
+    with pytest.raises(acts.SpecError, match="no activation 'fused_sdp_choice'") as refused:
+        acts.info(torch._fused_sdp_choice)
+    assert "_fused" not in str(refused.value)
+
+
 def test_an_unregistered_function_is_a_module_that_copies_and_pickles() -> None:
     module = acts.create(scaled, scale=3.0)
     for copied in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
