@@ -25,7 +25,7 @@ from lightning_acts.surgery.finding import locate, seen_calls
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.matching import Rules
 from lightning_acts.surgery.observing import FunctionObserver
-from lightning_acts.surgery.plan import Request
+from lightning_acts.surgery.plan import Request, Share
 from lightning_acts.surgery.replacing import replay, swap
 from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.running import plain_path
@@ -50,6 +50,9 @@ class ActivationSwap(Callback):
         include: Globs on paths; if given, only sites of which a path matches one are swapped.
         exclude: Globs on paths of sites to leave alone.
         role: The roles of the sites to swap.
+        share: How many instances a replacement has: one for each ``"call"``, for each ``"place"`` where a module hangs,
+            for each ``"site"``, or one for ``"all"``; see :func:`lightning_acts.swap`.
+        write_back: Whether what a call in place writes into its input is still written there, where somebody reads it.
 
     Attributes:
         report: What the last swap did; None before the first, and where the model had been swapped already.
@@ -70,9 +73,11 @@ class ActivationSwap(Callback):
         include: str | list[str] | None = None,
         exclude: str | list[str] | None = None,
         role: str | list[str] = "hidden",
+        share: Share = "site",
+        write_back: bool = True,
     ) -> None:
         super().__init__()
-        self._rules = Rules(map, include, exclude, role)
+        self._rules = Rules(map, include, exclude, role, share=share, write_back=write_back)
         request = self._rules.request()
         if request is None:
             raise SwapError("a checkpoint can't name a replacement that is not registered: see acts.register")
@@ -204,9 +209,7 @@ class ActivationSwap(Callback):
                 swap,
                 model,
                 request.map,
-                include=request.include or None,
-                exclude=request.exclude or None,
-                role=request.role,
+                **request.options,
                 # Of a model that was partly built again, the new part.
                 where=(lambda site: carried.isdisjoint(site.paths)) if carried else None,
             )

@@ -321,6 +321,12 @@ def swap(
     include: Annotated[list[str] | None, typer.Option(help="only sites on these paths: exact, glob or re:")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="no sites on these paths: exact, glob or re:")] = None,
     role: Annotated[list[str] | None, typer.Option(help="hidden (if nothing is said), gate, attention, output")] = None,
+    share: Annotated[
+        str | None, typer.Option(help="instances of a replacement: one for each call, place, site (default), or all")
+    ] = None,
+    write_back: Annotated[
+        bool, typer.Option(help="write into the input what a call in place wrote there, where somebody reads it")
+    ] = True,
     inputs: Inputs = None,
     weights: Weights = None,
     out: Annotated[
@@ -353,7 +359,10 @@ def swap(
     if out is not None:
         check_target(out, force)
     built = _built(model, weights).eval()
-    options: dict[str, Any] = {"include": include, "exclude": exclude, **({"role": role} if role else {})}
+    given: dict[str, Any] = {"include": include, "exclude": exclude, "role": role, "share": share}
+    options = {name: value for name, value in given.items() if value}
+    if not write_back:
+        options["write_back"] = False
     report = make_swap(built, loaded or pairs, example_input=example, **options)
     typer.echo(report.to_json() if as_json else str(report))
     if out is not None and not dry_run:

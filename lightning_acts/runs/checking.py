@@ -283,13 +283,13 @@ class _Checker:
     def swaps(self, value: Any) -> list[dict[str, Any]]:
         entries = [] if value is None else [value] if isinstance(value, dict) else value
         if not isinstance(entries, list):
-            self.add(("swap",), f"swap is a list of map, include, exclude and role, not {_shown(value)}")
+            self.add(("swap",), f"swap is a list of {_words(ActivationSwap)}, not {_shown(value)}")
             return []
         checked = []
         for index, entry in enumerate(entries):
             path: KeyPath = ("swap",) if isinstance(value, dict) else ("swap", index)
             if not isinstance(entry, dict):
-                self.add(path, f"{dotted(path)} holds map, include, exclude and role, not {_shown(entry)}")
+                self.add(path, f"{dotted(path)} holds {_words(ActivationSwap)}, not {_shown(entry)}")
                 continue
             before = len(self.problems)
             arguments = self.arguments(path, entry, ActivationSwap)
@@ -513,6 +513,11 @@ def _parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         return dict(inspect.signature(target).parameters)
     except ValueError:
         return {"kwargs": inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)}
+
+
+def _words(target: Callable[..., Any]) -> str:
+    *names, last = _parameters(target)
+    return f"{', '.join(names)} and {last}"
 
 
 def _hints(target: Callable[..., Any]) -> dict[str, Any]:

@@ -19,7 +19,10 @@ from lightning_acts.surgery import graphs
 from lightning_acts.surgery.calls import DOUBT_OF_CLAMPS, Applied, applied, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.fates import Fate
 from lightning_acts.surgery.flow import Flow
+from lightning_acts.surgery.history import has_hooks
+from lightning_acts.surgery.in_place import writes_into_its_input
 from lightning_acts.surgery.observing import FunctionObserver, Observation, SeenCall, observe
+from lightning_acts.surgery.plan import Share
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, reading_of, routes_of
@@ -36,6 +39,7 @@ from lightning_acts.surgery.routes import (
     method_scopes,
 )
 from lightning_acts.surgery.running import plain_path
+from lightning_acts.surgery.separating import Part, separated
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Role, Site, type_name
 from lightning_acts.surgery.source import UNKNOWN, layers
@@ -44,22 +48,27 @@ from lightning_acts.surgery.usage import Key, Usage
 
 @dataclass(frozen=True)
 class ModuleSite:
-    """A site that is a module, with what a replacement needs: the module and every slot that holds it."""
+    """A site that is a module, with what a replacement needs: the module, and its slots in what holds it."""
 
     site: Site
     module: nn.Module
     path_in_tree: str
     slots: tuple[tuple[nn.Module, str], ...]
     obstacle: str | None = None
+    is_part: bool = False
 
     def why_not(self) -> str | None:
         """Why the module can't be replaced; None where it can."""
-        return self.obstacle
+        return _HOOKED if self.is_part and has_hooks(self.module) else self.obstacle
 
 
 @dataclass(frozen=True)
 class CallSite:
-    """A site that is a call, in the code of ``owner`` or in what it leads to; without a route it can't be replaced."""
+    """A site that is a call, in the code of ``owner`` or in what it leads to; without a route it can't be replaced.
+
+    Where a child of the owner is called again, ``module`` is the child. With ``write_back=False`` nothing is written into
+    the input, also where the original does.
+    """
 
     site: Site
     owner: nn.Module
@@ -68,13 +77,16 @@ class CallSite:
     name: str
     obstacle: str | None = None
     is_formula: bool = False
+    module: nn.Module | None = None
+    write_back: bool = True
 
     def why_not(self) -> str | None:
         """Why the call can't be replaced; None where it can."""
         if isinstance(self.owner, torch.fx.GraphModule):
             why = self.obstacle or graphs.obstacle(self.owner, self.route)
         else:
-            why = self.obstacle or _bound_before(self.owner, self.route) or obstacle(self.owner, self.route)
+            hooked = _HOOKED if self.module is not None and has_hooks(self.module) else None
+            why = hooked or self.obstacle or _bound_before(self.owner, self.route) or obstacle(self.owner, self.route)
         return None if why is None else f"the call can't be replaced: {why}"
 
 
@@ -97,6 +109,9 @@ class AttributeSite:
         return None
 
 
+_HOOKED = "the module has hooks, which lie on the first of its places and calls: remove them first"
+
+
 def _bound_before(owner: nn.Module, route: Route) -> str | None:
     """Where the module keeps the method itself, past its class, in the words of an obstacle."""
     for name, value in vars(owner).items():
@@ -116,6 +131,12 @@ def _bound_before(owner: nn.Module, route: Route) -> str | None:
 _OF_TORCH = frozenset(vars(nn.Module()))
 
 Located = ModuleSite | CallSite | AttributeSite
+
+
+def works_in_place_there(located: Located) -> bool:
+    """Whether a site is a module that works in place, or a further call of one."""
+    module = None if isinstance(located, AttributeSite) else located.module
+    return module is not None and writes_into_its_input(module)
 
 
 @dataclass(frozen=True)
@@ -170,8 +191,29 @@ def find(model: nn.Module, example_input: Any = None) -> list[Site]:
     return locate(model, example_input).sites
 
 
-def locate(model: nn.Module, example_input: Any = None) -> Found:
-    """As :func:`find`, with the modules and their slots."""
+def locate(model: nn.Module, example_input: Any = None, share: Share = "site") -> Found:
+    """As :func:`find`, with the modules and their slots; each place or call a site of its own, if ``share`` says so."""
+    with separated(model, share) as (parts, notes):
+        found = _locate(model, example_input)
+    located = [
+        _part(one, parts[one.module]) if isinstance(one, ModuleSite) and one.module in parts else one
+        for one in found.located
+    ]
+    return replace(found, located=located, notes=[*found.notes, *notes])
+
+
+def _part(located: ModuleSite, part: Part) -> Located:
+    """The site that a stand-in was."""
+    if part.route is None:
+        return replace(located, module=part.module, is_part=True)
+    owner = located.path_in_tree.rpartition(".")[0]
+    path = f"{plain_path(owner)}/self.{part.name}/{part.index}".lstrip("/")
+    whole = (f"{path.rpartition('.')[0]}.{part.name}".lstrip(".") for path in located.site.paths)
+    site = replace(located.site, path=path, paths=(path, *whole), location=part.location)
+    return CallSite(site, part.owner, owner, part.route, part.submodule, module=part.module)
+
+
+def _locate(model: nn.Module, example_input: Any) -> Found:
     names: dict[nn.Module, list[str]] = {}
     slots: dict[nn.Module, dict[tuple[int, str], tuple[nn.Module, str]]] = {}
     for name, parent, child, module in _walk(model):
@@ -299,7 +341,7 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
     for name, module in model.named_modules():
         if module in activations or is_metric(module):
             continue
-        replaced = {route for route, _ in routes_of(type(module))}
+        replaced = {entry.route for entry in routes_of(type(module))}
         seen = [entry for entry in ran.get(id(module), []) if entry.call.route not in replaced]
         is_graph = isinstance(module, torch.fx.GraphModule)
         calls = graphs.calls_of(module) if is_graph else reading_of(type(module)).calls

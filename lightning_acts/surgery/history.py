@@ -29,7 +29,7 @@ from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.surgery import graphs
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
-from lightning_acts.surgery.rewriting import routes_of, set_routes, with_routes, written_back
+from lightning_acts.surgery.rewriting import Replaced, routes_of, set_routes, with_routes, written_back
 from lightning_acts.surgery.routes import Route
 from lightning_acts.surgery.running import one_at_a_time, plain_path
 from lightning_acts.surgery.site import SwapError
@@ -153,6 +153,11 @@ class Exchange(Change):
         return None
 
     @property
+    def ran(self) -> nn.Module | None:
+        """The module that ran there; a call of a function has none."""
+        return self.before
+
+    @property
     def route(self) -> Route | None:
         """The way to a call; modules and attributes have none."""
         return None
@@ -175,6 +180,7 @@ class ModuleExchange(Exchange):
     """A module in the place of another one."""
 
     original: nn.Module
+    takes_hooks: bool = True
     own_hooks: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -186,13 +192,14 @@ class ModuleExchange(Exchange):
         return self.original
 
     def install(self, owner: nn.Module) -> None:  # noqa: D102
-        self.own_hooks = {name: vars(self.replacement)[name] for name in _HOOKS}
-        self._share_hooks()
+        if self.takes_hooks:
+            self.own_hooks = {name: vars(self.replacement)[name] for name in _HOOKS}
+            self._share_hooks()
         _put(owner, self.name, self.replacement)
 
     def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
         def back() -> None:
-            if isinstance(self.replacement, LazyModuleMixin):
+            if self.own_hooks and isinstance(self.replacement, LazyModuleMixin):
                 # Its hooks are the original's: the one that would size it must not stay there.
                 self.replacement._initialize_hook.remove()
             vars(self.replacement).update(self.own_hooks)
@@ -217,37 +224,47 @@ class ModuleExchange(Exchange):
 
 @dataclass(eq=False)
 class CallExchange(Exchange):
-    """A new submodule that the code of the owner calls where it called a function."""
+    """A new submodule that the code of the owner calls where it called a function, or ``original``, a child, again."""
 
     way: Route
     submodule: str
+    original: nn.Module | None = None
+    write_back: bool = True
 
     @property
     def name(self) -> str:  # noqa: D102
         return self.submodule
 
     @property
+    def ran(self) -> nn.Module | None:  # noqa: D102
+        return self.original
+
+    @property
     def route(self) -> Route | None:  # noqa: D102
         return self.way
 
+    @property
+    def _mark(self) -> Replaced:
+        return Replaced(self.way, self.submodule, self.write_back)
+
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         owner._modules[self.submodule] = self.replacement
-        set_routes(owner, (*routes_of(type(owner)), (self.way, self.submodule)))
+        set_routes(owner, (*routes_of(type(owner)), self._mark))
 
     def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
         with_routes(owner, ())
 
         def back() -> None:
-            mine, present = (self.way, self.submodule), routes_of(type(owner))
-            if mine in present:
-                set_routes(owner, tuple(entry for entry in present if entry != mine))
+            present = routes_of(type(owner))
+            if self._mark in present:
+                set_routes(owner, tuple(entry for entry in present if entry != self._mark))
             if owner._modules.get(self.submodule) is self.replacement:
                 del owner._modules[self.submodule]
 
         return back
 
     def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
-        return (self.way, self.submodule) in routes_of(type(owner))
+        return self._mark in routes_of(type(owner))
 
     def writes_back(self, owner: nn.Module) -> bool:
         """Check whether the result is written into the input, because somebody else reads that."""
@@ -324,8 +341,8 @@ class AttributeExchange(Exchange):
         return back
 
     @property
-    def _mark(self) -> tuple[Route, str]:
-        return Route((), ""), self.name
+    def _mark(self) -> Replaced:
+        return Replaced(Route((), ""), self.name)
 
     def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
         return self.name not in vars(owner)
@@ -398,6 +415,13 @@ def _put(parent: Any, name: str, module: nn.Module) -> None:
     if name == "_orig_mod" and hasattr(parent, "dynamo_ctx"):
         # The forward of torch.compile's wrapper is bound to the module that it was made of.
         parent._initialize()
+
+
+def with_hooks_of_its_own(module: nn.Module) -> nn.Module:
+    """Return a shallow copy of a module, which has its parameters, buffers and hooks, and does not get its later hooks."""
+    copied = copy.copy(module)
+    vars(copied).update({name: copy.copy(vars(module)[name]) for name in _HOOKS})
+    return copied
 
 
 def has_hooks(module: nn.Module) -> bool:

@@ -97,7 +97,7 @@ class Aliases:
         shared = list(self._sharing(given))
         if not shared:
             return "nobody"
-        if self._is_nested(node):
+        if is_nested(node, self.scope):
             return "others"
         parent = self.scope.source.parents.get(node)
         rebound = [ast.unparse(target) for target in parent.targets] if isinstance(parent, ast.Assign) else []
@@ -148,12 +148,8 @@ class Aliases:
         name = getattr(function, "__name__", "")
         return first if shares_memory(name) or _may_be_in_place(call) else None
 
-    def _is_nested(self, node: ast.AST) -> bool:
-        return any(isinstance(around, _NESTED) or hasattr(around, "generators") for around in self._around(node))
-
     def _around(self, node: ast.AST) -> Iterator[ast.AST]:
-        while (node := self.scope.source.parents.get(node, self.scope.source.node)) is not self.scope.source.node:
-            yield node
+        return _around(node, self.scope)
 
     def _is_shared(self, name: str, node: ast.AST) -> bool:
         """Whether another variable, a caller or a container may hold the tensor that a variable has at a node."""
@@ -166,7 +162,7 @@ class Aliases:
         if any(value is None or self._comes_from_others(name, value, node) for value in definitions.values()):
             return True
         since = min(map(_start, definitions)) if is_sure else (0, 0)
-        everywhere = self._repeats(node) and not is_sure
+        everywhere = repeats(node, self.scope) and not is_sure
         uses = [use for use in self._loads(name) if since <= _start(use) and (everywhere or _start(use) < _start(node))]
         return any(self._is_handed_over(use, node) for use in uses)
 
@@ -262,9 +258,6 @@ class Aliases:
                 return around
         return node
 
-    def _repeats(self, node: ast.AST) -> bool:
-        return any(isinstance(around, _REPEATED) for around in self._around(node))
-
     def _is_read_later(self, name: str, node: ast.AST) -> bool:
         loads = self._loads(name)
         loop = next((around for around in self._around(node) if isinstance(around, _REPEATED)), None)
@@ -304,6 +297,21 @@ class Aliases:
                 if outer.readers(call, given) != "nobody":
                     return True
         return False
+
+
+def _around(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
+    while (node := scope.source.parents.get(node, scope.source.node)) is not scope.source.node:
+        yield node
+
+
+def is_nested(node: ast.AST, scope: Scope) -> bool:
+    """Whether a node lies in a function, class or comprehension within the function of a scope."""
+    return any(isinstance(around, _NESTED) or hasattr(around, "generators") for around in _around(node, scope))
+
+
+def repeats(node: ast.AST, scope: Scope) -> bool:
+    """Whether a node lies in a loop of the function of a scope."""
+    return any(isinstance(around, _REPEATED) for around in _around(node, scope))
 
 
 def _may_be_in_place(call: ast.Call) -> bool:

@@ -15,7 +15,7 @@ from lightning_acts import registry
 from lightning_acts.registry import ActivationLike
 from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import FastPath, in_use
-from lightning_acts.surgery.finding import CallSite, Located, ModuleSite
+from lightning_acts.surgery.finding import AttributeSite, CallSite, Located, ModuleSite
 from lightning_acts.surgery.history import (
     AttributeExchange,
     CallExchange,
@@ -69,7 +69,12 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
     new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) and copied else registry.create(replacement)
     _refuse_shape_change(new)
     holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))] if located.path_in_tree else []
-    around = [located.module if isinstance(located, ModuleSite) else located.owner, *holders]
+    module = None if isinstance(located, AttributeSite) else located.module
+    around = [
+        *([] if module is None else [module]),
+        *([] if isinstance(located, ModuleSite) else [located.owner]),
+        *holders,
+    ]
     where = history.placement(*around)
     if where is not None:
         new.to(*where)
@@ -86,14 +91,19 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
     if isinstance(located, ModuleSite):
         slots = located.slots
         return Prepared(
-            located, [(parent, ModuleExchange(name, requested, new, was, located.module)) for parent, name in slots]
+            located,
+            [
+                (parent, ModuleExchange(name, requested, new, was, located.module, not located.is_part))
+                for parent, name in slots
+            ],
         )
     owner = located.owner
     if isinstance(located, CallSite):
         name = submodule_name(owner, located.name)
         kind = GraphExchange if isinstance(owner, torch.fx.GraphModule) else CallExchange
         local_path = "/".join(located.site.path.split("/")[-2:])
-        return Prepared(located, [(owner, kind(local_path, requested, new, was, located.route, name))])
+        exchange = kind(local_path, requested, new, was, located.route, name, module, located.write_back)
+        return Prepared(located, [(owner, exchange)])
     original = vars(owner)[located.attribute]
     return Prepared(located, [(owner, AttributeExchange(located.attribute, requested, new, was, original))])
 

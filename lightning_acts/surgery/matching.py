@@ -7,8 +7,8 @@ import functools
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, Union, get_args
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias, Union
 
 from torch import nn
 
@@ -17,9 +17,9 @@ from lightning_acts.hints import did_you_mean
 from lightning_acts.registry import ActivationLike
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.calls import name_of
-from lightning_acts.surgery.finding import Found, Located
+from lightning_acts.surgery.finding import CallSite, Found, Located
 from lightning_acts.surgery.paths import PathPattern, any_matches, looks_like_path, patterns
-from lightning_acts.surgery.plan import Request
+from lightning_acts.surgery.plan import SHARES, Request
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.running import plain_path
 from lightning_acts.surgery.site import ROLES, UNKNOWN, Site, SwapError
@@ -28,8 +28,6 @@ from lightning_acts.surgery.site import ROLES, UNKNOWN, Site, SwapError
 #: paths, ``re:`` and a regular expression, a class, or ``"unknown activation"``. On the right: the replacement, a
 #: function of the site that gives it, or None to leave the site alone.
 SwapMap: TypeAlias = Mapping[Any, Union[ActivationLike, Callable[[Site], Any], None]]
-
-Share: TypeAlias = Literal["site", "all"]
 
 
 class Rules:
@@ -41,7 +39,8 @@ class Rules:
         exclude: Patterns on paths, none of which may match.
         role: The roles of the sites that are meant.
         where: A test of sites, beside the patterns.
-        share: Whether sites with the same replacement get one instance each, or one for all.
+        share: How many instances a replacement has.
+        write_back: Whether what a call writes into its input is still written there, where somebody reads it.
         model: Whose paths may stand on the left as plain names, as ``"1"`` in a Sequential; None if it isn't known yet.
 
     Raises:
@@ -57,6 +56,7 @@ class Rules:
         role: str | Sequence[str],
         where: Callable[[Site], bool] | None = None,
         share: str = "site",
+        write_back: bool = True,
         model: nn.Module | None = None,
     ) -> None:
         if not isinstance(mapping, Mapping):
@@ -71,9 +71,14 @@ class Rules:
         self.roles = tuple(existing for existing in ROLES if existing in given_roles)
         if where is not None and not callable(where):
             raise SwapError(f"where={where!r} is no function of a site: globs on paths are for include= and exclude=")
-        if share not in get_args(Share):
-            raise SwapError(f"share={share!r}: 'site' (one instance for each site) or 'all' (one for all of them)")
-        self._where, self.share = where, share
+        if share not in SHARES:
+            raise SwapError(
+                f"share={share!r}: one instance for each 'call', for each 'place' where a module hangs, for each 'site', "
+                f"or one for 'all' of them{did_you_mean(str(share), SHARES)}"
+            )
+        if not isinstance(write_back, bool):
+            raise SwapError(f"write_back={write_back!r}: True or False")
+        self._where, self.share, self.write_back = where, share, write_back
         self._patterns = [_Pattern.of(left, model) for left in mapping]
         twice = [name for name, count in Counter(pattern.name for pattern in self._patterns).items() if count > 1]
         if twice:
@@ -102,7 +107,7 @@ class Rules:
 
     def _request(self, names: Mapping[str, str | None]) -> Request:
         include, exclude = (tuple(p.text for p in group) for group in (self.include, self.exclude))
-        return Request(names, include, exclude, self.roles, self.share)
+        return Request(names, include, exclude, self.roles, self.share, self.write_back)
 
     def choose(
         self, found: Found, earlier: Sequence[str] = ()
@@ -178,7 +183,27 @@ class Rules:
                 notes.append(f"the model has no {pattern.name}")
             else:
                 notes.append(f"{pattern.name!r} matches no site{_hint(pattern.path, found)}")
-        return [*notes, *self._idle_limits(found)]
+        return [*notes, *self._idle_limits(found), *self._notes_on_places(found)]
+
+    def _notes_on_places(self, found: Found) -> list[str]:
+        """What a pattern that names some places of a module does to its others."""
+        notes = []
+        for site in (one.site for one in found.located if not isinstance(one, CallSite)):
+            if len(site.paths) == 1 or not self.matches(site):
+                continue
+            groups = (
+                ("the mapping", [p.path for p in self._patterns if p.path is not None], "swapped"),
+                ("include=", self.include, "swapped"),
+                ("exclude=", self.exclude, "left"),
+            )
+            for what, group, done in groups:
+                named = [path for path in site.paths if any_matches(replace(site, paths=(path,)), group)]
+                if group and 0 < len(named) < len(site.paths):
+                    notes.append(
+                        f"{named[0]}: one module that hangs in {len(site.paths)} places, of which {what} names "
+                        f"{len(named)}; all are {done}. share='place' gives each place a module of its own"
+                    )
+        return notes
 
     def _nothing_to_swap(self, found: Found, left: list[LeftSite], earlier: Sequence[str]) -> str:
         wanted = ", ".join(pattern.name for pattern in self._patterns)

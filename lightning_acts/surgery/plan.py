@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias, get_args
 
 import yaml
 
@@ -21,6 +21,10 @@ _VERSION = 1
 #: Bytes of the largest file that is read: many times what a model of ten thousand sites needs.
 _LARGEST = 32_000_000
 
+#: How many instances a replacement has: one for each call, for each place where a module hangs, for each site, or for all.
+Share: TypeAlias = Literal["call", "place", "site", "all"]
+SHARES: tuple[Share, ...] = get_args(Share)
+
 
 @dataclass(frozen=True)
 class Request:
@@ -30,10 +34,17 @@ class Request:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     role: tuple[Role, ...] = ("hidden",)
-    share: str = "site"
+    share: Share = "site"
+    write_back: bool = True
 
     def __str__(self) -> str:
         return ", ".join(f"{left} -> {right}" for left, right in self.map.items())
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of a swap that asks for the same, by name."""
+        given = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "map"}
+        return {**given, "include": self.include or None, "exclude": self.exclude or None}
 
 
 @dataclass(frozen=True)
@@ -245,7 +256,11 @@ def _role(value: Any) -> str | None:
 
 
 def _share(value: Any) -> str | None:
-    return None if value in ("site", "all") else "is neither 'site' nor 'all'"
+    return None if value in SHARES else f"is none of {', '.join(map(repr, SHARES))}"
+
+
+def _flag(value: Any) -> str | None:
+    return None if isinstance(value, bool) else "is neither true nor false"
 
 
 def _map(value: Any) -> str | None:
@@ -256,7 +271,14 @@ def _map(value: Any) -> str | None:
 
 
 _PLAN: Mapping[str, Any] = {
-    "request": {"map": _map, "include": [_text], "exclude": [_text], "role": [_role], "share": _share},
+    "request": {
+        "map": _map,
+        "include": [_text],
+        "exclude": [_text],
+        "role": [_role],
+        "share": _share,
+        "write_back": _flag,
+    },
     "sites": [
         {
             "paths": [_name],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,12 +18,11 @@ from lightning_acts.registry import ActivationLike
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
-from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate
+from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate, works_in_place_there
 from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
-from lightning_acts.surgery.in_place import writes_into_its_input
 from lightning_acts.surgery.installing import Prepared, installed, prepare
-from lightning_acts.surgery.matching import Rules, Share, SwapMap, describe, spec_or_none
-from lightning_acts.surgery.plan import Plan, PlannedSite, Request
+from lightning_acts.surgery.matching import Rules, SwapMap, describe, spec_or_none
+from lightning_acts.surgery.plan import Plan, PlannedSite, Request, Share
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
 from lightning_acts.surgery.rewriting import may_read_what_it_writes
@@ -42,6 +42,7 @@ def swap(
     role: Role | Sequence[Role] = "hidden",
     where: Callable[[Site], bool] | None = None,
     share: Share = "site",
+    write_back: bool = True,
     example_input: Any = None,
 ) -> SwapReport:
     """Swap activations of a model in place.
@@ -62,8 +63,12 @@ def swap(
         exclude: Paths, globs or ``re:`` patterns of sites to leave alone.
         role: The roles of the sites to swap: ``"hidden"``, ``"gate"``, ``"attention"``, ``"output"``.
         where: A test of each site: those for which it is false are left alone.
-        share: ``"site"``: each site gets an instance of its own, where the model used one module in several places one
-            for these; ``"all"``: sites with the same replacement get one instance for all, and so one set of parameters.
+        share: How many instances a replacement has. ``"site"``: one for each site, and where the model uses one module in
+            several places or calls it several times, one for these; ``"place"``: each place of such a module is a site
+            of its own; ``"call"``: each call in the code too; ``"all"``: one for all sites with the same replacement,
+            and so one set of parameters.
+        write_back: What a call in place writes into its input is still written there, where something else may read it.
+            With False nothing is: full backward hooks work, but who else reads the input sees it unchanged.
         example_input: A batch (tensor, tuple, mapping): with it, calls that the source alone does not show are found
             too, roles are told from the data flow, calls are counted, and ``per=channel`` replacements are sized.
 
@@ -86,21 +91,24 @@ def swap(
     """
     _refuse_model(model)
     if isinstance(mapping, Plan):
-        if (include, exclude, role, where, share) != (None, None, "hidden", None, "site"):
+        if (include, exclude, role, where, share, write_back) != (None, None, "hidden", None, "site", True):
             raise SwapError(
-                "a Plan says itself which sites it means: include=, exclude=, role=, where= and share= have no place beside it"
+                "a Plan says itself what it means: include=, exclude=, role=, where=, share= and write_back= have no place "
+                "beside it"
             )
-        found = locate(model, example_input)
-        chosen, left, notes = _follow(model, mapping, found)
         request: Request | None = mapping.request
-        shared = mapping.request.share
+        share, write_back = mapping.request.share, mapping.request.write_back
+        found = locate(model, example_input, share)
+        chosen, left, notes = _follow(model, mapping, found)
     else:
-        rules = Rules(mapping, include, exclude, role, where, share, model)
-        found = locate(model, example_input)
+        rules = Rules(mapping, include, exclude, role, where, share, write_back, model)
+        found = locate(model, example_input, share)
         chosen, left, notes = rules.choose(
             found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
         )
-        request, shared = rules.request_for(chosen), rules.share
+        request = rules.request_for(chosen)
+    if not write_back:
+        chosen = [(replace(one, write_back=False) if isinstance(one, CallSite) else one, new) for one, new in chosen]
     rng_state = torch.get_rng_state()
     try:
         if example_input is not None:
@@ -114,16 +122,25 @@ def swap(
         # A module that stands in the mapping is meant for several sites; one that a function made, for this one.
         several = [] if isinstance(mapping, Plan) else list(mapping.values())
         prepared = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
-        if shared == "all":
+        kept = [prepare(model, call, module, copied=False) for call, module in _kept(found, chosen)]
+        if share == "all":
             _share_replacements(prepared, [replacement for _, replacement in chosen])
         transaction = history.begin(model, request)
-        with installed(model, prepared, transaction, functools.partial(checkpoints.follow, replay)) as fast_paths:
+        with installed(
+            model, [*prepared, *kept], transaction, functools.partial(checkpoints.follow, replay)
+        ) as fast_paths:
             _size_lazy_modules(model, prepared, example_input)
             swapped = [
                 SwappedSite(one.located.site, _name(one.exchange), _path_of_replacement(one)) for one in prepared
             ]
-            plan = _plan(request, prepared, swapped)
-            remarks = (*found.notes, *notes, *_written_back(prepared), *fast_path_notes(model, fast_paths))
+            plan = _plan(request, [*prepared, *kept])
+            remarks = (
+                *found.notes,
+                *notes,
+                *_of_calls(chosen, share),
+                *_written_back(prepared),
+                *fast_path_notes(model, fast_paths),
+            )
             report = SwapReport(tuple(swapped), tuple(left), remarks, model, transaction.number, plan, found.was_read)
             history.conclude(model, transaction)
             checkpoints.hook(model, replay)
@@ -162,6 +179,7 @@ def swapped(
     role: Role | Sequence[Role] = "hidden",
     where: Callable[[Site], bool] | None = None,
     share: Share = "site",
+    write_back: bool = True,
     example_input: Any = None,
 ) -> Iterator[SwapReport]:
     """Swap for the length of a ``with`` block; arguments as for :func:`swap`.
@@ -186,6 +204,7 @@ def swapped(
             role=role,
             where=where,
             share=share,
+            write_back=write_back,
             example_input=example_input,
         )
 
@@ -221,18 +240,18 @@ def _refuse_model(model: nn.Module) -> None:
 
 def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
     """The sites that a plan names, each with its replacement, after checking that they are what the plan found."""
-    by_path = {path: located for located in found.located for path in located.site.paths}
+    by_path = {path: one for one in found.located if not isinstance(one, CallSite) for path in one.site.paths}
     by_route = {(plain_path(c.path_in_tree), c.route): c for c in found.located if isinstance(c, CallSite)}
     chosen: list[tuple[Located, Any]] = []
     problems = []
     for planned in plan.sites:
         if planned.route is None:
-            located = by_path.get(planned.paths[0])
+            located: Located | None = by_path.get(planned.paths[0])
             problem = _differs(planned, located)
         else:
             owner = planned.paths[0].rpartition("/")[0].rpartition("/")[0]
             located = by_route.get((owner, planned.route)) or _call_site(model, owner, planned)
-            problem = "no such module" if located is None else located.why_not()
+            problem = "no such call" if located is None else located.why_not()
         if problem is not None or located is None:
             problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {problem}")
         else:
@@ -257,9 +276,9 @@ def _differs(planned: PlannedSite, located: Located | None) -> str | None:
 
 
 def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite | None:
-    """A call that only a run would show, where the plan says that it is; None if there is no such module."""
+    """A call that only a run would show, where the plan says that it is; None if there is none."""
     paths = {plain_path(name): (name, module) for name, module in model.named_modules()}
-    if owner not in paths or planned.route is None:
+    if owner not in paths or planned.route is None or planned.route.child is not None:
         return None
     name, module = paths[owner]
     function, index = planned.paths[0].split("/")[-2:]
@@ -298,18 +317,36 @@ def _share_replacements(prepared: list[Prepared], replacements: list[ActivationL
         one.replacement = shared.replacement
 
 
+def _kept(found: Found, chosen: Sequence[tuple[Located, Any]]) -> list[tuple[CallSite, nn.Module]]:
+    """The further calls of modules that are swapped, which are left themselves: they go on calling the original."""
+    swapped = {one.site.path for one, _ in chosen}
+    slots = {slot for one, _ in chosen if isinstance(one, ModuleSite) for slot in one.slots}
+    return [
+        (one, one.module)
+        for one in found.located
+        if isinstance(one, CallSite) and one.module is not None and one.site.path not in swapped
+        if (one.owner, one.route.child) in slots
+    ]
+
+
 def _in_place_before(chosen: Sequence[Located]) -> list[str]:
     """A note on modules that work in place, and whose input something else may read: without a run nobody knows."""
     paths = [
         located.site.path
         for located in chosen
-        if isinstance(located, ModuleSite) and writes_into_its_input(located.module)
-        if any(may_read_what_it_writes(parent, name) for parent, name in located.slots)
+        if works_in_place_there(located)
+        if any(may_read_what_it_writes(parent, name) for parent, name in _slots(located))
     ]
     return [
         f"{_listed(paths)} worked in place, and what stands there now does not: where something else reads the same input "
         "afterwards, the network computes something else; example_input= tells whether it does"
     ] if paths else []  # fmt: skip
+
+
+def _slots(located: Located) -> Sequence[tuple[nn.Module, str]]:
+    if isinstance(located, ModuleSite):
+        return located.slots
+    return [(located.owner, located.route.child or "")] if isinstance(located, CallSite) else []
 
 
 def _written_back(prepared: Sequence[Prepared]) -> list[str]:
@@ -320,8 +357,17 @@ def _written_back(prepared: Sequence[Prepared]) -> list[str]:
     ]
     return [
         f"{_listed(paths)}: written into the input, as the original works in place and others read it; what forbids "
-        "that, as full backward hooks do, needs exclude= there"
+        "that, as full backward hooks do, needs write_back=False, or exclude= there"
     ] if paths else []  # fmt: skip
+
+
+def _of_calls(chosen: Sequence[tuple[Located, Any]], share: Share) -> list[str]:
+    """A note on calls that are written once and run several times, where each was to have an instance of its own."""
+    paths = [one.site.path for one, _ in chosen if one.site.calls is not None and one.site.calls > 1]
+    return [
+        f"{_listed(paths)}: written once and run several times in a pass, by a loop or because a module around it is called "
+        "again, so that one instance serves them all"
+    ] if paths and share == "call" else []  # fmt: skip
 
 
 def _listed(paths: Sequence[str]) -> str:
@@ -343,16 +389,21 @@ def _is_spec(exchange: Exchange) -> bool:
     return exchange.requested is not None and "." not in exchange.requested.partition("(")[0]
 
 
-def _plan(request: Request | None, prepared: list[Prepared], swapped: list[SwappedSite]) -> Plan | None:
+def _plan(request: Request | None, prepared: list[Prepared]) -> Plan | None:
     """What was done, as far as it can be named; the exchanges are told too."""
-    for one, entry in zip(prepared, swapped, strict=True):
+    for one in prepared:
         named = spec_or_none(one.replacement) is not None or _is_spec(one.exchange)
         for _, exchange in one.changes:
-            exchange.spec = entry.replacement if named else None
+            exchange.spec = _name(one.exchange) if named else None
     if request is None or any(one.exchange.spec is None for one in prepared):
         return None
     sites = [
-        PlannedSite(entry.site.paths, entry.site.original, entry.replacement, one.exchange.route)
-        for one, entry in zip(prepared, swapped, strict=True)
+        PlannedSite(
+            one.located.site.paths if one.exchange.route is None else one.located.site.paths[:1],
+            one.exchange.was,
+            one.exchange.spec or "",
+            one.exchange.route,
+        )
+        for one in prepared
     ]
     return Plan(request, tuple(sites))

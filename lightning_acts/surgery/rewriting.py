@@ -14,13 +14,13 @@ import functools
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import Tensor, nn
 
 from lightning_acts.surgery.calls import named, works_in_place
 from lightning_acts.surgery.expressions import Written, written
-from lightning_acts.surgery.in_place import Aliases, Caller, Readers, passes_its_input, passing
+from lightning_acts.surgery.in_place import Aliases, Caller, Readers, is_nested, passes_its_input, passing
 from lightning_acts.surgery.routes import (
     Reading,
     Route,
@@ -46,9 +46,20 @@ from lightning_acts.surgery.source import (
     static_attribute,
 )
 
-#: Routes that are replaced, each with the name of the submodule that is called instead. One without steps stands for a
-#: function in an attribute, where there is a module now.
-Routes = tuple[tuple[Route, str], ...]
+
+class Replaced(NamedTuple):
+    """A route that is replaced, and the name of the submodule that is called instead.
+
+    One without steps stands for a function in an attribute, where there is a module now. With ``write_back=False``
+    nothing is written into the input, also where the original does and somebody reads it.
+    """
+
+    route: Route
+    name: str
+    write_back: bool = True
+
+
+Routes = tuple[Replaced, ...]
 
 _PREFIX = "_acts_"
 _OWNER = f"{_PREFIX}owner"
@@ -111,7 +122,7 @@ def obstacle(owner: nn.Module, route: Route) -> str | None:
     """Why a route can't be rewritten; None where it can."""
     cls = type(owner)
     try:
-        rewritten_class(base_of(cls), ((route, "probe"),), reading_of(cls), passing(owner))
+        rewritten_class(base_of(cls), (Replaced(route, "probe"),), reading_of(cls), passing(owner))
     except SourceError as error:
         return str(error)
     return None
@@ -150,8 +161,8 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozen
         return base
     if reading.obstacle is not None:
         raise SourceError(reading.obstacle)
-    members = _Members(base, {}, passing)
-    inside = [(route.steps, route.callee, name) for route, name in routes if route.steps]
+    members = _Members(base, {}, passing, frozenset(entry.name for entry in routes if entry.write_back))
+    inside = [(entry.route.steps, entry.route.callee, entry.name) for entry in routes if entry.route.steps]
     looks: list[Remaining] = [(steps, "", "") for steps in reading.looks]
     by_function: dict[Function, tuple[list[tuple[str, Scope]], list[Remaining]]] = {}
     for remaining in (*inside, *looks):
@@ -199,6 +210,7 @@ class _Members:
     base: type[nn.Module]
     namespace: dict[str, Any]
     passing: frozenset[str]
+    may_write: frozenset[str]
     count: int = field(default=0)
     written_back: set[str] = field(default_factory=set)
 
@@ -252,9 +264,13 @@ class _Members:
         return rewritten(scope.function, replace, leading=None if scope.first else _OWNER)
 
     def _site(self, node: ast.expr, callees: list[tuple[str, str]], scope: Scope, callers: tuple[Caller, ...]) -> _Edit:
-        site = written(node, scope)
+        if callees[0][0].startswith("self.") and isinstance(node, ast.Call):  # a child of the module, called again
+            return _Edit(node.func, lambda visit, owner: _attribute(owner, callees[0][1]))
+        site, may_write = written(node, scope), callees[0][1] in self.may_write
         if site is not None and site.input is not None:
             readers = _readers(site, scope, callers, self.passing)
+            if readers == "others" and not may_write:
+                readers = "name" if _can_rebind(site, scope) else "nobody"
             _dtype(site)  # what it can't honor is said before anything is changed
             if readers == "others":
                 self.written_back.add(callees[0][1])
@@ -263,7 +279,7 @@ class _Members:
             if (kept := _kept_in(node, scope)) is not None:
                 raise SourceError(f"it is kept in {kept}, where what a swap puts in its place would stay")
             writes = site is not None and bool(works_in_place(site.function, {}))
-            taking = self.add("taking", _taking(callees[0][1], writes))
+            taking = self.add("taking", _taking(callees[0][1], writes, may_write))
             return _Edit(node, lambda visit, owner: _attribute(owner, taking))
         if not isinstance(node, ast.Call):
             raise SourceError(f"{ast.unparse(node)} is no call")
@@ -272,7 +288,7 @@ class _Members:
         table = [(named(callee), name) for callee, name in callees]
         if any(function is UNKNOWN for function, _ in table):
             raise SourceError(f"what it calls is not imported ({', '.join(callee for callee, _ in callees)})")
-        guard = self.add("choose", _chooser(tuple(table)))
+        guard = self.add("choose", _chooser(tuple(table), may_write))
         return _Edit(node.func, lambda visit, owner: _called(_attribute(owner, guard), visit(node.func)))
 
     def _reference(
@@ -397,6 +413,12 @@ def _readers(site: Written, scope: Scope, callers: tuple[Caller, ...], passing: 
     return readers
 
 
+def _can_rebind(site: Written, scope: Scope) -> bool:
+    """Whether the variable of an in-place call can have the result, where its tensor must not."""
+    is_local = isinstance(site.input, ast.Name) and site.input.id not in scope.function.__code__.co_cellvars
+    return is_local and not is_nested(site.node, scope)
+
+
 def _dtype(site: Written) -> ast.expr | None:
     """The type into which a call converts its input first.
 
@@ -435,37 +457,39 @@ def _refuse_shadowed(node: ast.AST, owner: str, scope: Scope) -> None:
                 raise SourceError(f"the function around it has a {owner!r} of its own")
 
 
-def _taking(name: str, writes: bool) -> Callable[..., Any]:
+def _taking(name: str, writes: bool, may_write: bool) -> Callable[..., Any]:
     """A method that hands its first argument to a submodule: what else a function was given is the function's."""
 
     def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        return _call_with_first(getattr(self, name), writes, *args, **kwargs)
+        return _call_with_first(getattr(self, name), writes, may_write, *args, **kwargs)
 
     return call
 
 
-def _chooser(table: tuple[tuple[Any, str], ...]) -> Callable[[nn.Module, Any], Any]:
+def _chooser(table: tuple[tuple[Any, str], ...], may_write: bool) -> Callable[[nn.Module, Any], Any]:
     """A method that gives the submodule for a callee; the callee itself, if it is none of those in the table."""
     writes = {function: bool(works_in_place(function, {})) for function, _ in table}
 
     def choose(self: nn.Module, callee: Any) -> Any:
         for function, name in table:
             if callee is function:
-                return functools.partial(_call_with_first, getattr(self, name), writes[function])
+                return functools.partial(_call_with_first, getattr(self, name), writes[function], may_write)
             if isinstance(function, type) and type(callee) is function:
-                return functools.partial(_call_with_first, getattr(self, name), getattr(callee, "inplace", False))
+                in_place = getattr(callee, "inplace", False)
+                return functools.partial(_call_with_first, getattr(self, name), in_place, may_write)
         for function, name in table:
             if isinstance(callee, functools.partial) and not callee.args and callee.func is function:
                 in_place = writes[function] or callee.keywords.get("inplace", False)
-                return functools.partial(_call_with_first, getattr(self, name), in_place)
+                return functools.partial(_call_with_first, getattr(self, name), in_place, may_write)
             if _is_method_of_tensor(callee, function):
-                return functools.partial(_call_with_first, getattr(self, name), writes[function], callee.__self__)
+                bound = callee.__self__
+                return functools.partial(_call_with_first, getattr(self, name), writes[function], may_write, bound)
         return callee
 
     return choose
 
 
-def _call_with_first(module: nn.Module, writes: bool, *args: Any, **kwargs: Any) -> Any:
+def _call_with_first(module: nn.Module, writes: bool, may_write: bool, *args: Any, **kwargs: Any) -> Any:
     given = _first(args, kwargs)
     if kwargs.get("dtype") is not None:
         given = given.to(dtype=kwargs["dtype"])
@@ -473,7 +497,8 @@ def _call_with_first(module: nn.Module, writes: bool, *args: Any, **kwargs: Any)
         result = module(given)
         return kwargs["out"].resize_(result.shape).copy_(result)
     # Whoever else holds the input may read what the original writes there.
-    return _into(None, module, given) if writes or kwargs.get("inplace", False) else module(given)
+    writes = may_write and (writes or kwargs.get("inplace", False))
+    return _into(None, module, given) if writes else module(given)
 
 
 def _into(self: nn.Module | None, module: nn.Module, given: Tensor) -> Tensor:
@@ -507,7 +532,7 @@ def _function_chooser(function: Function, name: str) -> Callable[[nn.Module, Any
 
 
 def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) -> type[nn.Module]:
-    names = frozenset(name for route, name in routes if route.steps)
+    names = frozenset(entry.name for entry in routes if entry.route.steps)
     members = {
         **_shown(base, names),
         **_hidden(base, names),
@@ -615,7 +640,7 @@ def _getitem(self: Any, index: Any) -> Any:
     cls, base = type(self), vars(type(self))[f"{_PREFIX}base"]
     if not isinstance(index, slice):
         return base.__getitem__(self, index)
-    children, names = list(self), {name for _, name in routes_of(cls)}
+    children, names = list(self), {entry.name for entry in routes_of(cls)}
     made = base(*children[index]) if issubclass(base, nn.Sequential) else base(children[index])
     made.train(self.training)
     made._modules.update({name: self._modules[name] for name in names})

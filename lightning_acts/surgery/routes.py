@@ -76,11 +76,16 @@ class Route:
 
     Attributes:
         steps: Each but the last is a reference to the function in which the next one lies.
-        callee: The import path of the function that is called.
+        callee: The import path of the function that is called; ``self.NAME`` for a child of the module.
     """
 
     steps: tuple[Step, ...]
     callee: str
+
+    @property
+    def child(self) -> str | None:
+        """The name of the child that is called; None for a function."""
+        return self.callee.removeprefix("self.") if self.callee.startswith("self.") else None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from torch import nn
 
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery import history
-from lightning_acts.surgery.finding import CallSite, Located, ModuleSite
-from lightning_acts.surgery.in_place import writes_into_its_input
+from lightning_acts.surgery.finding import CallSite, Located, works_in_place_there
 from lightning_acts.surgery.installing import Prepared, installed, prepare
 from lightning_acts.surgery.observing import run, run_counting
 
@@ -27,8 +26,8 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
     """
     tried: list[Prepared] = []
     for located in chosen:
-        is_call = isinstance(located, CallSite) and bool(located.site.calls)
-        if is_call or _is_module_in_place(located):
+        is_call = isinstance(located, CallSite) and located.module is None and bool(located.site.calls)
+        if is_call or works_in_place_there(located):
             try:
                 tried.append(prepare(model, located, _out_of_place(located.site.activation)))
             except SpecError:  # an activation whose parameters only the code knows
@@ -55,17 +54,13 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
     return failures, [] if same or failures else [_difference([one.located for one in tried])]
 
 
-def _is_module_in_place(located: Located) -> bool:
-    return isinstance(located, ModuleSite) and writes_into_its_input(located.module)
-
-
 def _out_of_place(activation: str) -> ActivationSpec:
     spec = ActivationSpec.parse(activation)
     return ActivationSpec(spec.name, {name: value for name, value in spec.parameters.items() if name != "inplace"})
 
 
 def _difference(tried: Sequence[Located]) -> str:
-    in_place = [located.site.path for located in tried if _is_module_in_place(located)]
+    in_place = [located.site.path for located in tried if works_in_place_there(located)]
     if not in_place:
         return "the model's output differs, by a little or more, as soon as its own activations are modules"
     paths = ", ".join(in_place[:5]) + (", ..." if len(in_place) > 5 else "")

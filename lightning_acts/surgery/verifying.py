@@ -30,7 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lightning_acts import registry
 from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import in_use
-from lightning_acts.surgery.history import PlacedExchange
+from lightning_acts.surgery.history import Exchange, PlacedExchange
 from lightning_acts.surgery.matching import describe
 from lightning_acts.surgery.running import as_it_was, plain_path, run_example, without_gradients_if_possible
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
@@ -91,10 +91,25 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
         raise SwapError("the model has no swaps: there is nothing to verify")
     restored = _restored(model, promises)
     at = {plain_path(path): module for path, module in restored.named_modules(remove_duplicate=False)}
+    groups = _groups(promises)
+    # A module that was swapped in some of its places or calls alone still runs in the others.
+    standing = {module: plain_path(path) for path, module in model.named_modules()}
+    rest = [
+        {module: standing[module] for promise in group for module in promise.modules if module in standing}
+        for group in groups
+    ]
     originals = {
-        at[path]: promise.path for promise in promises if promise.modules for path in promise.paths if path in at
+        at[path]: group[0].path
+        for group, others in zip(groups, rest, strict=True)
+        for path in (*(path for promise in group if promise.modules for path in promise.paths), *others.values())
+        if path in at
     }
-    replacements = {promise.replacement: promise.path for promise in promises}
+    replacements = {module: path for others in rest for module, path in others.items()}
+    replacements |= {promise.replacement: promise.path for promise in promises}
+    sites = [
+        (group, {promise.path for promise in group} | set(others.values()))
+        for group, others in zip(groups, rest, strict=True)
+    ]
     passes: list[tuple[Census, Census]] = []
     notes: list[str] = []
     for training in (False, True):
@@ -112,7 +127,7 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
         [
             replace(entry, executed=f"in {mode} mode, {entry.executed}")
             for mode, (before, after) in zip(("eval", "train"), passes, strict=False)
-            for entry in (*_compare(promises, before, after), *_unlike(promises, after, training=mode == "train"))
+            for entry in (*_compare(sites, before, after), *_unlike(promises, after, training=mode == "train"))
         ]
     )
     _raise_if(list(_bypassed(promises, passes)))
@@ -350,21 +365,42 @@ def _place() -> str:
 def _promises(model: nn.Module) -> list[_Promise]:
     """The replacements of all swaps of a model and its parts; of several swaps at one site, the last."""
     owners = {module: plain_path(path) for path, module in model.named_modules()}
-    promises: dict[nn.Module, _Promise] = {}
+    places: dict[tuple[nn.Module, str], list[PlacedExchange]] = {}
     for entry in (entry for swap in history.swaps_of(model) for entry in swap.exchanges):
-        exchange, stood = entry.change, entry.change.before
-        earlier = promises.pop(stood, None) if stood is not None else None
-        shared = promises.get(exchange.replacement)
-        modules = earlier.modules if earlier else () if stood is None else (stood,)
-        promises[exchange.replacement] = _Promise(
-            (*(shared.paths if shared else ()), *entry.paths),
-            earlier.original if earlier else exchange.was,
-            exchange.spec or describe(exchange.replacement) or "",
-            (*(shared.exchanges if shared else ()), entry),
-            (*(shared.modules if shared else ()), *modules),
-            (*(shared.owners if shared else ()), owners.get(entry.owner, "")),
+        places.setdefault((entry.owner, entry.change.name), []).append(entry)
+    stood = {entry.change.replacement: entries[0].change for entries in places.values() for entry in entries}
+    by_replacement: dict[nn.Module, list[tuple[PlacedExchange, Exchange]]] = {}
+    for first, *later in places.values():
+        last, ran = (later or [first])[-1], first.change
+        if (
+            first.change.before is None and first.change.ran in stood
+        ):  # a further call of what an earlier swap has put there
+            ran = stood[first.change.ran]
+        by_replacement.setdefault(last.change.replacement, []).append((last, ran))
+    return [
+        _Promise(
+            tuple(path for last, _ in entries for path in last.paths),
+            entries[0][1].was,
+            entries[0][0].change.spec or describe(replacement) or "",
+            tuple(last for last, _ in entries),
+            tuple(ran.ran for _, ran in entries if ran.ran is not None),
+            tuple(owners.get(last.owner, "") for last, _ in entries),
         )
-    return list(promises.values())
+        for replacement, entries in by_replacement.items()
+    ]
+
+
+def _groups(promises: list[_Promise]) -> list[list[_Promise]]:
+    """The replacements of the same module, in its places and calls, together."""
+    groups: list[list[_Promise]] = []
+    by_module: dict[nn.Module, list[_Promise]] = {}
+    for promise in promises:
+        group = next((by_module[module] for module in promise.modules if module in by_module), None)
+        if group is None:
+            groups.append(group := [])
+        group.append(promise)
+        by_module.update(dict.fromkeys(promise.modules, group))
+    return groups
 
 
 def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]:
@@ -413,21 +449,25 @@ def _observe(model: nn.Module, sites: Mapping[nn.Module, str], example_input: An
     return without_gradients_if_possible(run)
 
 
-def _compare(promises: list[_Promise], before: Census, after: Census) -> Iterator[Disagreement]:
-    """Where a run of the swapped model is not that of the original with the replacements in it."""
+def _compare(groups: list[tuple[list[_Promise], set[str]]], before: Census, after: Census) -> Iterator[Disagreement]:
+    """Where a run of the swapped model is not that of the original with the replacements in it.
+
+    Each group is the replacements of one module, or of one call, with the paths of all that runs there now.
+    """
     replaced_calls: Counter[str] = Counter()
     most: Counter[str] = Counter()
-    for promise in promises:
+    for group, paths in groups:
+        first = group[0]
         for path in before.operations:
-            more = after.calls[promise.path, path] - before.calls[promise.path, path]
+            more = sum(after.calls[site, path] for site in paths) - before.calls[first.path, path]
             replaced_calls[path] += more
-            most[path] += more * promise.written
-        if len(promise.modules) == len(promise.exchanges):
-            was, now = before.calls[promise.path], after.calls[promise.path]
-            same_flow = all(before.flow(owner) == after.flow(owner) for owner in promise.owners)
+            most[path] += more * max(promise.written for promise in group)
+        if all(len(promise.modules) == len(promise.exchanges) for promise in group):
+            was, now = before.calls[first.path], sum(after.calls[site] for site in paths)
+            same_flow = all(before.flow(owner) == after.flow(owner) for promise in group for owner in promise.owners)
             if (now != was) if same_flow else (was > 0 and now == 0):
-                yield promise.disagrees(f"{now} calls, where the original has {was}")
-    sites = {promise.path for promise in promises}
+                yield first.disagrees(f"{now} calls, where the original has {was}")
+    sites = set().union(*(paths for _, paths in groups))
     for path in [path for path in before.operations if path not in sites]:
         if before.flow(path) != after.flow(path):
             continue
