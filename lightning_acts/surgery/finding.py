@@ -83,10 +83,11 @@ class CallSite:
     def why_not(self) -> str | None:
         """Why the call can't be replaced; None where it can."""
         if isinstance(self.owner, torch.fx.GraphModule):
-            why = self.obstacle or graphs.obstacle(self.owner, self.route)
+            why = self.obstacle or graphs.obstacle(self.owner, self.route, self.write_back)
         else:
             hooked = _HOOKED if self.module is not None and has_hooks(self.module) else None
-            why = hooked or self.obstacle or _bound_before(self.owner, self.route) or obstacle(self.owner, self.route)
+            written = obstacle(self.owner, self.route, self.write_back)
+            why = hooked or self.obstacle or _bound_before(self.owner, self.route) or written
         return None if why is None else f"the call can't be replaced: {why}"
 
 

@@ -86,7 +86,7 @@ def call_in(module: GraphModule, frames: Sequence[FrameType], function: Any) -> 
     return next((site.call for site in _sites(module) if any(node is other for _, other in site.nodes.values())), None)
 
 
-def obstacle(module: GraphModule, route: Route) -> str | None:
+def obstacle(module: GraphModule, route: Route, write_back: bool = True) -> str | None:
     """Why what is at a route can't be replaced; None where it can."""
     try:
         site = _site_at(module, route)
@@ -94,6 +94,8 @@ def obstacle(module: GraphModule, route: Route) -> str | None:
         return str(error)
     if module.graph.owning_module is not module:
         return "its graph is that of another module too"
+    if not write_back and any(_writes_back(node) for _, node in site.nodes.values()):
+        return "other nodes of the graph read what it writes into its input, which write_back=False forbids"
     return site.call.obstacle
 
 

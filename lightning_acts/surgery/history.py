@@ -29,7 +29,7 @@ from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.surgery import graphs
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
-from lightning_acts.surgery.rewriting import Replaced, routes_of, set_routes, with_routes, written_back
+from lightning_acts.surgery.rewriting import Replaced, read_elsewhere, routes_of, set_routes, with_routes
 from lightning_acts.surgery.routes import Route
 from lightning_acts.surgery.running import one_at_a_time, plain_path
 from lightning_acts.surgery.site import SwapError
@@ -266,9 +266,9 @@ class CallExchange(Exchange):
     def is_intact(self, owner: nn.Module) -> bool:  # noqa: D102
         return self._mark in routes_of(type(owner))
 
-    def writes_back(self, owner: nn.Module) -> bool:
-        """Check whether the result is written into the input, because somebody else reads that."""
-        return self.submodule in written_back(type(owner))
+    def is_read_elsewhere(self, owner: nn.Module) -> bool:
+        """Check whether the original writes into its input, and somebody else reads that."""
+        return self.submodule in read_elsewhere(type(owner))
 
 
 @dataclass(eq=False)
@@ -307,7 +307,7 @@ class GraphExchange(CallExchange):
         is_shared = self.submodule not in owner._modules and self.replacement in owner._modules.values()
         return self.replacement if is_shared else super().standing(owner)
 
-    def writes_back(self, owner: nn.Module) -> bool:  # noqa: D102
+    def is_read_elsewhere(self, owner: nn.Module) -> bool:  # noqa: D102
         return any(original.writes_back for original in self.originals.values())
 
 

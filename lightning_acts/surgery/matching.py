@@ -222,6 +222,7 @@ class Rules:
         parts += [note for note in self._notes(found, Counter()) if "matches no site; " in note and note not in parts]
         if earlier:
             parts.append(f"it was swapped before ({'; '.join(earlier)})")
+        parts += self._notes_on_places(found)
         for role in others:
             count = sum(entry.site.role == role for entry in matching)
             parts.append(f"{count} of the role {role} would match: acts.swap(model, {self._shown()}, role={role!r})")

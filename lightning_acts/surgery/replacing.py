@@ -18,16 +18,25 @@ from lightning_acts.registry import ActivationLike
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
-from lightning_acts.surgery.finding import CallSite, Found, Located, ModuleSite, locate, works_in_place_there
+from lightning_acts.surgery.finding import (
+    AttributeSite,
+    CallSite,
+    Found,
+    Located,
+    ModuleSite,
+    locate,
+    works_in_place_there,
+)
 from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
 from lightning_acts.surgery.installing import Prepared, installed, prepare
 from lightning_acts.surgery.matching import Rules, SwapMap, describe, spec_or_none
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request, Share
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
-from lightning_acts.surgery.rewriting import may_read_what_it_writes
+from lightning_acts.surgery.rewriting import is_in_loop, may_read_what_it_writes
 from lightning_acts.surgery.roles import role_of
 from lightning_acts.surgery.running import one_at_a_time, plain_path
+from lightning_acts.surgery.separating import calls_of_child
 from lightning_acts.surgery.site import Role, Site, SwapError
 from lightning_acts.surgery.trial import try_out
 
@@ -98,17 +107,15 @@ def swap(
             )
         request: Request | None = mapping.request
         share, write_back = mapping.request.share, mapping.request.write_back
-        found = locate(model, example_input, share)
+        found = _located(model, example_input, share, write_back)
         chosen, left, notes = _follow(model, mapping, found)
     else:
         rules = Rules(mapping, include, exclude, role, where, share, write_back, model)
-        found = locate(model, example_input, share)
+        found = _located(model, example_input, share, write_back)
         chosen, left, notes = rules.choose(
             found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
         )
         request = rules.request_for(chosen)
-    if not write_back:
-        chosen = [(replace(one, write_back=False) if isinstance(one, CallSite) else one, new) for one, new in chosen]
     rng_state = torch.get_rng_state()
     try:
         if example_input is not None:
@@ -148,6 +155,12 @@ def swap(
         torch.set_rng_state(rng_state)
         raise
     return report
+
+
+def _located(model: nn.Module, example_input: Any, share: Share, write_back: bool) -> Found:
+    found = locate(model, example_input, share)
+    calls = (replace(one, write_back=write_back) if isinstance(one, CallSite) else one for one in found.located)
+    return replace(found, located=list(calls))
 
 
 def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
@@ -287,6 +300,16 @@ def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite |
     return CallSite(site, module, name, planned.route, f"{function}_{index}")
 
 
+def _is_in_loop(located: Located) -> bool:
+    """Whether a call is written in a loop; where a run has counted it, that is not asked."""
+    if located.site.calls is not None or isinstance(located, AttributeSite):
+        return False
+    if isinstance(located, CallSite):
+        return is_in_loop(located.owner, located.route)
+    first = [(owner, route) for owner, name in located.slots for route in list(calls_of_child(owner, name))[:1]]
+    return any(is_in_loop(owner, route) for owner, route in first)
+
+
 def _path_of_replacement(prepared: Prepared) -> str:
     """Where the replacement stands in the tree: the prefix of its keys in a state dict."""
     located = prepared.located
@@ -350,24 +373,31 @@ def _slots(located: Located) -> Sequence[tuple[nn.Module, str]]:
 
 
 def _written_back(prepared: Sequence[Prepared]) -> list[str]:
-    paths = [
-        one.located.site.path
-        for one in prepared
-        if any(isinstance(change, CallExchange) and change.writes_back(owner) for owner, change in one.changes)
-    ]
-    return [
-        f"{_listed(paths)}: written into the input, as the original works in place and others read it; what forbids "
+    paths: dict[bool, list[str]] = {True: [], False: []}
+    for one in prepared:
+        owner, exchange = one.changes[0]
+        if isinstance(exchange, CallExchange) and exchange.is_read_elsewhere(owner):
+            paths[exchange.write_back].append(one.located.site.path)
+    written = (
+        f"{_listed(paths[True])}: written into the input, as the original works in place and others read it; what forbids "
         "that, as full backward hooks do, needs write_back=False, or exclude= there"
-    ] if paths else []  # fmt: skip
+    )
+    unwritten = (
+        f"{_listed(paths[False])}: worked in place, and what stands there now does not: what else reads the same input "
+        "sees it as it was before"
+    )
+    return [note for note, of in ((written, paths[True]), (unwritten, paths[False])) if of]
 
 
 def _of_calls(chosen: Sequence[tuple[Located, Any]], share: Share) -> list[str]:
     """A note on calls that are written once and run several times, where each was to have an instance of its own."""
-    paths = [one.site.path for one, _ in chosen if one.site.calls is not None and one.site.calls > 1]
+    if share != "call":
+        return []
+    paths = [one.site.path for one, _ in chosen if (one.site.calls or 0) > 1 or _is_in_loop(one)]
     return [
         f"{_listed(paths)}: written once and run several times in a pass, by a loop or because a module around it is called "
         "again, so that one instance serves them all"
-    ] if paths and share == "call" else []  # fmt: skip
+    ] if paths else []  # fmt: skip
 
 
 def _listed(paths: Sequence[str]) -> str:

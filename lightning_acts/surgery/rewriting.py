@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.fx import GraphModule
 
 from lightning_acts.surgery.calls import named, works_in_place
 from lightning_acts.surgery.expressions import Written, written
-from lightning_acts.surgery.in_place import Aliases, Caller, Readers, is_nested, passes_its_input, passing
+from lightning_acts.surgery.in_place import Aliases, Caller, Readers, is_nested, passes_its_input, passing, repeats
 from lightning_acts.surgery.routes import (
     Reading,
     Route,
@@ -113,19 +114,27 @@ def _with_layers(cls: type, old: type, new: type) -> Any:
     return type(cls)(cls.__name__, bases, members)
 
 
-def written_back(cls: type) -> frozenset[str]:
-    """The names of the submodules whose results are written into their inputs, because somebody else reads those."""
-    return vars(_without_layers(cls)).get(f"{_PREFIX}written_back", frozenset())  # type: ignore[no-any-return]
+def read_elsewhere(cls: type) -> frozenset[str]:
+    """The names of the submodules in whose places the original writes into its input, where somebody else reads that."""
+    return vars(_without_layers(cls)).get(f"{_PREFIX}read_elsewhere", frozenset())  # type: ignore[no-any-return]
 
 
-def obstacle(owner: nn.Module, route: Route) -> str | None:
+def obstacle(owner: nn.Module, route: Route, write_back: bool = True) -> str | None:
     """Why a route can't be rewritten; None where it can."""
     cls = type(owner)
     try:
-        rewritten_class(base_of(cls), (Replaced(route, "probe"),), reading_of(cls), passing(owner))
+        rewritten_class(base_of(cls), (Replaced(route, "probe", write_back),), reading_of(cls), passing(owner))
     except SourceError as error:
         return str(error)
     return None
+
+
+def is_in_loop(owner: nn.Module, route: Route) -> bool:
+    """Whether the way to a call begins in a loop of a method."""
+    if isinstance(owner, GraphModule) or not route.steps:
+        return False
+    _, scope = _attributes_with(base_of(type(owner)), route.steps[0])[0]
+    return repeats(route.steps[0].node_in(scope), scope)
 
 
 def may_read_what_it_writes(owner: nn.Module, name: str) -> bool:
@@ -173,7 +182,7 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozen
         for name, _ in found:
             value = members.namespace.get(name, static_attribute(base, name))
             members.namespace[name] = with_twin(value, function, twin)
-    more = {"reading": reading, "passing": passing, "written_back": frozenset(members.written_back)}
+    more = {"reading": reading, "passing": passing, "read_elsewhere": frozenset(members.read_elsewhere)}
     return _subclass(base, routes, {**members.namespace, **{f"{_PREFIX}{key}": value for key, value in more.items()}})
 
 
@@ -212,7 +221,7 @@ class _Members:
     passing: frozenset[str]
     may_write: frozenset[str]
     count: int = field(default=0)
-    written_back: set[str] = field(default_factory=set)
+    read_elsewhere: set[str] = field(default_factory=set)
 
     def add(self, what: str, value: Any) -> str:
         """Keep a member under a name of its own, which is returned."""
@@ -269,11 +278,10 @@ class _Members:
         site, may_write = written(node, scope), callees[0][1] in self.may_write
         if site is not None and site.input is not None:
             readers = _readers(site, scope, callers, self.passing)
-            if readers == "others" and not may_write:
-                readers = "name" if _can_rebind(site, scope) else "nobody"
             _dtype(site)  # what it can't honor is said before anything is changed
             if readers == "others":
-                self.written_back.add(callees[0][1])
+                self.read_elsewhere.add(callees[0][1])
+                readers = readers if may_write else _readers_of_result(site, scope)
             return _Edit(node, functools.partial(_direct, site, callees[0][1], readers))
         if isinstance(node, (ast.Name, ast.Attribute)):
             if (kept := _kept_in(node, scope)) is not None:
@@ -413,10 +421,18 @@ def _readers(site: Written, scope: Scope, callers: tuple[Caller, ...], passing: 
     return readers
 
 
-def _can_rebind(site: Written, scope: Scope) -> bool:
-    """Whether the variable of an in-place call can have the result, where its tensor must not."""
+def _readers_of_result(site: Written, scope: Scope) -> Readers:
+    """Who gets the result of an in-place call, where nothing may be written: its variable, if that can have another tensor.
+
+    Raises:
+        SourceError: Nobody would.
+    """
     is_local = isinstance(site.input, ast.Name) and site.input.id not in scope.function.__code__.co_cellvars
-    return is_local and not is_nested(site.node, scope)
+    if is_local and not is_nested(site.node, scope):
+        return "name"
+    if isinstance(scope.source.parents.get(site.node), ast.Expr):
+        raise SourceError("its result is dropped, so that with write_back=False it would have no effect")
+    return "nobody"
 
 
 def _dtype(site: Written) -> ast.expr | None:

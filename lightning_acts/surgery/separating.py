@@ -104,11 +104,17 @@ def _slots(model: nn.Module) -> list[tuple[nn.Module, str, nn.Module, bool]]:
 
 def _further_calls(owner: nn.Module, name: str, module: nn.Module) -> Iterator[Part]:
     """The calls of a child in the code of its owner, beside the first one."""
+    for index, (route, location) in enumerate(list(calls_of_child(owner, name).items())[1:], 1):
+        yield Part(module, owner, name, submodule_name(owner, f"{name}_{index}"), index, route, location)
+
+
+def calls_of_child(owner: nn.Module, name: str) -> dict[Route, str]:
+    """The calls of a child in the code of its owner that no swap has replaced, each with ``file:line``."""
+    calls: dict[Route, str] = {}
     if isinstance(owner, torch.fx.GraphModule):
-        return
+        return calls
     cls = base_of(type(owner))
     replaced = {entry.route for entry in routes_of(type(owner))}
-    calls: dict[Route, str] = {}
     for method in _methods(cls, name):
         for scope in method_scopes(cls, method):
             with contextlib.suppress(SourceError):
@@ -119,9 +125,7 @@ def _further_calls(owner: nn.Module, name: str, module: nn.Module) -> Iterator[P
                     if scope.mangled(node.func.attr) == name:
                         route = Route((step_to(node, scope),), f"self.{name}")
                         calls[route] = f"{scope.function.__code__.co_filename}:{node.lineno}"
-    remaining = [route for route in calls if route not in replaced]
-    for index, route in enumerate(remaining[1:], 1):
-        yield Part(module, owner, name, submodule_name(owner, f"{name}_{index}"), index, route, calls[route])
+    return {route: location for route, location in calls.items() if route not in replaced}
 
 
 def _methods(cls: type[nn.Module], attribute: str) -> list[str]:

@@ -311,7 +311,7 @@ def test_what_matches_nothing_is_noted(mapping: dict[Any, Any], options: dict[st
         ({"relu": "mish"}, {"include": "0.bdy.1"}, acts.SwapError, "^include='0.bdy.1' matches no site; did you mean '0.body.1'.; none of .*: not included"),
         ({"relu": "mish"}, {"where": lambda site: False}, acts.SwapError, "none of the sites that match relu can be swapped .2.: where= says no"),
         ({"relu": "mish"}, {"where": "0.*"}, acts.SwapError, "where='0.*' is no function of a site"),
-        ({"relu": "mish"}, {"share": "none"}, acts.SwapError, "share='none': 'site' .* or 'all'"),
+        ({"relu": "mish"}, {"share": "none"}, acts.SwapError, "share='none': one instance for each 'call'"),
         ({"reluu": "mish"}, {}, acts.SpecError, "no activation 'reluu'; did you mean 'relu'.*Nor is it a path of the model"),
         ({"relu": 3}, {}, acts.SwapError, "3 names no activation: give a name.*None leaves a site as it is"),
         ({"relu": int}, {}, acts.SwapError, "<class 'int'> names no activation"),

@@ -34,7 +34,7 @@ def test_a_plan_is_plain_strings() -> None:
     plan = acts.swap(mlp(), {"relu": "elu(alpha=0.5)", "tanh": None}, include="*").plan
     assert json.loads(json.dumps(plan.to_dict())) == plan.to_dict() == {
         "version": 1,
-        "request": {"map": {"relu": "elu(alpha=0.5)", "tanh": None}, "include": ["*"], "exclude": [], "role": ["hidden"], "share": "site"},
+        "request": {"map": {"relu": "elu(alpha=0.5)", "tanh": None}, "include": ["*"], "exclude": [], "role": ["hidden"], "share": "site", "write_back": True},
         "sites": [{"paths": ["1"], "original": "relu", "replacement": "elu(alpha=0.5)"}],
     }  # fmt: skip
 
@@ -112,7 +112,7 @@ GOOD: dict[str, Any] = acts.swap(mlp(), {"relu": "mish"}).plan.to_dict()
         ({**GOOD, "sites": [{**GOOD["sites"][0], "replacment": "x"}]}, r"no key 'sites\[0\].replacment'; did you mean 'replacement'"),
         ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, r"request.role\[0\]: 'boss' is not a role; the roles: hidden"),
         ({**GOOD, "request": {**GOOD["request"], "map": {"relu": 3}}}, "request.map: .*holds 3, which is not a text"),
-        ({**GOOD, "request": {**GOOD["request"], "share": "none"}}, "request.share: 'none' is neither"),
+        ({**GOOD, "request": {**GOOD["request"], "share": "none"}}, "request.share: 'none' is none of 'call'"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("name", "write"), [("plan.json", json.dumps), ("plan.yaml", yaml.safe_dump)])
