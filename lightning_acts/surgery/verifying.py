@@ -367,7 +367,8 @@ def _promises(model: nn.Module) -> list[_Promise]:
     owners = {module: plain_path(path) for path, module in model.named_modules()}
     places: dict[tuple[nn.Module, str], list[PlacedExchange]] = {}
     for entry in (entry for swap in history.swaps_of(model) for entry in swap.exchanges):
-        places.setdefault((entry.owner, entry.change.name), []).append(entry)
+        key = entry.owner, entry.change.name
+        places[key] = [*places.pop(key, []), entry]
     stood = {entry.change.replacement: entries[0].change for entries in places.values() for entry in entries}
     by_replacement: dict[nn.Module, list[tuple[PlacedExchange, Exchange]]] = {}
     for first, *later in places.values():
