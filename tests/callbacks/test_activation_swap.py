@@ -146,6 +146,22 @@ def test_two_callbacks(trainer: MakeTrainer) -> None:
     assert type(model.net[1]) is nn.SiLU and "configure_model" not in vars(model)
 
 
+class Reused(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net.append(self.net[1])
+
+
+def test_one_instance_for_each_place_comes_back_from_a_checkpoint(trainer: MakeTrainer, tmp_path: Path) -> None:
+    model, made = Reused(), trainer(callbacks=[acts.ActivationSwap({"relu": "prelu"}, share="place")])
+    made.fit(model, loader())
+    assert type(model.net[1]) is type(model.net[-1]) is nn.PReLU and model.net[1] is not model.net[-1]
+    made.save_checkpoint(tmp_path / "m.ckpt")
+    again = acts.load_from_checkpoint(Reused, tmp_path / "m.ckpt")
+    x = torch.randn(3, 8)
+    assert again.net[1] is not again.net[-1] and torch.equal(again.net(x), model.net(x))
+
+
 class TestPerChannel:
     def test_needs_an_example(self, trainer: MakeTrainer) -> None:
         model = Net()
@@ -169,6 +185,8 @@ class TestArguments:
             ({"map": {}}, acts.SwapError, "empty"),
             ({"map": {"relu": "mish"}, "role": "hiden"}, acts.SwapError, "did you mean 'hidden'"),
             ({"map": {"relu": torch.sin}}, acts.SwapError, "not registered"),
+            ({"map": {"relu": "mish"}, "share": "calls"}, acts.SwapError, "did you mean 'call'"),
+            ({"map": {"relu": "mish"}, "write_back": "no"}, acts.SwapError, "write_back='no': True or False"),
         ],
     )
     def test_are_checked_at_once(self, arguments: Any, error: type[Exception], message: str) -> None:

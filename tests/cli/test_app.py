@@ -201,6 +201,9 @@ class TestSwap:
             "class Two(nn.Module):\n"
             "    def __init__(self): super().__init__(); self.net = make()\n"
             "    def forward(self, ids, mask): return self.net(ids.float() * mask)\n"
+            "class Reused(nn.Module):\n"
+            "    def __init__(self): super().__init__(); self.one, self.two, self.relu = nn.Linear(2, 2), nn.Linear(2, 2), nn.ReLU()\n"
+            "    def forward(self, x): return self.relu(self.two(self.relu(self.one(x))))\n"
         )
 
     def test_writes_weights_and_swaps_that_come_back(self, invoke: Callable[..., Result], tmp_path: Path) -> None:
@@ -227,6 +230,23 @@ class TestSwap:
             "swap", "own_model:make", "--map", "relu=none", "--map", "*=silu", "--include", "re:[13]", "--dry-run"
         )
         assert "swapped tanh -> silu at 1 site; left: relu at 1 site (mapped to None)" in done.stdout
+        done = invoke(
+            "swap",
+            "own_model:Reused",
+            "--map",
+            "relu=mish",
+            "--share",
+            "call",
+            "--no-write-back",
+            "--dry-run",
+            "--json",
+        )
+        told = json.loads(done.stdout)
+        assert [site["path"] for site in told["swapped"]] == ["relu", "self.relu/1"]
+        request = told["plan"]["request"]
+        assert (request["share"], request["write_back"]) == ("call", False)
+        with pytest.raises(SwapError, match="share='cal': one instance for each 'call'"):
+            invoke("swap", "own_model:Reused", "--map", "relu=mish", "--share", "cal", "--dry-run")
         with pytest.raises(SwapError, match="no site matches tanh with role gate"):
             invoke("swap", "own_model:make", "--map", "tanh=silu", "--role", "gate", "--dry-run")
         assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == before
