@@ -127,7 +127,7 @@ def through(spec: str, seed: int, layers: int = 50, width: int = 512) -> Tensor:
 KEPT = (
     "arctan asinh bipolar_plus bipolar_sigmoid displaced_relu erf erf_relu finer gaussian_derivative gudermannian hardtanh "
     "hexpo isrlu isru lecun_tanh linq lpselu lselu mexican_hat minsin modified_cloglog morlet new_sigmoid plu rehsec "
-    "reltanh root2sigmoid rootsig selu serlu sign signed_sqrt sin_plus_x sine soft_root_sign softsign sqlu sqnl "
+    "reltanh root2sigmoid rootsig selu serlu sign signed_sqrt sin sin_plus_x sine soft_root_sign softsign sqlu sqnl "
     "srelu_plus stac_tanh symlog talu tanh"
 )
 

@@ -468,6 +468,7 @@ def scaled_sinh(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0))
 
 @register(
     aliases=["exp"],
+    functions=[torch.exp, torch.exp_, Tensor.exp, Tensor.exp_],
     formula="exp(x)",
     source="classic",
     notes=["elsewhere the name also means exp(-x)"],

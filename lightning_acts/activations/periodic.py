@@ -12,11 +12,11 @@ _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 
 
 @register(
-    aliases=["siren", "sin"],
+    aliases=["siren"],
     formula="sin(omega * x)",
     source="Sitzmann et al. 2020, arXiv:2006.09661; Parascandolo, Huttunen & Virtanen 2017",
     notes=[
-        "SIREN's omega; others use 1 or pi",
+        "SIREN's omega; others use pi, or 1: see sin",
         "SIREN starts its first layer from U(-1 / n, 1 / n), the others from U(-b, b), b = sqrt(6 / n) / omega",
     ],
     claim="implicit neural representations: signals with their derivatives",
@@ -31,7 +31,24 @@ def scaled_shifted_sine(x: Tensor, a: float = 0.2) -> Tensor:
     return 0.5 * sin(a * x) + 0.3
 
 
-@register(aliases=["cos"], formula="cos(x)", source="classic", used_in=["random Fourier features"])
+@register(
+    name="sin",
+    functions=[torch.sin, torch.sin_, Tensor.sin, Tensor.sin_],
+    formula="sin(x)",
+    source="classic; Parascandolo, Huttunen & Virtanen 2017",
+    notes=["as torch.sin; with a frequency: see sine"],
+)
+def plain_sine(x: Tensor) -> Tensor:
+    return torch.sin(x)
+
+
+@register(
+    aliases=["cos"],
+    functions=[torch.cos, torch.cos_, Tensor.cos, Tensor.cos_],
+    formula="cos(x)",
+    source="classic",
+    used_in=["random Fourier features"],
+)
 def cosine(x: Tensor) -> Tensor:
     return torch.cos(x)
 

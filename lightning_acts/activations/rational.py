@@ -29,7 +29,13 @@ def _polynomial(coefficients: Sequence[float | Tensor], x: Tensor) -> Tensor:
     return value
 
 
-@register(aliases=["quadratic"], formula="x**2", source="classic", claim="networks on encrypted data")
+@register(
+    aliases=["quadratic"],
+    functions=[torch.square, torch.square_, Tensor.square, Tensor.square_],
+    formula="x**2",
+    source="classic",
+    claim="networks on encrypted data",
+)
 def square(x: Tensor) -> Tensor:
     return x * x
 

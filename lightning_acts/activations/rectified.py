@@ -210,7 +210,13 @@ def optimized_leaky_relu(x: Tensor, l: float = 3.0, u: float = 8.0) -> Tensor:  
     return torch.where(x >= 0, x, x * math.exp(-(u + l) / (u - l)))
 
 
-@register(name="abs", aliases=["vrelu", "modulus"], formula="abs(x)", source=_SURVEY + "3.6.25")
+@register(
+    name="abs",
+    aliases=["vrelu", "modulus"],
+    functions=[torch.abs, torch.absolute, torch.abs_, Tensor.abs, Tensor.absolute, Tensor.abs_, Tensor.absolute_],
+    formula="abs(x)",
+    source=_SURVEY + "3.6.25",
+)
 def absolute(x: Tensor) -> Tensor:
     return torch.abs(x)
 

@@ -78,6 +78,7 @@ def binary_step(x: Tensor) -> Tensor:
 
 @register(
     aliases=["signum"],
+    functions=[torch.sign, torch.sgn, Tensor.sign, Tensor.sign_, Tensor.sgn, Tensor.sgn_],
     formula="sign(x)",
     source="classic",
     notes=["sign(0) = 0; its derivative is 0 everywhere: see sign_ste for one that lets gradients through"],
@@ -87,17 +88,41 @@ def sign(x: Tensor) -> Tensor:
     return torch.sign(x)
 
 
-@register(aliases=["gaussian_cdf", "normal_cdf"], formula="Phi(x)", source="classic; " + _SURVEY + "3.2")
+@register(
+    aliases=["gaussian_cdf", "normal_cdf"],
+    functions=[torch.special.ndtr],
+    formula="Phi(x)",
+    source="classic; " + _SURVEY + "3.2",
+)
 def probit(x: Tensor) -> Tensor:
     return normal_cdf(x)
 
 
-@register(aliases=["gaussian_error_function"], formula="erf(x)", source="classic")
+@register(
+    aliases=["gaussian_error_function"],
+    functions=[torch.erf, torch.erf_, torch.special.erf, Tensor.erf, Tensor.erf_],
+    formula="erf(x)",
+    source="classic",
+)
 def erf(x: Tensor) -> Tensor:
     return torch.erf(x)
 
 
-@register(aliases=["atan"], formula="atan(x)", source=_SURVEY + "3.2.4")
+@register(
+    aliases=["atan"],
+    functions=[
+        torch.atan,
+        torch.arctan,
+        torch.atan_,
+        torch.arctan_,
+        Tensor.atan,
+        Tensor.arctan,
+        Tensor.atan_,
+        Tensor.arctan_,
+    ],
+    formula="atan(x)",
+    source=_SURVEY + "3.2.4",
+)
 def arctan(x: Tensor) -> Tensor:
     return torch.atan(x)
 

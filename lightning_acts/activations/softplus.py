@@ -425,7 +425,22 @@ def symlog(x: Tensor) -> Tensor:
     return torch.where(x >= 0, y, -y)
 
 
-@register(aliases=["arcsinh"], formula="asinh(x)", source="classic", notes=["a smooth symlog"])
+@register(
+    aliases=["arcsinh"],
+    functions=[
+        torch.asinh,
+        torch.arcsinh,
+        torch.asinh_,
+        torch.arcsinh_,
+        Tensor.asinh,
+        Tensor.arcsinh,
+        Tensor.asinh_,
+        Tensor.arcsinh_,
+    ],
+    formula="asinh(x)",
+    source="classic",
+    notes=["a smooth symlog"],
+)
 def asinh(x: Tensor) -> Tensor:
     return torch.asinh(x)
 

@@ -27,6 +27,8 @@ CLAMPS = (
 MAXIMA = (torch.maximum, Tensor.maximum, torch.max, Tensor.max)
 #: Why a clamp is not taken for certain.
 DOUBT_OF_CLAMPS = "a clamp, which may limit something else"
+#: Why a function with many other uses is not taken for certain.
+DOUBT_OF_EVERYDAY = "a function with many other uses"
 #: Functions whose kernels compute an activation, out of reach: its spec.
 KERNELS = dict.fromkeys((F.scaled_dot_product_attention, F.multi_head_attention_forward), "softmax(dim=-1)")
 _RELU = (0, None)
@@ -42,12 +44,14 @@ class Applied:
         spec: Its spec, as far as the arguments are known.
         doubtful: Why it may be no activation at all; None where it is certain.
         obstacle: Why it is out of reach; None where it may be replaced.
+        is_everyday: Whether it has many other uses, as ``torch.exp`` has: it is an activation only between layers.
     """
 
     definition: Definition
     spec: str
     doubtful: str | None = None
     obstacle: str | None = None
+    is_everyday: bool = False
 
 
 @functools.lru_cache(maxsize=8)
@@ -78,6 +82,17 @@ def is_candidate(function: Any) -> bool:
         return function in _vocabulary(registry.version())[0] or any(function in group for group in of_some)
     except TypeError:  # not hashable
         return False
+
+
+def is_everyday(function: Any) -> bool:
+    """Return whether a function of torch is an activation only where it stands between layers: sin, exp, abs."""
+    definition = definition_of(function)
+    return (
+        definition is not None
+        and definition.kind == "elementwise"
+        and definition.module_class is None
+        and name_of(function).startswith("torch.")
+    )
 
 
 def is_method(name: str) -> bool:
@@ -127,7 +142,7 @@ def applied(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ap
         for parameter in definition.parameters
         if isinstance(given.get(parameter.name), (bool, int, float, str)) and given[parameter.name] != parameter.default
     }
-    return Applied(definition, str(ActivationSpec(definition.name, shown)))
+    return Applied(definition, str(ActivationSpec(definition.name, shown)), is_everyday=is_everyday(function))
 
 
 def bound_arguments(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts import registry
-from lightning_acts.surgery.calls import definition_of
+from lightning_acts.surgery.calls import definition_of, is_everyday
 from lightning_acts.surgery.recognition import recognise_function
 from lightning_acts.surgery.source import UNKNOWN, Function, Scope
 
@@ -50,7 +50,7 @@ def _functions_named(*names: str) -> frozenset[Any]:
     return frozenset(function for function in found if function is not None)
 
 
-# Of these alone a formula may as well be something else: only what torch itself has as a module is taken for certain.
+# Of these alone a formula may as well be something else: what torch itself has as a module is certain, others between layers.
 _UNCERTAIN = _functions_named(
     "abs", "absolute", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "exp2", "expm1", "fmax", "fmin", "ge", "greater",
     "greater_equal", "gt", "heaviside", "le", "less", "less_equal", "log1p", "logaddexp", "lt", "masked_fill", "max", "maximum", "min",
@@ -78,12 +78,14 @@ class Composite:
         input: The expression of its input: a variable, or what stands there just once.
         functions: The activation functions, or those of a similar kind, of which it is made.
         writes: Whether it writes into its input.
+        is_everyday: Whether such a formula may as well be something else: it is an activation only between layers.
     """
 
     spec: str
     input: ast.expr
     functions: tuple[Any, ...]
     writes: bool
+    is_everyday: bool
     _node: ast.expr
 
     def parts(self) -> Iterator[ast.AST]:
@@ -107,7 +109,7 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
     formula = _Formula.of(node, Scope(function, object, first is not None))
     if formula is None:
         return None
-    is_certain = any(part not in _UNCERTAIN for part in formula.functions)
+    is_certain = any(part in ERFS or not (part in _UNCERTAIN or is_everyday(part)) for part in formula.functions)
     written: list[bool] = []
 
     def compute(x: Tensor) -> Any:
@@ -124,11 +126,12 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
     ):
         return None  # a call by itself
     spec = recognise_function(compute, _RELATIVE, _ABSOLUTE)
-    if spec is None or not (is_certain or registry.definition_of(spec).module_class):
+    if spec is None:
         return None
     if not all(written):
         return None  # into the input it writes something else than its result
-    return Composite(spec, formula.inputs[0], tuple(formula.functions), bool(written), node)
+    is_plain = not (is_certain or registry.definition_of(spec).module_class)
+    return Composite(spec, formula.inputs[0], tuple(formula.functions), bool(written), is_plain, node)
 
 
 def gates_its_input(node: ast.expr, scope: Scope) -> bool:

@@ -89,7 +89,7 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
             return _maximum(node, scope) or _formula(node, scope)
         args, kwargs = _literals(node.args, node.keywords)
         found = applied(function, args, {**bound, **kwargs})
-        if found is None:
+        if found is None or (found.is_everyday and _formula(node, scope) is not None):
             return _formula(node, scope)
         return Written(node, function, found, _first_argument(node), "function")
     if isinstance(callee, ast.Call):
@@ -157,7 +157,7 @@ def _method(node: ast.Call, called: ast.Attribute, scope: Scope) -> Written | No
         return _maximum(node, scope) or _formula(node, scope)
     args, kwargs = _literals(node.args, node.keywords)
     found = applied(function, [UNKNOWN, *args], kwargs)
-    if found is None:
+    if found is None or (found.is_everyday and _formula(node, scope) is not None):
         return _formula(node, scope)
     taken = [parameter for parameter in found.definition.parameters if parameter.name != "inplace"]
     if len(node.args) + len(node.keywords) > max(len(taken), 2 * (function in CLAMPS)):
@@ -210,7 +210,7 @@ def _formula(node: ast.expr, scope: Scope) -> Written | None:
     if found is None:
         return None
     spec = found.spec
-    applied_there = Applied(registry.definition_of(spec), spec)
+    applied_there = Applied(registry.definition_of(spec), spec, is_everyday=found.is_everyday)
     return Written(node, found.functions[0], applied_there, found.input, "function", found)
 
 

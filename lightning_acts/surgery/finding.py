@@ -16,7 +16,15 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import registry
 from lightning_acts.surgery import graphs
-from lightning_acts.surgery.calls import DOUBT_OF_CLAMPS, Applied, applied, is_candidate, name_of, works_in_place
+from lightning_acts.surgery.calls import (
+    DOUBT_OF_CLAMPS,
+    DOUBT_OF_EVERYDAY,
+    Applied,
+    applied,
+    is_candidate,
+    name_of,
+    works_in_place,
+)
 from lightning_acts.surgery.fates import Fate
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.history import has_hooks
@@ -128,6 +136,8 @@ def _bound_before(owner: nn.Module, route: Route) -> str | None:
     return None
 
 
+# Where a function stands between layers, it is an activation for certain.
+_DOUBTS = (DOUBT_OF_CLAMPS, DOUBT_OF_EVERYDAY)
 # What torch itself keeps in modules.
 _OF_TORCH = frozenset(vars(nn.Module()))
 
@@ -259,12 +269,27 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
     others = [*_in_kernels(model), *_kept_functions(model, activations, observation)]
     unread = [] if example_input is not None else list(_unread(model, activations))
     notes = [*observation.notes, *notes, *unread]
-    return Found([*modules, *_merged(attributes, calls)], others, notes, example_input is not None, not unread)
+    functions = [known for located in _merged(attributes, calls) if (known := _without_doubt(located)) is not None]
+    return Found([*modules, *functions], others, notes, example_input is not None, not unread)
 
 
 def _spec_of(value: Any) -> str | None:
     found = _applied_by(value)
     return None if found is None else found.spec
+
+
+def _without_doubt(located: Located) -> Located | None:
+    """What is an activation; None for a function with many other uses, unless nothing but GELU is made of it."""
+    site = located.site
+    if DOUBT_OF_EVERYDAY not in site.reason:
+        return located
+    if site.activation != "erf" or not isinstance(located, CallSite):
+        return None
+    role, reason = role_of(UNKNOWN_ACTIVATION, ())
+    obstacle = "part of a formula that is written out, such as that of GELU"
+    return replace(
+        located, site=replace(site, activation=UNKNOWN_ACTIVATION, role=role, reason=reason), obstacle=obstacle
+    )
 
 
 def _as_used(located: ModuleSite, usage: Usage) -> ModuleSite:
@@ -283,7 +308,7 @@ def _call_as_used(located: CallSite, usage: Usage) -> CallSite:
 
 def _used(site: Site, usage: Usage, owner: nn.Module, key: Key) -> Site:
     """A site without a run: what its source settles goes before what the structure shows."""
-    if DOUBT_OF_CLAMPS in site.reason and usage.is_between_layers(owner, key):
+    if any(doubt in site.reason for doubt in _DOUBTS) and usage.is_between_layers(owner, key):
         return replace(site, role="hidden", reason="goes into a layer")
     if site.role != "hidden":
         return site
@@ -302,7 +327,8 @@ def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[st
 def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
     """The calls of activations in a model's code, those that an observer saw included."""
     observation = Observation(functions=observer.seen, flow=observer.flow)
-    return [call.site for call in _call_sites(model, dict.fromkeys(observer.activation_modules, ""), observation)]
+    calls = _call_sites(model, dict.fromkeys(observer.activation_modules, ""), observation)
+    return [known.site for call in calls if (known := _without_doubt(call)) is not None]
 
 
 def _observed(located: ModuleSite, model: nn.Module, observation: Observation) -> ModuleSite:
@@ -389,6 +415,8 @@ def _matched(owner: nn.Module, written: list[Call], seen: list[SeenCall]) -> lis
 
 def _role_of_call(entry: SeenCall, model: nn.Module, name: str, flow: Flow | None) -> tuple[Role, str]:
     call = entry.call
+    if call.is_everyday and (flow is None or not flow.is_between_layers(id(entry))):
+        return "output", f"in doubt: {DOUBT_OF_EVERYDAY}"
     if flow is None or not entry.count or not flow.follows(id(entry)):
         return _role_as_written(call.spec, call.doubtful, [call.fate], (model, name, entry.owner), call.gates_itself)
     if call.doubtful and not flow.feeds_layers(id(entry)):
@@ -510,9 +538,8 @@ def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str])
                 continue
             path = plain_path(f"{name}.{attribute}" if name else attribute)
             uses = reading_of(type(module)).attributes.get(attribute, [])
-            role, reason = _role_as_written(
-                applied.spec, applied.doubtful, [use.fate for use in uses], (model, name, module)
-            )
+            doubt = DOUBT_OF_EVERYDAY if applied.is_everyday else applied.doubtful
+            role, reason = _role_as_written(applied.spec, doubt, [use.fate for use in uses], (model, name, module))
             site = Site(path, (path,), "attribute", applied.spec, role, reason, _type_of(value))
             again = _set_again(model, [f"{name}.{attribute}".lstrip(".")])
             why = applied.obstacle or again or _unlike_a_module(value, uses)
@@ -580,12 +607,13 @@ def _applications(function: Any, cls: type[nn.Module], is_kept_alone: bool) -> I
         return
     applied = _applied_by(function)
     if applied is not None:
-        if not is_kept_alone:  # else it is a site that can be replaced
+        if not is_kept_alone and not applied.is_everyday:  # else it is a site that can be replaced
             yield applied.spec, _type_of(function), None
         return
     bare = function.func if isinstance(function, functools.partial) else function
     for call in calls_of(bare, cls) if isinstance(bare, types.FunctionType) else ():
-        yield call.spec, call.route.callee, call.location
+        if not call.is_everyday:
+            yield call.spec, call.route.callee, call.location
 
 
 def _applied_by(function: Any) -> Applied | None:

@@ -58,6 +58,7 @@ class _Run:
     weights: list[_Run] = field(default_factory=list)  # the runs of normalizing activations into which it goes
     is_exponent: bool = False
     meets_data: bool = False  # in a product of matrices, with what layers have made
+    is_everyday: bool = False  # of a function with many other uses, which changes the role of no other run
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ class Flow:
             node = self._new(constant=True)
         else:
             node = self._outcome(name, args, kwargs, nodes)
-        if all(tensor.dtype is torch.bool for tensor in results) and not node.runs:
+        if all(tensor.dtype is torch.bool for tensor in results) and not _certain(node.runs):
             node = replace(node, constant=True)
         is_weighed = name in MATRIX and any(other.constant for other in nodes)
         if (
@@ -155,7 +156,7 @@ class Flow:
             in_place = bool(given) and tensor is given[0]
             self._put(tensor, node if len(results) == 1 else self._other(node), in_place)
 
-    def mark(self, site: Hashable, activation: str, given: Any, result: Any) -> None:
+    def mark(self, site: Hashable, activation: str, given: Any, result: Any, is_everyday: bool = False) -> None:
         """A site ran: to be called after :meth:`saw` for a function, from a forward hook for a module.
 
         Args:
@@ -163,15 +164,23 @@ class Flow:
             activation: The site's spec, or ``"unknown activation"``.
             given: Its input.
             result: What it returned.
+            is_everyday: Whether it is an activation only between layers: what is known of the result stays.
         """
         with torch._C.DisableTorchFunction():
             if not isinstance(given, Tensor) or not isinstance(result, Tensor):
                 return
             node = self._node(given)
             definition = None if activation == UNKNOWN else registry.info(ActivationSpec.parse(activation).name)
+            if is_everyday:
+                run = _Run(definition, activation, node, next(self._numbers), frozenset(), is_everyday=True)
+                self._runs.setdefault(site, []).append(run)
+                made = self._node(result)
+                self._put(result, replace(made, runs=made.runs | {run}), in_place=result is given)
+                return
             normalises = definition is not None and definition.kind == "normalising"
             for earlier in node.runs | node.added:
-                earlier.uses.setdefault("scores" if normalises else "layer", f"goes into {activation}")
+                use: _Use = "scores" if normalises else "unknown" if earlier.is_everyday else "layer"
+                earlier.uses.setdefault(use, f"goes into {activation}")
             behind = node.runs.union(*(earlier.behind for earlier in node.runs))
             run = _Run(definition, activation, node, next(self._numbers), behind)
             for earlier in node.runs:
@@ -271,10 +280,15 @@ class Flow:
     def is_between_layers(self, site: Hashable) -> bool:
         """Whether a layer has a part in the input of every run of a site, and the result goes into layers.
 
+        That of a function with many other uses has to go there straight, or on a skip if it is bounded: the exponential
+        of a variance is also added to a mean.
+
         Args:
             site: As it was given to :meth:`mark`.
         """
-        return self.feeds_layers(site) and all(run.given.learned for run in self._runs[site])
+        return self.feeds_layers(site) and all(
+            run.given.learned and (not run.is_everyday or _goes_straight(run)) for run in self._runs[site]
+        )
 
     def composed(self, site: Hashable) -> str | None:
         """The activation that a site makes together with the multiplication by its own input: sigmoid makes silu.
@@ -394,13 +408,16 @@ class Flow:
         runs, added = one.runs | other.runs, one.added | other.added
         if one.stem == other.stem:
             # As relu(x) - a * relu(-x): of the very same input they would be two, side by side.
-            pairs = [(run, later) for run in one.runs - other.runs for later in other.runs - one.runs]
+            pairs = itertools.product(_certain(one.runs - other.runs), _certain(other.runs - one.runs))
             for run in (run for pair in pairs if _are_halves(*pair) for run in pair):
                 run.uses.setdefault("combined", "added to another activation of its own input")
+            for run in one.runs ^ other.runs:
+                if run.is_everyday:
+                    run.uses.setdefault("combined", "added to what its own input is")
             return self._new(runs, added, stem=one.stem)
         for run in runs:
             run.uses.setdefault("added", "added to another tensor")
-        return self._new(runs if one.runs and other.runs else (), added | runs)
+        return self._new(runs if _certain(one.runs) and _certain(other.runs) else (), added | runs)
 
     def _choice(self, condition: _Node, choices: Sequence[_Node]) -> _Node:
         for run in condition.runs:
@@ -466,9 +483,19 @@ def _terms(equation: str) -> tuple[list[str], str]:
     return given.split(","), result
 
 
+def _certain(runs: Iterable[_Run]) -> list[_Run]:
+    """The runs without those of functions that have many other uses."""
+    return [run for run in runs if not run.is_everyday]
+
+
 def _are_halves(one: _Run, other: _Run) -> bool:
     """Whether two activations have inputs that are functions of one tensor, and not the same ones."""
     return one.given.exact != other.given.exact and one not in other.behind and other not in one.behind
+
+
+def _goes_straight(run: _Run) -> bool:
+    others = set(run.uses) - {"layer"}
+    return not others or (others == {"added"} and run.definition is not None and is_bounded(run.definition))
 
 
 def _role_of_run(run: _Run) -> tuple[Role | None, str]:
@@ -558,6 +585,7 @@ def _weighs(partners: Iterable[_Run]) -> bool:
     """Whether a tensor holds values in [0, 1], or normalised ones."""
     return any(
         partner.definition is not None
+        and not partner.is_everyday
         and (partner.definition.kind == "normalising" or is_gate_like(partner.definition))
         for partner in partners
     )

@@ -25,7 +25,7 @@ from torch.fx.node import map_arg
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.fates import Fate
-from lightning_acts.surgery.operations import PRODUCTS, SUMS, UNARY, operation, shares_memory
+from lightning_acts.surgery.operations import LAYERS, PRODUCTS, SAME, SUMS, UNARY, operation, shares_memory
 from lightning_acts.surgery.roles import is_bounded
 from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
 from lightning_acts.surgery.site import Kind
@@ -290,7 +290,28 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
         gates_itself=is_bounded(there.definition) and _gates_itself(node),
         fate=_fate(node),
         obstacle=there.obstacle or _obstacle(node),
+        is_everyday=there.is_everyday and not _is_between_layers(node),
     )
+
+
+def _is_between_layers(node: Node) -> bool:
+    """Whether a layer has made the input of a node, element by element since, and its result goes into layers alone."""
+    module = node.graph.owning_module
+
+    def is_layer(other: Node) -> bool:
+        if other.op != "call_module" or module is None:
+            return LAYERS.fullmatch(_name(other)) is not None
+        return next(module.get_submodule(str(other.target)).parameters(), None) is not None
+
+    def users(other: Node) -> Iterator[Node]:
+        for user in other.users:
+            yield from users(user) if _name(user) in SAME and user.op != "call_module" else [user]
+
+    given = _input(node)
+    while isinstance(given, Node) and not is_layer(given) and (_name(given) in SAME or _is_elementwise(given)):
+        given = next((part for part in given.all_input_nodes if part.op != "get_attr"), None)
+    after = list(users(node))
+    return isinstance(given, Node) and is_layer(given) and bool(after) and all(map(is_layer, after))
 
 
 def _fate(node: Node) -> Fate | None:

@@ -111,7 +111,8 @@ class FunctionObserver(TorchFunctionMode):
                 given = self.flow.data_among(args, kwargs.get("input"))
                 # Its arguments may be others than before.
                 found = None if seen.call.is_formula else applied(func, args, kwargs)
-                self.flow.mark(id(seen), found.spec if found else seen.call.spec, given, result)
+                spec = found.spec if found else seen.call.spec
+                self.flow.mark(id(seen), spec, given, result, seen.call.is_everyday)
         return result
 
     def _note(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> SeenCall | None:
@@ -268,7 +269,8 @@ def _unplaced(way: _Way, func: Callable[..., Any], found: Applied) -> Call:
     kind: Kind = "method" if way.maker is None and name_of(func).startswith("torch.Tensor.") else "function"
     frame = way.frames[0]
     location = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    return Call(Route((), name_of(way.maker or func)), name, kind, found.spec, found.doubtful, location)
+    route = Route((), name_of(way.maker or func))
+    return Call(route, name, kind, found.spec, found.doubtful, location, is_everyday=found.is_everyday)
 
 
 def _handed_on(node: ast.expr, function: Any, scope: Scope) -> Written | None:

@@ -89,36 +89,45 @@ def _by_curve(module: nn.Module) -> str | None:
     for part in probe.modules():
         part._forward_hooks.clear()
         part._forward_pre_hooks.clear()
-    curves = [_curve(probe.train(mode)) for mode in (True, False)]
-    curve = curves[1]
-    if curve is None or curves[0] is None or not _equal(curves[0], curve):
-        return None  # not elementwise, or random: Dropout, DropPath and their kin
-    if _is_affine(curve):
-        return None  # an identity, a scale, a shift
+    curve = _steady_curve(probe)
     if next(module.parameters(), None) is not None:
-        return UNKNOWN  # a learnable activation and a fixed one are different, whatever the curve
-    return _named(curve, _TOLERANCE, _TOLERANCE) or UNKNOWN
+        # A learnable activation and a fixed one are different, whatever the curve.
+        otherwise = None if curve is None else UNKNOWN
+        if curve is None and _alike_in_channels(probe):
+            curve = _steady_curve(probe)
+        return otherwise if _periodic(probe, curve, _TOLERANCE, _TOLERANCE, ["snake"]) is None else "snake"
+    return None if curve is None else _named(probe, curve, _TOLERANCE, _TOLERANCE) or UNKNOWN
+
+
+def _steady_curve(probe: nn.Module) -> Tensor | None:
+    """The curve of a module, the same in both modes and not a line; None where there is none."""
+    trained, curve = _curve(probe.train()), _curve(probe.eval())
+    if trained is None or curve is None or not _equal(trained, curve):
+        return None  # not elementwise, or random: Dropout, DropPath and their kin
+    return None if _is_affine(curve) else curve  # an identity, a scale, a shift
 
 
 def recognise_function(function: Callable[[Tensor], Any], relative: float, absolute: float) -> str | None:
     """The spec of the activation that a function of one tensor computes without chance, within tolerances; None if unknown."""
     curve = _curve(function)
-    spec = None if curve is None or _is_affine(curve) else _named(curve, relative, absolute)
+    spec = None if curve is None or _is_affine(curve) else _named(function, curve, relative, absolute)
     if spec is None:
         return None
     # Farther out a bound may lie that keeps a logarithm from infinity.
     far = torch.tensor([-80.0, -40.0, 40.0, 80.0], dtype=torch.float64)
     try:
-        same = _close(registry.create(spec).double().eval()(far), function(far.clone()), 1e-6, 1e-12)
+        same = _close(_function_of(ActivationSpec.parse(spec))(far), function(far.clone()), 1e-6, 1e-12)
     except Exception:
         return None
     return spec if same.all() else None
 
 
-def _named(curve: Tensor, relative: float, absolute: float) -> str | None:
+def _named(function: Callable[[Tensor], Any], curve: Tensor, relative: float, absolute: float) -> str | None:
     specs, known = _known_curves(registry.version())
     (matching,) = _close(known, curve, relative, absolute).all(1).nonzero(as_tuple=True)
-    return str(specs[int(matching[0])]) if len(matching) else _fitted(curve, relative, absolute)
+    if len(matching):
+        return str(specs[int(matching[0])])
+    return _fitted(curve, relative, absolute) or _periodic(function, curve, relative, absolute)
 
 
 def _close(one: Tensor, other: Tensor, relative: float, absolute: float) -> Tensor:
@@ -139,14 +148,73 @@ def _fitted(curve: Tensor, relative: float, absolute: float) -> str | None:
     for name, (parameter, estimate) in estimates.items():
         if is_linear_above is (name == "softplus"):
             continue
+        if (spec := _spec_if_it_fits(name, parameter, estimate, curve, relative, absolute)) is not None:
+            return spec
+    return None
+
+
+def _function_of(spec: ActivationSpec) -> Callable[[Tensor], Any]:
+    """The function of an activation: a module has rounded its learnable parameters to float32."""
+    return functools.partial(registry.definition_of(spec.name).functions[0], **spec.parameters)
+
+
+def _spec_if_it_fits(
+    name: str, parameter: str, estimate: Callable[[], float], curve: Tensor, relative: float, absolute: float
+) -> str | None:
+    for digits in (8, 15):
         try:
-            spec = ActivationSpec(name, {parameter: float(f"{estimate():.8g}")})
-            fitted = _curve(registry.create(spec).double().eval())
+            spec = ActivationSpec(name, {parameter: float(f"{estimate():.{digits}g}")})
+            registry.create(spec)
         except (ArithmeticError, ValueError):  # no value, or none that is allowed
-            continue
+            return None
+        fitted = _curve(_function_of(spec))
         if fitted is not None and _close(fitted, curve, relative, absolute).all():
             return str(spec)
     return None
+
+
+# So near to 0 that a period is longer for any frequency in use.
+_NEAR = 1e-3
+
+
+def _periodic(
+    function: Callable[[Tensor], Any],
+    curve: Tensor | None,
+    relative: float,
+    absolute: float,
+    names: Sequence[str] = ("sine", "snake"),
+) -> str | None:
+    """The spec of a sine or a snake of any frequency, which its values near 0 tell."""
+    if curve is None:
+        return None
+    # Near numbers differ less than wide ones, and a function of many may take another shape than a curve's.
+    x = torch.full((1, 1, 1, _grid().numel()), _NEAR, dtype=torch.float64)
+    with torch.no_grad():
+        near = float(function(x).flatten()[0])
+    estimates: dict[str, tuple[str, Callable[[], float]]] = {
+        "sine": ("omega", lambda: math.asin(near) / _NEAR),
+        "snake": ("alpha", lambda: _alpha_of_snake(near - _NEAR)),
+    }
+    found = (_spec_if_it_fits(name, *estimates[name], curve, relative, absolute) for name in names)
+    return next((spec for spec in found if spec is not None), None)
+
+
+def _alpha_of_snake(rise: float) -> float:
+    """The alpha of ``sin(alpha * x)**2 / alpha`` that is ``rise`` near 0."""
+    alpha = rise / _NEAR**2
+    for _ in range(60):  # each step halves the error
+        alpha = math.asin(math.sqrt(alpha * rise)) / _NEAR
+    return alpha
+
+
+def _alike_in_channels(probe: nn.Module) -> bool:
+    """Give each channel the parameters of the first; return False where they are not one number a channel."""
+    parameters = list(probe.parameters())
+    if any(sum(size > 1 for size in parameter.shape) > 1 for parameter in parameters):
+        return False
+    for parameter in parameters:
+        parameter.data = parameter.data.flatten()[:1].view([1] * parameter.dim())
+    return True
 
 
 def _alpha_of_celu(x: float, value: float) -> float:

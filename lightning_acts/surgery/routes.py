@@ -105,6 +105,7 @@ class Call:
         fate: What becomes of the result; None where that is open.
         obstacle: Why it can't be replaced; None where it may be.
         is_looked_up: Whether it stands for whatever a lookup gives: a run shows the call itself.
+        is_everyday: Whether it has many other uses, and is an activation only between layers.
     """
 
     route: Route
@@ -119,6 +120,7 @@ class Call:
     fate: Fate | None = None
     obstacle: str | None = None
     is_looked_up: bool = False
+    is_everyday: bool = False
 
 
 def step_to(node: ast.expr, scope: Scope) -> Step:
@@ -658,13 +660,13 @@ class _Reader:
         """The specs, and places of their own, of what a table holds: a function or a class that is one, or those that a function applies."""
         if is_candidate(value):
             found = applied(value, [UNKNOWN], {})
-            yield from [(found.spec, None)] if found is not None else ()
+            yield from [(found.spec, None)] if found is not None and not found.is_everyday else ()
         elif isinstance(value, (type, nn.Module)):
             definition = registry.registered(value if isinstance(value, type) else type(value))
             if definition is not None and definition.kind != "transfer" and definition.name != "identity":
                 yield definition.name, None
         elif isinstance(value, types.FunctionType) and is_called and value is not scope.function and may_apply(value):
-            yield from ((call.spec, call.location) for call in self.calls_of(value))
+            yield from ((call.spec, call.location) for call in self.calls_of(value) if not call.is_everyday)
 
     def _looked_up(self, node: ast.expr, scope: Scope) -> Iterator[Call]:
         """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``, or ``Function.apply`` runs.
@@ -678,7 +680,7 @@ class _Reader:
             is_custom = isinstance(of, type) and issubclass(of, torch.autograd.Function)
             forward = getattr(of, "forward", None) if is_custom else None
             calls = self.calls_of(forward) if isinstance(forward, types.FunctionType) else []
-            found = dict.fromkeys((call.spec, call.location) for call in calls)
+            found = dict.fromkeys((call.spec, call.location) for call in calls if not call.is_everyday)
             why = "within a custom autograd.Function, whose backward would stay as it is"
         elif isinstance(node, ast.Subscript):
             held = scope.resolve(node.value)
@@ -725,7 +727,7 @@ class _Reader:
             method = method_of(scope.resolve(node.value), node.attr)
             found = [] if method is None or method is scope.function or not may_apply(method) else self.calls_of(method)
             why = "in a method of an object: example_input= shows where it is called"
-            return dict.fromkeys((call.spec, call.location) for call in found), why
+            return dict.fromkeys((call.spec, call.location) for call in found if not call.is_everyday), why
         return {}, None
 
 
@@ -739,7 +741,7 @@ def _consumed(site: Written) -> Iterator[ast.AST]:
 
 
 def sealed(value: Any) -> tuple[str, str, str] | None:
-    """What is out of reach, and reported: an operator of ATen, a TorchScript function, a formula that is written out.
+    """What is out of reach, and reported: an operator of ATen, a TorchScript function.
 
     Its name, its spec and the reason.
     """
@@ -748,9 +750,9 @@ def sealed(value: Any) -> tuple[str, str, str] | None:
     if isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
         name = str(value).partition(".")[2].partition(".")[0].rstrip("_")
         found = applied(getattr(torch, name, None) or getattr(torch.nn.functional, name, None), [UNKNOWN], {})
-        return None if found is None else (name, found.spec, "an operator of ATen, called past torch's functions")
-    if value in (torch.erf, torch.special.erf):
-        return "erf", UNKNOWN_ACTIVATION, "part of a formula that is written out, such as that of GELU"
+        if found is None or found.is_everyday:
+            return None
+        return name, found.spec, "an operator of ATen, called past torch's functions"
     return None
 
 
@@ -759,7 +761,7 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
     if found is None:
         return None
     name, spec, why = found
-    callee = name_of(value) if name == "erf" else str(value)
+    callee = str(value)
     location = f"{scope.function.__code__.co_filename}:{node.lineno}"
     return Call(Route((step_to(node, scope),), callee), name, "function", spec, None, location, obstacle=why)
 
@@ -771,7 +773,7 @@ def _default_arguments(scope: Scope) -> Iterator[Call]:
     named = zip(code.co_varnames[: code.co_argcount][::-1], (function.__defaults__ or ())[::-1], strict=False)
     for name, value in (*named, *(function.__kwdefaults__ or {}).items()):
         found = applied(value, [UNKNOWN], {}) if is_candidate(value) else None
-        if found is not None:
+        if found is not None and not found.is_everyday:
             location = f"{code.co_filename}:{code.co_firstlineno}"
             step = Step(function_name(function), 0, 0, name)
             why = f"the default of the argument {name!r}: example_input= shows where it is called"
@@ -836,6 +838,7 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
         gates_itself=gates_its_input(site.node, scope),
         fate=None if prefix else fate_of(site.node, scope),
         obstacle=site.applied.obstacle,
+        is_everyday=site.applied.is_everyday,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lightning_acts.surgery.calls import is_everyday
 from lightning_acts.surgery.expressions import written
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.operations import operation
@@ -330,7 +331,8 @@ class _Follower:
             )
             if isinstance(node, ast.Call) and site.composite is None:
                 self.arguments(ast.Call(node.func, node.args[1:], node.keywords), frame)
-            return self.activated(step_to(node, frame.scope), site.applied.spec, given)
+            name = None if not site.applied.is_everyday else "neg" if site.composite else operation(site.function)
+            return self.activated(step_to(node, frame.scope), site.applied.spec, given, name)
         match node:
             case ast.Name():
                 return frame.names.get(node.id)
@@ -448,21 +450,24 @@ class _Follower:
                 return self.merged(receiver)
             held = self.attribute(called, frame)
             if isinstance(receiver, nn.Module) and held is None:
-                spec = self.functions(vars(receiver).get(called.attr))
-                if spec is not None:
-                    return self.activated((receiver, called.attr), spec, args[0] if args else None)
+                function = vars(receiver).get(called.attr)
+                spec = self.functions(function)
+                if function is not None and spec is not None:
+                    name = operation(function) if is_everyday(function) else None
+                    return self.activated((receiver, called.attr), spec, args[0] if args else None, name)
                 if called.attr == "forward":
                     held = receiver
         if isinstance(held, nn.Module):
             return self.module(held, args, kwargs)
         return self.unknown(args, kwargs)
 
-    def activated(self, key: Any, spec: str, given: Any) -> Any:
-        result = torch.empty(0)
+    def activated(self, key: Any, spec: str, given: Any, everyday: str | None = None) -> Any:
+        """The result of a site; ``everyday`` is the operation that it is where it is no activation."""
         if not isinstance(given, Tensor):
             tensors = list(_tensors([given]))
             given = self.merged(tensors) if tensors else self.made()
-        self.flow.mark(key, spec, given, result)
+        result = torch.empty(0) if everyday is None else self.did(everyday, given)
+        self.flow.mark(key, spec, given, result, everyday is not None)
         return result
 
     def of_python(self, function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from lightning_acts import registry
+from lightning_acts.surgery.calls import is_everyday
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.recognition import recognise
 
@@ -49,7 +50,8 @@ class Tracing(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         self.flow.saw(func, args, kwargs or {}, result)
         definition = registry.by_function(func)
-        if definition is not None and definition.kind != "transfer" and not self.inside:
+        is_site = definition is not None and definition.kind != "transfer" and not is_everyday(func)
+        if is_site and not self.inside:
             frame = sys._getframe(1)
             while frame.f_code.co_filename.startswith(_TORCH):
                 frame = frame.f_back

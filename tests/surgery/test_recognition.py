@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import pytest
@@ -60,7 +61,15 @@ def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) ->
         (lambda x: torch.logaddexp(2.5 * x, torch.zeros(())) / 2.5, "softplus(beta=2.5)"),
         (lambda x: torch.where(x > 0, x, 0.2 * x) + 1e-4, UNKNOWN),
         (lambda x: torch.where(x > 0, x, 0.2 * x + 1e-3 * x * torch.exp(x)), UNKNOWN),
-        (lambda x: torch.sin(x), UNKNOWN),
+        (lambda x: torch.sin(x), "sin"),
+        (lambda x: torch.sin(30 * x), "sine"),
+        (lambda x: torch.sin(2.7 * x), "sine(omega=2.7)"),
+        (lambda x: torch.sin(300 * x), "sine(omega=300.0)"),
+        (lambda x: torch.sin(math.pi * x), "sine(omega=3.1415927)"),
+        (lambda x: torch.sin(2.7 * x) + 1e-4, UNKNOWN),
+        (lambda x: x + torch.sin(5 * x) ** 2 / 5, "snake(alpha=5.0)"),
+        (lambda x: x + torch.sin(0.3 * x) ** 2 / 0.3, "snake(alpha=0.3)"),
+        (lambda x: x + torch.sin(5 * x) ** 2 / 4, UNKNOWN),
         (lambda x: x + torch.sin(1e3 * x), UNKNOWN),
         (lambda x: 2 * x + 1, None),
         (lambda x: x, None),
@@ -167,3 +176,21 @@ def test_unknown_activations_are_named_by_class_and_path() -> None:
     assert [(site.activation, site.role) for site in acts.find(model)] == [(UNKNOWN, "hidden")] * 2
     acts.swap(model, {Swish: "mish"}, include="1")
     assert isinstance(model[1], nn.Mish) and isinstance(model[3], Swish)
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 6, 1)])
+def test_a_learnable_snake_is_one_whatever_its_shape(shape: tuple[int, ...]) -> None:
+    class Snake(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.alpha = nn.Parameter(torch.full(shape, 1.7))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x + torch.sin(self.alpha * x) ** 2 / (self.alpha + 1e-9)
+
+    class Scaled(Snake):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.relu(x * self.alpha)
+
+    assert recognise(Snake()) == "snake"
+    assert recognise(Scaled()) == (UNKNOWN if shape == (1,) else None)  # its relu is a call then
