@@ -22,7 +22,7 @@ register(
     kind="normalising",
     formula="exp(x_i) / sum(exp(x_j), j)",
     source="Bridle 1990",
-    functions=[F.softmax, torch.softmax, Tensor.softmax],
+    functions=[F.softmax, torch.softmax, torch.special.softmax, Tensor.softmax],
     notes=[_NORMALISE, "refuses sparse tensors: see sparse_softmax"],
 )
 
@@ -34,7 +34,7 @@ register(
     kind="normalising",
     formula="x_i - log(sum(exp(x_j), j))",
     source="classic",
-    functions=[F.log_softmax, torch.log_softmax, Tensor.log_softmax],
+    functions=[F.log_softmax, torch.log_softmax, torch.special.log_softmax, Tensor.log_softmax],
     notes=[_NORMALISE],
 )
 

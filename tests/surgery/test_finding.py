@@ -702,3 +702,34 @@ def test_formulas_by_where_with_a_run() -> None:
         ("leaky_relu", "hidden", "function"): 1,
         ("relu", "hidden", "function"): 1,
     }
+
+
+class SoftmaxMethod(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b = nn.Linear(4, 4), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.b(self.a(x).softmax(1, torch.float32))
+
+
+class SoftmaxMethodByName(SoftmaxMethod):
+    def forward(self, x):
+        return self.b(self.a(x).softmax(dim=1, dtype=torch.float32))
+
+
+class SpecialSoftmax(SoftmaxMethod):
+    def forward(self, x):
+        return self.b(torch.special.softmax(self.a(x), 1))
+
+
+class SpecialLogSoftmax(SoftmaxMethod):
+    def forward(self, x):
+        return self.b(torch.special.log_softmax(self.a(x), dim=1))
+
+
+@pytest.mark.parametrize("example", [None, torch.randn(3, 4)], ids=["source", "run"])
+@pytest.mark.parametrize("cls", [SoftmaxMethod, SoftmaxMethodByName, SpecialSoftmax, SpecialLogSoftmax])
+def test_softmax_in_every_spelling(cls: type[SoftmaxMethod], example: torch.Tensor | None) -> None:
+    (site,) = acts.find(cls(), example)
+    assert site.activation == ("log_softmax(dim=1)" if cls is SpecialLogSoftmax else "softmax(dim=1)")
