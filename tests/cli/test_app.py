@@ -316,7 +316,7 @@ def test_check_and_show_of_ones_own(invoke: Callable[..., Result], tmp_path: Pat
     (tmp_path / "own_acts.py").write_text(OWN)
     assert "own_swish: without defects" in run("check", "own_acts:own_swish", cwd=tmp_path).stdout
     done = invoke("check", "own_acts:naive_softplus", expect=1).stdout
-    assert "falls short: value: the value at 10000.0 in float64 is not finite" in done
+    assert "falls short: value: the value at 1000.0 in float64 is not finite" in done
     assert "naive_softplus: " in done and "defects" in done
     found = json.loads(invoke("check", "hardsigmoid", "--json").stdout)
     assert found["defects"] == [] and "second derivative" in found["limits"]
@@ -361,3 +361,20 @@ def test_no_socket_is_opened(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "would train 5 epochs" in done.stdout
+
+
+def test_files_and_specs_that_can_only_be_mistakes(invoke: Callable[..., Result], tmp_path: Path) -> None:
+    weights = tmp_path / "empty.pt"
+    weights.touch()
+    with pytest.raises(ModelError, match="empty.pt can't be read as weights: it is empty"):
+        invoke("inspect", "torchvision:alexnet", "--weights", str(weights))
+    large, deep = tmp_path / "large.yaml", tmp_path / "deep.yaml"
+    with large.open("w") as file:
+        file.write("seed: 1\n#")
+        file.truncate(40_000_000)
+    deep.write_text("seed: " + "[" * 5000)
+    for path, message in ((large, "is too large for a config: 40,000,000 bytes"), (deep, "is nested deeper than 50")):
+        with pytest.raises(ConfigError, match=message):
+            invoke("validate", "digits", str(path))
+    said = run("show", "elu(" + "x" * 900 + "=1)", expect=2).stderr
+    assert "elu has no parameter 'xxx" in said and len(said) < 400 and "Traceback" not in said
