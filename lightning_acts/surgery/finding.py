@@ -250,7 +250,11 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
     forget_changed(
         {base_of(type(m)) for m in model.modules() if m not in activations and m not in parts and not is_metric(m)}
     )
-    modules = [replace(located, obstacle=_set_again(model, names[located.module])) for located in modules]
+    kept = _kept_beside(model, activations)
+    modules = [
+        replace(located, obstacle=_set_again(model, names[located.module]) or kept.get(located.module))
+        for located in modules
+    ]
     observation = Observation()
     if example_input is not None:
         observation = observe(model, example_input, activations, parts)
@@ -357,6 +361,25 @@ def _set_again(model: nn.Module, paths: Iterable[str]) -> str | None:
                 return f"{_SET_AGAIN} ({where})"
             parent = parent._modules.get(name)
     return None
+
+
+def _kept_beside(model: nn.Module, activations: Collection[nn.Module]) -> dict[nn.Module, str]:
+    """Return the modules that forwards may take from elsewhere than from the children, each with where, in words."""
+    kept: dict[nn.Module, str] = {}
+    owners = [(name, m) for name, m in model.named_modules() if m not in activations and not is_metric(m)]
+    readings = {type(owner): reading_of(type(owner)) for _, owner in owners}
+    mentioned = {name for reading in readings.values() for name in reading.names}
+    for name, owner in owners:
+        for attribute, value in vars(owner).items():
+            if attribute in _OF_TORCH or not (attribute in mentioned or readings[type(owner)].unread):
+                continue
+            for keys, held in _elements(value):
+                module = held.__self__ if isinstance(held, types.MethodType) else held
+                if isinstance(module, nn.Module):
+                    place = plain_path(f"{name}.{attribute}".lstrip("."))
+                    place += _in_brackets(keys)
+                    kept[module] = f"{place} holds it too, from where the original would run after a swap"
+    return kept
 
 
 def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation) -> Iterator[CallSite]:
@@ -558,6 +581,9 @@ def _kept_functions(
     model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation
 ) -> Iterator[LeftSite]:
     """What functions apply that modules keep in attributes, as a lambda or in a dict, as far as no run has shown it."""
+    why = "in what the module keeps beside its children: "
+    why += "example_input= shows where it is called" if observation.flow is None else "the example did not call it"
+    tree = set(model.modules())
     shown = {entry.call.location for entry in observation.functions} - {None}
     seen = {(id(entry.owner), entry.call.route.callee) for entry in observation.functions}
     for name, module in model.named_modules():
@@ -569,28 +595,46 @@ def _kept_functions(
         for attribute, value in (*kept, *hooks):
             path = plain_path(f"{name}.{attribute}" if name else attribute)
             for key, function in _functions_in(value, names):
+                if isinstance(function, nn.Module) and function in tree:
+                    continue
                 for spec, type_, location in _applications(function, type(module), is_kept_alone=key is None):
                     if location in shown or (id(module), type_) in seen:
                         continue
                     role, reason = role_of(spec, ())
-                    place = f"{path}{'' if key is None else f'[{key!r}]'}/{spec.partition('(')[0]}"
+                    place = f"{path}{key or ''}/{spec.partition('(')[0]}"
                     site = Site(place, (place,), "attribute", spec, role, reason, type_, location=location)
-                    yield LeftSite(
-                        site, "in what the module keeps beside its children: example_input= shows where it is called"
-                    )
+                    yield LeftSite(site, why)
 
 
-def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[Any, Any]]:
+def _elements(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Yield what lies in plain containers, however deep, with the keys that lead there; of anything else the value."""
+    pending: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+    seen: dict[int, Any] = {}
+    while pending:
+        keys, held = pending.pop()
+        if not isinstance(held, (list, tuple, dict, set, frozenset)):
+            yield keys, held
+        elif id(held) not in seen:
+            seen[id(held)] = held
+            inner = held.items() if isinstance(held, dict) else enumerate(held)
+            pending += [((*keys, key), element) for key, element in inner][::-1]
+
+
+def _in_brackets(keys: Iterable[Any]) -> str:
+    return "".join(f"[{key!r}]" for key in keys)
+
+
+def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[str | None, Any]]:
     """The functions and modules in an attribute, each with its key; None for a function that stands there alone.
 
     Of an object they are the methods with one of these names.
     """
     if isinstance(value, (types.FunctionType, functools.partial)):
         yield None, value
-    elif isinstance(value, (list, tuple, dict)):
-        for key, held in value.items() if isinstance(value, dict) else enumerate(value):
+    elif isinstance(value, (list, tuple, dict, set, frozenset)):
+        for keys, held in _elements(value):
             if isinstance(held, nn.Module) or (callable(held) and not isinstance(held, type)):
-                yield key, held.__func__ if isinstance(held, types.MethodType) else held
+                yield _in_brackets(keys), held.__func__ if isinstance(held, types.MethodType) else held
     else:
         for name in names:
             method = method_of(value, name)

@@ -1,3 +1,4 @@
+import copy
 import functools
 import math
 from collections import Counter
@@ -733,3 +734,101 @@ class SpecialLogSoftmax(SoftmaxMethod):
 def test_softmax_in_every_spelling(cls: type[SoftmaxMethod], example: torch.Tensor | None) -> None:
     (site,) = acts.find(cls(), example)
     assert site.activation == ("log_softmax(dim=1)" if cls is SpecialLogSoftmax else "softmax(dim=1)")
+
+
+class TwoNetworks(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.networks = []
+        for i in range(2):
+            network = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 1))
+            self.add_module(f"network{i}", network)
+            self.networks.append(network)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([network(x) for network in self.networks], 1)
+
+
+@pytest.mark.parametrize("example", [None, torch.randn(2, 4)], ids=["read", "run"])
+def test_children_that_a_list_holds_too_are_named_once(example: Tensor | None) -> None:
+    assert [site.path for site in acts.find(TwoNetworks(), example)] == ["network0.1", "network1.1"]
+    model = TwoNetworks()
+    edited = copy.deepcopy(model)
+    for network in edited.networks:
+        network[1] = nn.Tanh()
+    assert not acts.swap(model, {"relu": "tanh"}, example_input=example).left
+    x = torch.randn(3, 4)
+    assert torch.equal(model(x), edited(x))
+
+
+class Held(nn.Module):
+    """A child that plain containers hold too, and one that they alone hold."""
+
+    def __init__(self, hold: Callable[[nn.Module], Any]) -> None:
+        super().__init__()
+        self.fc, self.last = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.act = nn.ReLU()
+        self.__dict__["kept"] = hold(self.act)
+        self.idle = [[nn.ELU()]]
+
+
+class Runs(Held):
+    def forward(self, x: Tensor) -> Tensor:
+        kept: Any = self.kept
+        while not callable(kept):
+            kept = next(iter(kept.values())) if isinstance(kept, dict) else kept[-1]
+        return self.last(kept(self.fc(x)))
+
+
+class Ignores(Held):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.last(self.act(self.fc(x)))
+
+
+class Outer(nn.Module):
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.inner.last(self.inner.kept[0](self.inner.fc(x)))
+
+
+def within_tuples(act: nn.Module) -> Any:
+    return [(4, act)]
+
+
+@pytest.mark.parametrize("example", [None, torch.randn(2, 4)], ids=["read", "run"])
+class TestWhatIsKeptBesideTheChildren:
+    @pytest.mark.parametrize(
+        ("hold", "where"),
+        [
+            (within_tuples, "kept[0][1]"),
+            (lambda act: {"a": [(1, [act])]}, "kept['a'][0][1][0]"),
+            (lambda act: act, "kept"),
+            (lambda act: [act.forward], "kept[0]"),
+        ],
+    )
+    def test_a_child_that_runs_from_there_is_refused(
+        self, hold: Callable[[nn.Module], Any], where: str, example: Tensor | None
+    ) -> None:
+        model = Runs(hold)
+        with pytest.raises(acts.SwapError) as refused:
+            acts.swap(model, {"relu": "tanh"}, example_input=example)
+        assert f"{where} holds it too" in str(refused.value)
+        assert isinstance(model.act, nn.ReLU)
+
+    def test_where_another_module_takes_it_from_there(self, example: Tensor | None) -> None:
+        model = Outer(Ignores(lambda act: [act]))
+        with pytest.raises(acts.SwapError, match=r"inner\.kept\[0\] holds it too"):
+            acts.swap(model, {"relu": "tanh"}, example_input=example)
+
+    def test_what_no_forward_mentions_stops_no_swap(self, example: Tensor | None) -> None:
+        model = Ignores(within_tuples)
+        report = acts.swap(model, {"relu": "tanh"}, example_input=example)
+        assert isinstance(model.act, nn.Tanh)
+        (left,) = report.left
+        assert left.site.path == "idle[0][0]/elu"
+        assert ("example_input=" in left.why) == (example is None)
+        acts.restore(model)
+        assert isinstance(model.act, nn.ReLU) and model.kept[0][1] is model.act
