@@ -12,7 +12,7 @@ import contextlib
 import copyreg
 import functools
 import types
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -667,13 +667,15 @@ def _getitem(self: Any, index: Any) -> Any:
 def _reduce_ex(self: nn.Module, protocol: Any) -> Any:
     cls = type(self)
     reduced = super(_without_layers(cls), self).__reduce_ex__(protocol)
-    if not isinstance(reduced, tuple) or reduced[0] is not copyreg.__newobj__:  # type: ignore[attr-defined]
+    made_by, given = reduced[:2] if isinstance(reduced, tuple) else (None, ())
+    if made_by is copyreg.__newobj__:  # type: ignore[attr-defined]
+        args, named = given[1:], {}
+    elif made_by is copyreg.__newobj_ex__:  # type: ignore[attr-defined]
+        _, args, named = given
+    else:
         raise SwapError(f"{cls.__name__} copies and pickles itself in a way of its own: restore it first")
-    return (
-        _new,
-        (base_of(cls), routes_of(cls), vars(_without_layers(cls))[f"{_PREFIX}passing"], *reduced[1][1:]),
-        *reduced[2:],
-    )
+    passes = vars(_without_layers(cls))[f"{_PREFIX}passing"]
+    return _new, (base_of(cls), routes_of(cls), passes, args, named), *reduced[2:]
 
 
 def _setstate(self: nn.Module, state: Any) -> None:
@@ -683,7 +685,9 @@ def _setstate(self: nn.Module, state: Any) -> None:
         vars(self).pop(name, None)
 
 
-def _new(base: Any, routes: Routes, passing: frozenset[str], *args: Any) -> nn.Module:
+def _new(
+    base: Any, routes: Routes, passing: frozenset[str], args: Sequence[Any], named: Mapping[str, Any]
+) -> nn.Module:
     forget_changed([base])
     try:
         cls = rewritten_class(base, routes, read(base), passing)
@@ -691,7 +695,7 @@ def _new(base: Any, routes: Routes, passing: frozenset[str], *args: Any) -> nn.M
         raise SwapError(
             f"the swap in this copy of {base.__name__} does not fit the class as it is here: {error}"
         ) from None
-    made: nn.Module = cls.__new__(cls, *args)
+    made: nn.Module = cls.__new__(cls, *args, **named)
     return made
 
 

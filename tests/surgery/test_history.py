@@ -1,8 +1,11 @@
 import copy
+import pickle
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts.surgery import history
@@ -108,6 +111,39 @@ def test_a_deep_copy_restores_its_own() -> None:
     assert type(model[1]) is nn.Mish
     acts.restore(model)
     assert model[1] is relu
+
+
+class ByKeyword(nn.Module):
+    """A class whose copies are made with the arguments that the instance had, by keyword."""
+
+    made_with: dict[str, Any]
+
+    def __new__(cls, **named: Any) -> "ByKeyword":
+        made = super().__new__(cls)
+        made.__dict__["made_with"] = named
+        return made
+
+    def __init__(self, *, base: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(base, base)
+
+    def __getnewargs_ex__(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (), self.made_with
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(F.relu(self.fc(x)))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_copies_of_what_is_made_by_keyword(copied: Any) -> None:
+    model, x = ByKeyword(base=4), torch.randn(2, 4)
+    acts.swap(model, {"relu": "tanh"}, example_input=x)
+    acts.verify(model, x)
+    other = copied(model)
+    assert torch.equal(other(x), model.fc(torch.tanh(model.fc(x))))
+    assert other.made_with == {"base": 4}
+    acts.restore(other)
+    assert torch.equal(other(x), model.fc(torch.relu(model.fc(x)))) and type(other) is ByKeyword
 
 
 def test_swaps_of_parts_that_are_gone_are_forgotten() -> None:
