@@ -314,7 +314,7 @@ def _used(site: Site, usage: Usage, owner: nn.Module, key: Key) -> Site:
     """A site without a run: what its source settles goes before what the structure shows."""
     if any(doubt in site.reason for doubt in _DOUBTS) and usage.is_between_layers(owner, key):
         return replace(site, role="hidden", reason="goes into a layer")
-    if site.role != "hidden":
+    if site.role not in ("hidden", "attention"):
         return site
     role, reason = usage.role_of(owner, key) or (site.role, site.reason)
     return replace(site, role=role, reason=reason)

@@ -54,7 +54,9 @@ def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Ro
     if definition.kind == "gated":
         return "gate", "one half of its input gates the other"
     if definition.kind == "normalising":
-        return ("output", f"normalises, {last}") if last else ("attention", "normalises within the model")
+        if last is None:
+            return "attention", "in doubt: normalises within the model"
+        return "output", last if last.startswith("in doubt") else f"normalises, {last}"
     is_softplus = definition.family == "softplus"
     if is_softplus and last:
         return "output", last
@@ -102,7 +104,7 @@ def _gate_or_hidden(chain: Chain, parent: nn.Module, name: str | None) -> tuple[
 
 
 def _ends(chain: Chain) -> str | None:
-    """Words for what a site is the last module of; None if something with parameters comes after it."""
+    """Return words for what a site is the last module of; None if something with parameters comes after it."""
     for depth in range(len(chain) - 1, -1, -1):
         parent, name = chain[depth]
         if not _has_parameters_after(parent, name):
@@ -110,7 +112,7 @@ def _ends(chain: Chain) -> str | None:
         ended = parent._modules[name or ""]
         # A LightningModule of a generator and a discriminator has two networks, each with an output of its own.
         if depth == 0 and depth < len(chain) - 1 and _is_network_of_its_own(parent, ended):
-            return f"last of {name!r}"
+            return f"in doubt: last of {name!r}, and the model goes on behind it"
         return None
     return "last of the model"
 

@@ -1,9 +1,10 @@
 from collections.abc import Callable
 
 import pytest
+import torch
 import torchmetrics
 import torchvision
-from torch import nn
+from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts.surgery.roles import chain_to, role_of
@@ -111,6 +112,69 @@ def test_role(make: Callable[[], nn.Module], path: str, role: str) -> None:
 def test_doubt_is_said() -> None:
     (site,) = acts.find(SigmoidMlp("scale"))
     assert site.reason.startswith("in doubt")
+
+
+class Masker(nn.Module):
+    def __init__(self, act: nn.Module) -> None:
+        super().__init__()
+        self.fc, self.act = nn.Linear(8, 8), act
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.fc(x))
+
+
+class Separator(nn.Module):
+    """Multiplies what an encoder gave by a mask, or gives what is in its place to the next layer."""
+
+    def __init__(self, act: nn.Module, masks: bool) -> None:
+        super().__init__()
+        self.encoder, self.masker, self.decoder = nn.Linear(4, 8), Masker(act), nn.Linear(8, 4)
+        self.masks = masks
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.encoder(x)
+        return self.decoder(x * self.masker(x) if self.masks else self.masker(x))
+
+
+class Faces(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.softmax, self.boxes = nn.Linear(4, 2), nn.Softmax(dim=1), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.boxes(x), self.softmax(self.fc(x))
+
+
+class Attends(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.softmax, self.v = nn.Linear(4, 4), nn.Linear(4, 4), nn.Softmax(dim=-1), nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.softmax(self.q(x) @ self.k(x).T) @ self.v(x)
+
+
+@pytest.mark.parametrize(
+    ("make", "role"),
+    [
+        (lambda: Separator(nn.Sigmoid(), masks=True), "gate"),
+        (lambda: Separator(nn.Tanh(), masks=True), "gate"),
+        (lambda: Separator(nn.Tanh(), masks=False), "hidden"),
+        (lambda: Separator(nn.Softmax(dim=1), masks=True), "attention"),
+        (Faces, "output"),
+    ],
+)
+def test_what_the_structure_can_not_tell_is_in_doubt(make: Callable[[], nn.Module], role: str) -> None:
+    (run,) = acts.find(make(), torch.randn(2, 4))
+    assert run.role == role and "in doubt" not in run.reason
+    (read,) = acts.find(make())
+    assert read.role in ("output", "attention") and read.reason.startswith("in doubt")
+
+
+def test_an_attention_that_the_source_shows_is_certain() -> None:
+    for given in (None, torch.randn(2, 4)):
+        (site,) = acts.find(Attends(), given)
+        assert site.role == "attention" and "in doubt" not in site.reason
 
 
 def test_gates_of_squeeze_and_excitation() -> None:
