@@ -115,7 +115,8 @@ class AttributeSite:
             return self.obstacle
         if self.attribute in reading_of(type(self.owner)).compared:
             return "its module compares it with another function: with a module there, it would take another way"
-        return None
+        why = obstacle(self.owner, Route((), ""))
+        return None if why is None else f"its module can't be changed: {why}"
 
 
 _HOOKED = "the module has hooks, which lie on the first of its places and calls: remove them first"

@@ -258,8 +258,8 @@ class CallExchange(Exchange):
             present = routes_of(type(owner))
             if self._mark in present:
                 set_routes(owner, tuple(entry for entry in present if entry != self._mark))
-            if owner._modules.get(self.submodule) is self.replacement:
-                del owner._modules[self.submodule]
+            # Nothing calls it any more, also where somebody has put another one there.
+            owner._modules.pop(self.submodule, None)
 
         return back
 
@@ -324,8 +324,7 @@ class AttributeExchange(Exchange):
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         owner._modules[self.name] = self.replacement  # not seen before the function is gone
         del vars(owner)[self.name]
-        if type(owner).__setstate__ is not nn.Module.__setstate__:
-            set_routes(owner, (*routes_of(type(owner)), self._mark))
+        set_routes(owner, (*routes_of(type(owner)), self._mark))
 
     def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
         with_routes(owner, ())
@@ -631,9 +630,12 @@ def take_back(model: nn.Module, changes: Sequence[Placed]) -> None:
         _move_original(model, entry)
     _finish(steps)
     for entry in lost:
-        warnings.warn(
-            f"{entry.path}: not restored where it was replaced by something else after the swap", stacklevel=4
+        what = (
+            "what was set there after the swap is gone"
+            if entry.change.route
+            else "not restored where it was replaced by something else after the swap"
         )
+        warnings.warn(f"{entry.path}: {what}", stacklevel=4)
 
 
 def _finish(steps: Sequence[Step]) -> None:

@@ -33,8 +33,9 @@ from lightning_acts.surgery.matching import Rules, SwapMap, describe, spec_or_no
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request, Share
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
-from lightning_acts.surgery.rewriting import is_in_loop, may_read_what_it_writes
+from lightning_acts.surgery.rewriting import is_in_loop, may_read_what_it_writes, reading_of
 from lightning_acts.surgery.roles import role_of
+from lightning_acts.surgery.routes import WALKS
 from lightning_acts.surgery.running import one_at_a_time, plain_path
 from lightning_acts.surgery.separating import calls_of_child
 from lightning_acts.surgery.site import Role, Site, SwapError
@@ -125,7 +126,8 @@ def swap(
             if not chosen:
                 raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in failures.items()))
         else:
-            notes = [*notes, *_in_place_before([located for located, _ in chosen])]
+            sites = [located for located, _ in chosen]
+            notes = [*notes, *_in_place_before(sites), *_passed_through(model, sites)]
         # A module that stands in the mapping is meant for several sites; one that a function made, for this one.
         several = [] if isinstance(mapping, Plan) else list(mapping.values())
         prepared = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
@@ -370,6 +372,20 @@ def _slots(located: Located) -> Sequence[tuple[nn.Module, str]]:
     if isinstance(located, ModuleSite):
         return located.slots
     return [(located.owner, located.route.child or "")] if isinstance(located, CallSite) else []
+
+
+def _passed_through(model: nn.Module, chosen: Sequence[Located]) -> list[str]:
+    """Return a note on code that goes through the modules in others, where it meets what stands for calls."""
+    owners = [located.owner for located in chosen if not isinstance(located, ModuleSite)]
+    shown = {"modules", "named_modules", "_modules"} if owners else set()
+    if any(isinstance(owner, torch.fx.GraphModule) for owner in owners):
+        shown |= set(WALKS)
+    readings = (reading_of(type(module)) for module in model.modules())
+    places = dict.fromkeys(where for each in readings for way, where in each.passes_through.items() if way in shown)
+    return [
+        f"{_listed(list(places))}: goes through the modules in others, among which is now what stands for calls; "
+        "example_input= tells whether that changes what the network computes"
+    ] if places else []  # fmt: skip
 
 
 def _written_back(prepared: Sequence[Prepared]) -> list[str]:

@@ -548,7 +548,7 @@ def _function_chooser(function: Function, name: str) -> Callable[[nn.Module, Any
 
 
 def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) -> type[nn.Module]:
-    names = frozenset(entry.name for entry in routes if entry.route.steps)
+    names = frozenset(entry.name for entry in routes)
     members = {
         **_shown(base, names),
         **_hidden(base, names),

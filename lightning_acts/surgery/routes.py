@@ -156,7 +156,7 @@ class Reading:
         looks: The ways to where its methods look at their own children or class: there they see what the author wrote.
         stores: What the forward, and what it leads to, sets again in the module or below it: the dotted name, from ``*``
             on where only a run tells in what, and where that stands.
-        passes_through: Where the forward, and what it leads to, goes through all modules within others.
+        passes_through: Where the forward, and what it leads to, goes through the modules in others, by how it does.
         compared: The attributes that are compared with something, as in ``self.act is F.relu``.
         obstacle: Why none of its calls can be replaced; None where they can.
         methods: The methods that were read, by name, as they stood in the class.
@@ -170,7 +170,7 @@ class Reading:
     calls: list[Call] = field(default_factory=list)
     looks: list[tuple[Step, ...]] = field(default_factory=list)
     stores: dict[str, str] = field(default_factory=dict)
-    passes_through: list[str] = field(default_factory=list)
+    passes_through: dict[str, str] = field(default_factory=dict)
     compared: set[str] = field(default_factory=set)
     obstacle: str | None = None
     methods: dict[str, Any] = field(default_factory=dict)
@@ -411,10 +411,8 @@ def _read_habits(scope: Scope, reading: Reading) -> None:
             name = _dotted(node, scope)
             if not isinstance(node.ctx, ast.Load):
                 reading.stores[name or f"*.{node.attr}"] = where
-            if node.attr in ("modules", "named_modules", "_modules") and not (
-                node.attr == "_modules" and name == "_modules"
-            ):
-                reading.passes_through.append(location)
+            if node.attr in ("modules", "named_modules") or (node.attr in WALKS and name not in WALKS):
+                reading.passes_through[node.attr] = location
         elif isinstance(node, ast.Call) and scope.resolve(node.func) in (setattr, delattr) and len(node.args) > 1:
             of, attribute = node.args[:2]
             if (

@@ -16,7 +16,7 @@ from torch import nn
 
 from lightning_acts.extras import require
 from lightning_acts.surgery import checkpoints
-from lightning_acts.surgery.history import plans_of
+from lightning_acts.surgery.history import exchanges_of, lost_among, plans_of
 from lightning_acts.surgery.plan import Plan, read_data, write_data
 from lightning_acts.surgery.replacing import replay
 from lightning_acts.surgery.report import SwapReport
@@ -37,7 +37,7 @@ def save_swaps(model: nn.Module, path: str | os.PathLike[str]) -> Path:
         The file; an existing one is replaced whole.
 
     Raises:
-        SwapError: A replacement is not registered, so that no file can name it.
+        SwapError: A replacement is not registered, so that no file can name it, or something else stands there now.
 
     Example:
         >>> import tempfile, torch, lightning_acts as acts
@@ -54,8 +54,15 @@ def save_swaps(model: nn.Module, path: str | os.PathLike[str]) -> Path:
         >>> fresh[1]
         Mish()
     """
+    plans = plans_of(model)
+    changes = sorted(exchanges_of(model), key=lambda entry: -entry.change.transaction.number)
+    if lost := [entry.path for entry in lost_among(changes)]:
+        raise SwapError(
+            f"{', '.join(lost)}: something else stands there than what the swap put there, and no file can name it: swap it "
+            "with acts.swap, or restore the model"
+        )
     target = Path(path) / FILE_NAME if Path(path).is_dir() else Path(path)
-    return write_data(target, {"plans": [plan.to_dict() for plan in plans_of(model)]})
+    return write_data(target, {"plans": [plan.to_dict() for plan in plans]})
 
 
 def load_swaps(model: nn.Module, path: str | os.PathLike[str]) -> list[SwapReport]:

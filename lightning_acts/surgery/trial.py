@@ -14,7 +14,7 @@ from torch import nn
 
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery import history
-from lightning_acts.surgery.finding import CallSite, Located, works_in_place_there
+from lightning_acts.surgery.finding import AttributeSite, CallSite, Located, ModuleSite, works_in_place_there
 from lightning_acts.surgery.installing import Prepared, installed, prepare
 from lightning_acts.surgery.observing import run, run_counting
 
@@ -26,8 +26,8 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
     """
     tried: list[Prepared] = []
     for located in chosen:
-        is_call = isinstance(located, CallSite) and located.module is None and bool(located.site.calls)
-        if is_call or works_in_place_there(located):
+        is_call = isinstance(located, AttributeSite) or (isinstance(located, CallSite) and located.module is None)
+        if (is_call and located.site.calls) or works_in_place_there(located):
             try:
                 tried.append(prepare(model, located, _out_of_place(located.site.activation)))
             except SpecError:  # an activation whose parameters only the code knows
@@ -42,7 +42,7 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
         one.located: f"what calls {one.located.site.activation} there can't be replaced: it ran "
         f"{one.located.site.calls} times, and what was put in its place {runs[one.replacement]} times"
         for one in tried
-        if isinstance(one.located, CallSite) and runs[one.replacement] != one.located.site.calls
+        if not isinstance(one.located, ModuleSite) and runs[one.replacement] != one.located.site.calls
     }
     # A formula rounds otherwise than the module that computes the same.
     is_formula = any(isinstance(one.located, CallSite) and one.located.is_formula for one in tried)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -308,7 +309,7 @@ def test_what_a_forward_sets_again_is_left(make: Callable[[], nn.Module], exampl
     assert not any("_acts_" in str(value) for module in model.modules() for value in vars(module).values())
 
 
-def test_what_a_user_sets_is_noticed() -> None:
+def test_what_a_user_sets_is_noticed(tmp_path: Path) -> None:
     model = nn.Sequential(Keeps(), Base(), nn.Linear(4, 4))
     acts.swap(model, {"relu": "softplus"})
     model[0].act, model[1].relu_0 = nn.GELU(), nn.GELU()
@@ -317,3 +318,9 @@ def test_what_a_user_sets_is_noticed() -> None:
     with pytest.raises(acts.VerificationError, match="replaced, since") as caught:
         acts.verify(model, X)
     assert len(caught.value.disagreements) == 2
+    with pytest.raises(acts.SwapError, match=r"0\.act, 1/relu/0: something else stands there"):
+        acts.save_swaps(model, tmp_path / "swap.json")
+    with pytest.warns(UserWarning, match="after the swap") as warned:
+        acts.restore(model)
+    assert sorted(str(entry.message).partition(":")[0] for entry in warned) == ["0.act", "1/relu/0"]
+    assert type(model[0].act) is nn.GELU and "relu_0" not in model[1]._modules and type(model[1]) is Base
