@@ -34,7 +34,7 @@ from lightning_acts.surgery.plan import Share
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, reading_of, routes_of
-from lightning_acts.surgery.roles import chain_to, is_bounded, is_metric, role_of
+from lightning_acts.surgery.roles import chain_to, has_parameters, is_bounded, is_metric, role_of
 from lightning_acts.surgery.routes import (
     AttributeCall,
     Call,
@@ -42,6 +42,7 @@ from lightning_acts.surgery.routes import (
     calls_of,
     forget_changed,
     function_name,
+    is_helper,
     may_apply,
     method_of,
     method_scopes,
@@ -248,9 +249,8 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
     activations = {located.module: located.site.activation for located in modules}
     parts = inside - set(activations)
-    forget_changed(
-        {base_of(type(m)) for m in model.modules() if m not in activations and m not in parts and not is_metric(m)}
-    )
+    read = {type(m) for m in model.modules() if m not in activations and m not in parts and not is_metric(m)}
+    forget_changed({base_of(cls) for cls in read})
     kept = _kept_beside(model, activations)
     modules = [
         replace(located, obstacle=_set_again(model, names[located.module]) or kept.get(located.module))
@@ -472,7 +472,7 @@ def _are_layers(fate: Fate | None, owner: nn.Module) -> bool:
     if fate is None or fate == "returned":
         return False
     into = [owner._modules.get(name) if "." not in name else owner.get_submodule(name) for name in fate if name]
-    return all(module is not None and next(module.parameters(), None) is not None for module in into)
+    return all(module is not None and has_parameters(module) for module in into)
 
 
 def _chain_of_returned(model: nn.Module, name: str, owner: nn.Module) -> list[tuple[nn.Module, str | None]]:
@@ -590,14 +590,15 @@ def _kept_functions(
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
-        names = reading_of(type(module)).names | {"__call__"}
-        hooks = [("a hook", list(group.values())) for group in (module._forward_pre_hooks, module._forward_hooks)]
+        names = reading_of(type(module)).names
+        groups = (module._forward_pre_hooks, module._forward_hooks)
+        hooks = [("a hook", list(group.values())) for group in groups if group]
         kept = [(attribute, value) for attribute, value in vars(module).items() if attribute not in _OF_TORCH]
         for attribute, value in (*kept, *hooks):
-            path = plain_path(f"{name}.{attribute}" if name else attribute)
             for key, function in _functions_in(value, names):
                 if isinstance(function, nn.Module) and function in tree:
                     continue
+                path = plain_path(f"{name}.{attribute}" if name else attribute)
                 for spec, type_, location in _applications(function, type(module), is_kept_alone=key is None):
                     if location in shown or (id(module), type_) in seen:
                         continue
@@ -636,8 +637,8 @@ def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[str | No
         for keys, held in _elements(value):
             if isinstance(held, nn.Module) or (callable(held) and not isinstance(held, type)):
                 yield _in_brackets(keys), held.__func__ if isinstance(held, types.MethodType) else held
-    else:
-        for name in names:
+    elif is_helper(value):
+        for name in sorted({"__call__", *names}):
             method = method_of(value, name)
             if method is not None and may_apply(method):
                 yield name, method

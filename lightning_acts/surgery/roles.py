@@ -6,8 +6,10 @@ is one that a swap leaves alone, and the reason says so.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import nn
 
@@ -132,12 +134,25 @@ def _has_parameters_after(parent: nn.Module, name: str | None) -> bool:
 
 
 def _is_layer(module: nn.Module) -> bool:
-    return next(module.parameters(), None) is not None and not is_metric(module)
+    return has_parameters(module) and not is_metric(module)
+
+
+def has_parameters(module: nn.Module) -> bool:
+    """Check whether a module, or one below it, has a parameter: sooner told than by ``parameters()``."""
+    if any(parameter is not None for parameter in module._parameters.values()):
+        return True
+    return any(has_parameters(child) for child in module._modules.values() if child is not None)
 
 
 def is_metric(module: nn.Module) -> bool:
     """Whether a module is a torchmetrics metric, or a collection of them: its parts are not the model's."""
-    return any(cls.__module__.startswith("torchmetrics.") for cls in type(module).__mro__)
+    cls: Any = type(module)  # mypy takes a class of modules for not hashable
+    return _is_class_of_metrics(cls)
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_class_of_metrics(cls: Any) -> bool:
+    return any(base.__module__.startswith("torchmetrics.") for base in cls.__mro__)
 
 
 def is_bounded(definition: Definition) -> bool:

@@ -789,12 +789,17 @@ def _default_arguments(scope: Scope) -> Iterator[Call]:
 
 def method_of(value: Any, name: str) -> Function | None:
     """The function behind a method of an object that is neither torch's nor Python's; None where there is none."""
-    of_others = (types.ModuleType, types.FunctionType, type, nn.Module)
-    if value is UNKNOWN or isinstance(value, of_others) or _is_foreign(type(value).__module__):
+    if value is UNKNOWN or not is_helper(value):
         return None
     found = static_attribute(type(value), name)
     function = found.__func__ if isinstance(found, (staticmethod, classmethod)) else found
     return function if isinstance(function, types.FunctionType) else None
+
+
+def is_helper(value: Any) -> bool:
+    """Check whether an object is of an author's class, and not a module."""
+    of_others = (types.ModuleType, types.FunctionType, type, nn.Module)
+    return not isinstance(value, of_others) and not _is_foreign(type(value).__module__)
 
 
 def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:

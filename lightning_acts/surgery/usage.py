@@ -19,6 +19,7 @@ from lightning_acts.surgery.calls import is_everyday
 from lightning_acts.surgery.expressions import written
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.operations import operation
+from lightning_acts.surgery.roles import has_parameters
 from lightning_acts.surgery.routes import Step, is_own_method, method_scopes, reached, step_to
 from lightning_acts.surgery.site import Role
 from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError
@@ -99,7 +100,7 @@ class Usage:
             if found is not None:
                 flow, followed = found
                 yield flow, _moved(key, module, followed)
-                if next(module.parameters(), None) is not None:
+                if has_parameters(module):
                     return
             module = self._parents.get(module)
 
@@ -124,7 +125,7 @@ class Usage:
         if module is None or module in self._activations:
             return None if module is None else self._activations[module]
         is_held = isinstance(module, (nn.Sequential, nn.ModuleList, nn.ModuleDict))
-        is_layer = not is_held and next(module.parameters(), None) is not None
+        is_layer = not is_held and has_parameters(module)
         return type(module) if is_layer else self._structure(module)
 
     def _follow(self, module: nn.Module) -> Flow | None:
@@ -505,7 +506,7 @@ class _Follower:
             for child in module.children():
                 value = self.module(child, [value], {})
             return value
-        if next(module.parameters(), None) is not None:
+        if has_parameters(module):
             tensors = list(_tensors([*args, *kwargs.values()]))
             # Its first input alone is in the place of a layer's input for certain; a layer takes all the same way.
             return self.did("layer_norm", *tensors) if tensors else self.made(learned=True)
