@@ -177,8 +177,9 @@ class Found:
 
     @property
     def activation_modules(self) -> set[nn.Module]:
-        """The modules among them."""
-        return {located.module for located in self.located if isinstance(located, ModuleSite)}
+        """The modules among them, and those that they are made of."""
+        found = (located.module for located in self.located if isinstance(located, ModuleSite))
+        return {part for module in found for part in module.modules()}
 
 
 def find(model: nn.Module, example_input: Any = None) -> list[Site]:

@@ -15,6 +15,7 @@ import transformers
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.surgery.finding import locate
 
 
 def counted(sites: list[acts.Site]) -> Counter[tuple[str, str, str]]:
@@ -832,3 +833,28 @@ class TestWhatIsKeptBesideTheChildren:
         assert ("example_input=" in left.why) == (example is None)
         acts.restore(model)
         assert isinstance(model.act, nn.ReLU) and model.kept[0][1] is model.act
+
+
+class HardSigmoidByHand(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.relu = nn.ReLU6()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.relu(x + 3) / 6
+
+
+class HardSwishByHand(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = HardSigmoidByHand()
+
+    def forward(self, x: Tensor) -> Any:
+        return x * self.gate(x)
+
+
+def test_the_parts_of_a_composed_activation_are_activation_modules() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), HardSwishByHand(), nn.Linear(2, 2))
+    found = locate(model)
+    assert [site.activation for site in found.sites] == ["hardswish"]
+    assert found.activation_modules == {model[1], model[1].gate, model[1].gate.relu}
