@@ -39,6 +39,7 @@ from lightning_acts.surgery.routes import (
     AttributeCall,
     Call,
     Route,
+    Step,
     calls_of,
     forget_changed,
     function_name,
@@ -272,7 +273,7 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
         calls = [_call_as_used(located, usage) for located in calls]
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
-    others = [*_in_kernels(model), *_kept_functions(model, activations, observation)]
+    others = [*_in_kernels(model), *_kept_functions(model, activations, observation, usage)]
     unread = [] if example_input is not None else list(_unread(model, activations))
     notes = [*observation.notes, *notes, *unread]
     functions = [known for located in _merged(attributes, calls) if (known := _without_doubt(located)) is not None]
@@ -580,7 +581,7 @@ def _unlike_a_module(function: Any, uses: Sequence[AttributeCall]) -> str | None
 
 
 def _kept_functions(
-    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation
+    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation, usage: Usage | None
 ) -> Iterator[LeftSite]:
     """What functions apply that modules keep in attributes, as a lambda or in a dict, as far as no run has shown it."""
     why = "in what the module keeps beside its children: "
@@ -600,12 +601,14 @@ def _kept_functions(
                 if isinstance(function, nn.Module) and function in tree:
                     continue
                 path = plain_path(f"{name}.{attribute}" if name else attribute)
-                for spec, type_, location in _applications(function, type(module), is_kept_alone=key is None):
+                for spec, type_, location, step in _applications(function, type(module), is_kept_alone=key is None):
                     if location in shown or (id(module), type_) in seen:
                         continue
                     role, reason = role_of(spec, ())
                     place = f"{path}{key or ''}/{spec.partition('(')[0]}"
                     site = Site(place, (place,), "attribute", spec, role, reason, type_, location=location)
+                    if usage is not None and step is not None:
+                        site = _used(site, usage, module, step)
                     yield LeftSite(site, why)
 
 
@@ -645,22 +648,24 @@ def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[str | No
                 yield name, method
 
 
-def _applications(function: Any, cls: type[nn.Module], is_kept_alone: bool) -> Iterator[tuple[str, str, str | None]]:
-    """Spec, type and location of the activations that a function applies, or is."""
+def _applications(
+    function: Any, cls: type[nn.Module], is_kept_alone: bool
+) -> Iterator[tuple[str, str, str | None, Step | None]]:
+    """Yield spec, type, location and step of the activations that a function applies, or is."""
     if isinstance(function, nn.Module):
         for module in function.modules():
             if (spec := recognise(module)) is not None:
-                yield spec, type_name(type(module)), None
+                yield spec, type_name(type(module)), None, None
         return
     applied = _applied_by(function)
     if applied is not None:
         if not is_kept_alone and not applied.is_everyday:  # else it is a site that can be replaced
-            yield applied.spec, _type_of(function), None
+            yield applied.spec, _type_of(function), None, None
         return
     bare = function.func if isinstance(function, functools.partial) else function
     for call in calls_of(bare, cls) if isinstance(bare, types.FunctionType) else ():
         if not call.is_everyday:
-            yield call.spec, call.route.callee, call.location
+            yield call.spec, call.route.callee, call.location, call.route.steps[-1]
 
 
 def _applied_by(function: Any) -> Applied | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -117,9 +118,12 @@ class Usage:
         """What of a module its flow depends on."""
         if module not in self._structures:
             children = [(name, self._part(child)) for name, child in module._modules.items()]
-            functions = [(name, self._functions(value)) for name, value in vars(module).items() if callable(value)]
+            functions = [(name, self._function(value)) for name, value in vars(module).items() if callable(value)]
             self._structures[module] = (type(module), tuple(children), tuple(functions))
         return self._structures[module]
+
+    def _function(self, value: Any) -> Any:
+        return self._functions(value) or (value if isinstance(value, types.FunctionType) else None)
 
     def _part(self, module: nn.Module | None) -> Any:
         if module is None or module in self._activations:
@@ -456,6 +460,9 @@ class _Follower:
                 if function is not None and spec is not None:
                     name = operation(function) if is_everyday(function) else None
                     return self.activated((receiver, called.attr), spec, args[0] if args else None, name)
+                helper = reached(ast.Name(called.attr), function, scope)
+                if helper is not None:
+                    return self.into(helper, None, args, kwargs)
                 if called.attr == "forward":
                     held = receiver
         if isinstance(held, nn.Module):

@@ -2,6 +2,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+import torch.nn.functional as F
 import torchmetrics
 import torchvision
 from torch import Tensor, nn
@@ -175,6 +176,36 @@ def test_an_attention_that_the_source_shows_is_certain() -> None:
     for given in (None, torch.randn(2, 4)):
         (site,) = acts.find(Attends(), given)
         assert site.role == "attention" and "in doubt" not in site.reason
+
+
+def feature_map(x: Tensor) -> Tensor:
+    return F.elu(x) + 1
+
+
+class LinearAttention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.feature_map = feature_map
+
+    def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return self.feature_map(q) @ (self.feature_map(k).mT @ v)
+
+
+class AttendsLinearly(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(4, 4) for _ in range(3))
+        self.attention = LinearAttention()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(self.q(x), self.k(x), self.v(x))
+
+
+def test_features_of_linear_attention_in_a_function_that_is_kept() -> None:
+    for given in (None, torch.randn(2, 4)):
+        sites = acts.find(AttendsLinearly(), given)
+        assert [(site.activation, site.role) for site in sites] == [("elu", "attention")] * (1 if given is None else 2)
+        assert all("features of linear attention" in site.reason for site in sites)
 
 
 def test_gates_of_squeeze_and_excitation() -> None:
