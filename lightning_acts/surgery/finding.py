@@ -253,9 +253,11 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
     parts = inside - set(activations)
     read = {type(m) for m in model.modules() if m not in activations and m not in parts and not is_metric(m)}
     forget_changed({base_of(cls) for cls in read})
-    kept = _kept_beside(model, activations)
+    kept, sets = _kept_beside(model, activations), any(reading_of(cls).stores for cls in read)
     modules = [
-        replace(located, obstacle=_set_again(model, names[located.module]) or kept.get(located.module))
+        replace(
+            located, obstacle=(_set_again(model, names[located.module]) if sets else None) or kept.get(located.module)
+        )
         for located in modules
     ]
     observation = Observation()

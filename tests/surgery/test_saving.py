@@ -92,7 +92,7 @@ def test_files_that_hold_no_swaps(text: str, message: str, tmp_path: Path) -> No
 
 def test_what_has_no_spec_can_not_be_written(tmp_path: Path) -> None:
     model = mlp()
-    acts.swap(model, {"relu": torch.sin})
+    acts.swap(model, {"relu": torch.sinc})
     with pytest.raises(acts.SwapError, match="no file can name.*acts.register"):
         acts.save_swaps(model, tmp_path)
     assert not list(tmp_path.iterdir())
