@@ -20,6 +20,7 @@ from lightning_acts.surgery.calls import is_everyday
 from lightning_acts.surgery.expressions import written
 from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.operations import operation
+from lightning_acts.surgery.rewriting import base_of
 from lightning_acts.surgery.roles import has_parameters
 from lightning_acts.surgery.routes import Step, is_own_method, method_scopes, reached, step_to
 from lightning_acts.surgery.site import Role
@@ -106,7 +107,7 @@ class Usage:
             module = self._parents.get(module)
 
     def _flow(self, module: nn.Module) -> tuple[Flow, nn.Module] | None:
-        if type(module).__module__.startswith("torch.") or isinstance(module, torch.jit.ScriptModule):
+        if base_of(type(module)).__module__.startswith("torch.") or isinstance(module, torch.jit.ScriptModule):
             return None
         structure = (module is self._model, self._structure(module))
         if structure not in self._followed:
