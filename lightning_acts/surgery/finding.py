@@ -48,7 +48,7 @@ from lightning_acts.surgery.routes import (
     method_of,
     method_scopes,
 )
-from lightning_acts.surgery.running import plain_path
+from lightning_acts.surgery.running import one_at_a_time, plain_path
 from lightning_acts.surgery.separating import Part, separated
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import Role, Site, type_name
@@ -183,6 +183,7 @@ class Found:
         return {part for module in found for part in module.modules()}
 
 
+@one_at_a_time
 def find(model: nn.Module, example_input: Any = None) -> list[Site]:
     """The sites of a model: where it applies activations, which ones, and in which role.
 

@@ -31,7 +31,7 @@ from lightning_acts.surgery import graphs
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.rewriting import Replaced, read_elsewhere, routes_of, set_routes, with_routes
 from lightning_acts.surgery.routes import Route
-from lightning_acts.surgery.running import one_at_a_time, plain_path
+from lightning_acts.surgery.running import one_at_a_time, plain_path, wrappers_of
 from lightning_acts.surgery.site import SwapError
 
 _ATTRIBUTE = "_lightning_acts_swaps"
@@ -597,6 +597,12 @@ def restore(model: nn.Module) -> None:
     take_back(model, placed(model))
 
 
+@one_at_a_time
+def undo_since(model: nn.Module, number: int) -> None:
+    """Undo every swap of a model, and of modules within it, that is later than that of this number."""
+    take_back(model, [entry for entry in placed(model) if entry.change.transaction.number > number])
+
+
 class undoing:
     """A ``with`` block at whose end all is undone that was swapped in it."""
 
@@ -607,12 +613,10 @@ class undoing:
     def __enter__(self) -> None:
         pass
 
-    @one_at_a_time
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        changes = placed(self._model)
-        take_back(self._model, [entry for entry in changes if entry.change.transaction.number > self._earlier])
+        undo_since(self._model, self._earlier)
 
 
 def take_back(model: nn.Module, changes: Sequence[Placed]) -> None:
@@ -686,7 +690,7 @@ def _forget(model: nn.Module, changes: Sequence[Placed]) -> None:
         ledger = ledger_of(module)
         kept = Ledger(
             tuple(change for change in ledger.changes if id(change) not in gone),
-            tuple(t for t in ledger.transactions if t.number not in numbers or t.number in remaining),
+            tuple(t for t in ledger.transactions if t.promised and (t.number not in numbers or t.number in remaining)),
         )
         if kept != ledger:
             keep(module, kept)
@@ -748,13 +752,13 @@ def restored_copy(model: nn.Module) -> nn.Module:
 
 
 def plans_of(model: nn.Module) -> list[Plan]:
-    """Return the plans of the swaps in a model, the first one first; paths are those from this model on.
+    """Return the plans of the swaps in a model, the first one first; paths start at the model within its wrappers.
 
     Raises:
         SwapError: A replacement has no spec.
     """
     plans = []
-    for made in swaps_of(model):
+    for made in swaps_of(wrappers_of(model)[-1]):
         plan = made.plan
         if plan is None:
             unnamed = next((entry for entry in made.exchanges if entry.change.spec is None), made.exchanges[0])

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -527,8 +528,11 @@ def _run_counting(
 @contextlib.contextmanager
 def _counting(modules: Mapping[nn.Module, str], flow: Flow | None) -> Iterator[Counter[nn.Module]]:
     counts: Counter[nn.Module] = Counter()
+    thread = threading.get_ident()
 
     def note(module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
+        if threading.get_ident() != thread:
+            return  # somebody else runs the model meanwhile
         counts[module] += 1
         if flow is not None:
             flow.mark(module, modules[module], args[0] if args else None, result)

@@ -99,7 +99,7 @@ def swap(
         >>> print(report.summary)
         swapped relu -> mish at 1 site; nothing else
     """
-    _refuse_model(model)
+    refuse_model(model)
     if isinstance(mapping, Plan):
         if (include, exclude, role, where, share, write_back) != (None, None, "hidden", None, "site", True):
             raise SwapError(
@@ -165,23 +165,21 @@ def _located(model: nn.Module, example_input: Any, share: Share, write_back: boo
     return replace(found, located=list(calls))
 
 
+@one_at_a_time
 def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
     """Make the swaps of several plans in order, all or none of them.
 
     Raises:
         SwapError: A plan was made for another model, or names an activation that is not registered here.
     """
-    reports: list[SwapReport] = []
+    earlier = history.newest(model)
     try:
-        for plan in plans:
-            reports.append(swap(model, plan))
-    except SpecError as error:
-        _undo(reports)
-        raise SwapError(f"{error} (is the package or file that registers it imported?)") from error
-    except BaseException:
-        _undo(reports)
+        return [swap(model, plan) for plan in plans]
+    except BaseException as error:
+        history.undo_since(model, earlier)
+        if isinstance(error, SpecError):
+            raise SwapError(f"{error} (is the package or file that registers it imported?)") from error
         raise
-    return reports
 
 
 @contextlib.contextmanager
@@ -224,12 +222,12 @@ def swapped(
         )
 
 
-def _undo(reports: list[SwapReport]) -> None:
-    for report in reversed(reports):
-        report.undo()
+def refuse_model(model: nn.Module) -> None:
+    """Check that a model can be swapped.
 
-
-def _refuse_model(model: nn.Module) -> None:
+    Raises:
+        SwapError: It can't be, or would not stay what it is.
+    """
     if not isinstance(model, nn.Module):
         raise SwapError(f"{type(model).__name__} is no torch.nn.Module")
     name = type(model).__name__
@@ -262,6 +260,8 @@ def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Loca
     for planned in plan.sites:
         if planned.route is None:
             located: Located | None = by_path.get(planned.paths[0])
+            if isinstance(located, ModuleSite):
+                located = _in_places(model, located, planned.paths)
             problem = _differs(planned, located)
         else:
             owner = planned.paths[0].rpartition("/")[0].rpartition("/")[0]
@@ -277,9 +277,22 @@ def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Loca
         raise SwapError(f"the plan was made for another model, or one in another state. {shown}")
     if not chosen:
         raise SwapError("the plan names no site")
-    taken = {located.site.path for located, _ in chosen}
+    taken = {path for located, _ in chosen for path in located.site.paths}
     rest = [LeftSite(located.site, "not in the plan") for located in found.located if located.site.path not in taken]
     return chosen, [*rest, *found.others], []
+
+
+def _in_places(model: nn.Module, located: ModuleSite, paths: Sequence[str]) -> ModuleSite:
+    """Return the site as far as it lies at these paths: a swap of a part leaves what a module does elsewhere as it is."""
+    raw = {plain_path(name): name for name, _ in model.named_modules(remove_duplicate=False)}
+    parents = {path: model.get_submodule(raw[path].rpartition(".")[0]) for path in located.site.paths}
+    slots = [(parents[path], raw[path].rpartition(".")[2]) for path in located.site.paths if path in paths]
+    # A parent that several paths lead to is one place.
+    also = [path for path in located.site.paths if (parents[path], raw[path].rpartition(".")[2]) in slots]
+    if not also or len(also) == len(located.site.paths):
+        return located
+    site = replace(located.site, path=also[0], paths=tuple(also))
+    return replace(located, site=site, slots=tuple(dict.fromkeys(slots)), path_in_tree=raw[also[0]])
 
 
 def _differs(planned: PlannedSite, located: Located | None) -> str | None:

@@ -6,20 +6,24 @@ without a word. The file holds the plans of all swaps, in order.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from lightning_acts.extras import require
-from lightning_acts.surgery import checkpoints
+from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.history import exchanges_of, lost_among, plans_of
 from lightning_acts.surgery.plan import Plan, read_data, write_data
-from lightning_acts.surgery.replacing import replay
+from lightning_acts.surgery.replacing import refuse_model, replay
 from lightning_acts.surgery.report import SwapReport
+from lightning_acts.surgery.running import one_at_a_time, wrappers_of
 from lightning_acts.surgery.site import SwapError
 
 #: What the file is called in the folder of a model.
@@ -30,7 +34,8 @@ def save_swaps(model: nn.Module, path: str | os.PathLike[str]) -> Path:
     """Write the swaps of a model to a file beside its weights; :func:`load_swaps` makes them again.
 
     Args:
-        model: The model; without swaps the file says so.
+        model: The model, or a part or a whole of what was swapped: paths in the file are those from here on, without the
+            prefixes of wrappers. Without swaps the file says so.
         path: The file (``.json``, ``.yaml``), or a folder such as ``save_pretrained`` writes, where it is ``swap.json``.
 
     Returns:
@@ -65,11 +70,13 @@ def save_swaps(model: nn.Module, path: str | os.PathLike[str]) -> Path:
     return write_data(target, {"plans": [plan.to_dict() for plan in plans]})
 
 
+@one_at_a_time
 def load_swaps(model: nn.Module, path: str | os.PathLike[str]) -> list[SwapReport]:
     """Make the swaps that :func:`save_swaps` has written, all or none of them.
 
     Args:
-        model: A fresh model of the same structure.
+        model: A fresh model of the same structure; a wrapper (compiled, averaged, set up by Fabric) stands for the model
+            within it.
         path: The file, or the folder of a model, such as ``save_pretrained`` writes: from its ``model.safetensors``
             come the values of the parameters that the swaps bring, which ``from_pretrained`` could not place.
 
@@ -86,14 +93,17 @@ def load_swaps(model: nn.Module, path: str | os.PathLike[str]) -> list[SwapRepor
     plans = data.get("plans", [data]) if isinstance(data, Mapping) else None
     if not isinstance(plans, list):
         raise SwapError(f"{file} holds no plans of swaps, but {type(plans or data).__name__}")
-    before = set(model.modules())
-    reports = replay(model, [Plan.from_dict(plan, f"{file}: plan {index}") for index, plan in enumerate(plans)])
+    *wrappers, model = wrappers_of(model)
+    for wrapper in wrappers:
+        if not isinstance(wrapper, AveragedModel):
+            refuse_model(wrapper)
+    before, earlier = set(model.modules()), history.newest(model)
     try:
+        reports = replay(model, [Plan.from_dict(plan, f"{file}: plan {index}") for index, plan in enumerate(plans)])
         if folder:
             _fill(model, before, folder)
     except BaseException:
-        for report in reversed(reports):
-            report.undo()
+        history.undo_since(model, earlier)
         raise
     return reports
 
@@ -142,20 +152,35 @@ def _fill(model: nn.Module, before: set[nn.Module], folder: Path) -> None:
         key = next((key for key in keys if key in files), None)
         if key is None:
             raise SwapError(f"{folder}: the weights there have no {keys[0]}, which a swap brings")
-        with require("safetensors", extra="hf").safe_open(files[key], framework="pt") as stored, torch.no_grad():
+        with _opened(files[key]) as stored, torch.no_grad():
             value = stored.get_tensor(key)
             if isinstance(tensor, nn.parameter.UninitializedParameter):
                 tensor.materialize(value.shape)
+            if value.shape != tensor.shape:
+                raise SwapError(f"{files[key]}: {key} has the shape {(*value.shape,)}, the model's {(*tensor.shape,)}")
             tensor.copy_(value)
 
 
 def _files_of_keys(folder: Path) -> dict[str, Path]:
     index = folder / "model.safetensors.index.json"
     if index.exists():
-        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        return {key: folder / shard for key, shard in shards.items()}
+        try:
+            shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+            return {key: folder / shard for key, shard in shards.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise SwapError(f"{index} can't be read as the index of weights: it is damaged ({error!r})") from error
     single = folder / "model.safetensors"
     if not single.exists():
         raise SwapError(f"{folder} has no model.safetensors: give the file {FILE_NAME}, and load the weights yourself")
-    with require("safetensors", extra="hf").safe_open(single, framework="pt") as stored:
+    with _opened(single) as stored:
         return dict.fromkeys(stored.keys(), single)
+
+
+@contextlib.contextmanager
+def _opened(file: Path) -> Iterator[Any]:
+    safetensors = require("safetensors", extra="hf")
+    try:
+        with safetensors.safe_open(file, framework="pt") as stored:
+            yield stored
+    except (safetensors.SafetensorError, OSError) as error:
+        raise SwapError(f"{file} can't be read as weights: it is empty, damaged or missing ({error})") from error

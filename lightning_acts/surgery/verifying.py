@@ -12,6 +12,7 @@ import math
 import os
 import re
 import sys
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -32,7 +33,14 @@ from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import in_use
 from lightning_acts.surgery.history import Exchange, PlacedExchange
 from lightning_acts.surgery.matching import describe
-from lightning_acts.surgery.running import as_it_was, plain_path, run_example, without_gradients_if_possible
+from lightning_acts.surgery.running import (
+    as_it_was,
+    one_at_a_time,
+    plain_path,
+    run_example,
+    without_gradients_if_possible,
+    wrappers_of,
+)
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -54,6 +62,7 @@ _ACTIVATIONS = frozenset(
 _PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "_grouped_mm")
 
 
+@one_at_a_time
 def verify(model: nn.Module, example_input: Any) -> Verification:
     """Prove a swap by what runs: executed ATen operations against what the swaps of ``model`` promised.
 
@@ -85,6 +94,7 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
         >>> print(acts.verify(model, torch.randn(3, 4)).summary)
         1 site executes what was promised: mish
     """
+    model = wrappers_of(model)[-1]
     promises = _promises(model)
     _raise_if(_misplaced(model, promises))
     if not promises:
@@ -262,7 +272,8 @@ class Census(TorchDispatchMode):
     """While entered, counts calls of modules, and ATen operations by the innermost module that runs.
 
     What runs within one of ``sites`` belongs to it. The hooks are common to all modules, not on each, because a
-    transformer layer leaves its fused path as soon as a module in it has a hook of its own.
+    transformer layer leaves its fused path as soon as a module in it has a hook of its own. They see the modules of all
+    threads, and leave those of others alone.
 
     Attributes:
         calls: Calls of modules, by path; of sites also by the pair of paths of the site and the module that calls.
@@ -275,6 +286,7 @@ class Census(TorchDispatchMode):
         self._paths = {module: plain_path(path) for path, module in model.named_modules()} | dict(sites)
         self._sites = set(sites)
         self._running: list[nn.Module] = [model]
+        self._thread: int | None = None
         self._children = {
             path: [self._paths[child] for child in module.children() if child not in self._sites]
             for module, path in self._paths.items()
@@ -284,6 +296,7 @@ class Census(TorchDispatchMode):
         self.places: dict[tuple[str, str], str] = {}
 
     def __enter__(self) -> Census:
+        self._thread = threading.get_ident()
         self._handles = [
             register_module_forward_pre_hook(self._begin),
             register_module_forward_hook(self._end, always_call=True),
@@ -292,11 +305,14 @@ class Census(TorchDispatchMode):
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        self._thread = None
         super().__exit__(*exception)  # type: ignore[no-untyped-call]
         for handle in self._handles:
             handle.remove()
 
     def _begin(self, module: nn.Module, _: Any) -> None:
+        if self._thread != threading.get_ident():
+            return
         innermost = self._running[-1]
         if innermost not in self._sites and module in self._paths:
             path = self._paths[module]
@@ -305,7 +321,8 @@ class Census(TorchDispatchMode):
         self._running.append(innermost)
 
     def _end(self, *_: Any) -> None:
-        self._running.pop()
+        if self._thread == threading.get_ident():
+            self._running.pop()
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None

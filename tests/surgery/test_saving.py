@@ -158,3 +158,47 @@ def test_shards_and_parameters_that_sites_share(tmp_path: Path) -> None:
     fresh = mlp()
     acts.load_swaps(fresh, tmp_path)
     assert fresh[1] is fresh[3] and torch.equal(fresh[1].weight, model[1].weight)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file: file.write_bytes(b""), "model.safetensors can't be read as weights: it is empty, damaged"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-8]), "model.safetensors can't be read as weights"),
+        (lambda file: file.rename(file.with_suffix(".old")), "has no model.safetensors"),
+        (lambda file: (file.parent / "model.safetensors.index.json").write_text("{"), "can't be read as the index"),
+        (lambda file: (file.parent / "model.safetensors.index.json").write_text('{"weight_map": {"1.weight": "gone"}}'),
+         "gone can't be read as weights"),
+        (lambda file: safetensors.torch.save_file({"1.weight": torch.zeros(8)}, file), r"1.weight has the shape \(8,\)"),
+    ],
+)  # fmt: skip
+def test_damaged_weights_beside_the_swaps(damage: Any, message: str, tmp_path: Path) -> None:
+    model = mlp()
+    acts.swap(model, {"relu": "prelu"})
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "model.safetensors")
+    acts.save_swaps(model, tmp_path)
+    damage(tmp_path / "model.safetensors")
+    fresh = mlp()
+    with pytest.raises(acts.SwapError, match=message):
+        acts.load_swaps(fresh, tmp_path)
+    assert type(fresh[1]) is nn.ReLU
+
+
+def test_a_part_of_what_shares_a_module(tmp_path: Path) -> None:
+    """One instance hangs in both halves, and one half alone was swapped."""
+
+    def halves() -> nn.Sequential:
+        relu = nn.ReLU()
+        return nn.Sequential(nn.Sequential(nn.Linear(4, 4), relu), nn.Sequential(nn.Linear(4, 4), relu))
+
+    model, x = halves(), torch.randn(3, 4)
+    acts.swap(model[1], {"relu": "tanh"}, role=("hidden", "output"))
+    acts.save_swaps(model, tmp_path / "swap.json")
+    fresh = halves()
+    (report,) = acts.load_swaps(fresh, tmp_path / "swap.json")
+    fresh.load_state_dict(model.state_dict())
+    assert [type(half[1]) for half in fresh] == [nn.ReLU, nn.Tanh] and torch.equal(fresh(x), model(x))
+    assert [(entry.site.path, entry.site.paths) for entry in report.swapped] == [("1.1", ("1.1",))]
+    acts.verify(fresh, x)
+    report.undo()
+    assert fresh[0][1] is fresh[1][1]

@@ -1,5 +1,7 @@
 import copy
 import random
+import sys
+import threading
 import types
 from collections.abc import Callable
 from typing import Any
@@ -460,3 +462,28 @@ def test_a_model_that_differentiates_in_its_forward() -> None:
     (entry,) = report.swapped
     assert entry.site.calls == 1
     assert acts.verify(model, x).sites[0].calls == (1, 1)
+
+
+def test_models_in_other_threads_run_undisturbed() -> None:
+    x, errors, done = torch.randn(2, 4), [], threading.Event()
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+    acts.swap(model, {"relu": "silu"})
+    other = nn.Sequential(*[nn.Linear(4, 4) for _ in range(20)])
+
+    def serve() -> None:
+        while not done.is_set():
+            try:
+                other(x)
+            except Exception as error:
+                errors.append(error)
+
+    interval, thread = sys.getswitchinterval(), threading.Thread(target=serve)
+    sys.setswitchinterval(1e-5)
+    thread.start()
+    try:
+        found = [acts.verify(model, x).sites[0].calls for _ in range(10)]
+    finally:
+        done.set()
+        thread.join()
+        sys.setswitchinterval(interval)
+    assert not errors and found == [(1, 1)] * 10
