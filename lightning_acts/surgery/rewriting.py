@@ -66,6 +66,7 @@ _PREFIX = "_acts_"
 _OWNER = f"{_PREFIX}owner"
 _INTO = f"{_PREFIX}into"
 _BASE_OF = f"{_PREFIX}base_of"
+_MADE_AGAIN_FROM = f"{_PREFIX}made_again_from"
 
 
 def base_of(cls: type) -> type:
@@ -97,13 +98,15 @@ def _without_layers(cls: type) -> Any:
 
 
 def _with_layers(cls: type, old: type, new: type) -> Any:
-    """Return a class as ``cls``, with ``new`` where that has ``old``.
+    """Return a class as ``cls``, with ``new`` where that has ``old``; over the author's class the very one that was there.
 
     Raises:
         SwapError: One of the classes over the old one can't be made again.
     """
     if cls is old or old is new:
         return new if cls is old else cls
+    if new is base_of(new) and _MADE_AGAIN_FROM in vars(cls):
+        return vars(cls)[_MADE_AGAIN_FROM]
     if any("__class__" in getattr(getattr(value, "__code__", None), "co_freevars", ()) for value in vars(cls).values()):
         raise SwapError(
             f"{cls.__name__} was put over the class {old.__name__} of a module, and calls super(): it can't be put over "
@@ -111,7 +114,7 @@ def _with_layers(cls: type, old: type, new: type) -> Any:
         )
     bases = tuple(_with_layers(base, old, new) if old in base.__mro__ else base for base in cls.__bases__)
     members = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
-    return type(cls)(cls.__name__, bases, members)
+    return type(cls)(cls.__name__, bases, {_MADE_AGAIN_FROM: cls, **members})
 
 
 def read_elsewhere(cls: type) -> frozenset[str]:
