@@ -184,7 +184,7 @@ class TestArguments:
             ({"map": {"relu": "glu"}}, acts.SwapError, "changes the shape"),
             ({"map": {}}, acts.SwapError, "empty"),
             ({"map": {"relu": "mish"}, "role": "hiden"}, acts.SwapError, "did you mean 'hidden'"),
-            ({"map": {"relu": torch.sin}}, acts.SwapError, "not registered"),
+            ({"map": {"relu": torch.sinc}}, acts.SwapError, "not registered"),
             ({"map": {"relu": "mish"}, "share": "calls"}, acts.SwapError, "did you mean 'call'"),
             ({"map": {"relu": "mish"}, "write_back": "no"}, acts.SwapError, "write_back='no': True or False"),
         ],

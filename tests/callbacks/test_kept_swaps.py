@@ -63,7 +63,7 @@ class TestSwappedWithoutAnotherCall:
 
     def test_a_replacement_that_no_file_can_name(self, trainer: MakeTrainer, tmp_path: Path) -> None:
         model = Net()
-        acts.swap(model, {"relu": torch.sin})
+        acts.swap(model, {"relu": torch.sinc})
         with pytest.warns(UserWarning, match="can't bring its swap back.*register"):
             path = fit_and_save(trainer, model, tmp_path)
         with pytest.raises(acts.CheckpointError, match="can't be made again"):
