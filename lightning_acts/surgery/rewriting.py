@@ -105,8 +105,6 @@ def _with_layers(cls: type, old: type, new: type) -> Any:
     """
     if cls is old or old is new:
         return new if cls is old else cls
-    if new is base_of(new) and _MADE_AGAIN_FROM in vars(cls):
-        return vars(cls)[_MADE_AGAIN_FROM]
     if any("__class__" in getattr(getattr(value, "__code__", None), "co_freevars", ()) for value in vars(cls).values()):
         raise SwapError(
             f"{cls.__name__} was put over the class {old.__name__} of a module, and calls super(): it can't be put over "
@@ -114,7 +112,10 @@ def _with_layers(cls: type, old: type, new: type) -> Any:
         )
     bases = tuple(_with_layers(base, old, new) if old in base.__mro__ else base for base in cls.__bases__)
     members = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
-    return type(cls)(cls.__name__, bases, {_MADE_AGAIN_FROM: cls, **members})
+    first = members.pop(_MADE_AGAIN_FROM, cls if old is base_of(old) else None)
+    if first is not None and new is base_of(new) and vars(first).keys() == vars(cls).keys() - {_MADE_AGAIN_FROM}:
+        return first  # nobody has added or taken away anything since
+    return type(cls)(cls.__name__, bases, members if first is None else {**members, _MADE_AGAIN_FROM: first})
 
 
 def read_elsewhere(cls: type) -> frozenset[str]:

@@ -41,7 +41,7 @@ def test_a_plan_is_plain_strings() -> None:
 
 class Sine(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.sin(x)
+        return torch.sin(x) + torch.cos(2.0 * x)  # none that is registered
 
 
 def test_an_unknown_activation_is_planned_by_its_class() -> None:
