@@ -224,7 +224,7 @@ class TestSave:
 
     def test_what_can_not_be_named(self, tmp_path: Path) -> None:
         model = self.model()
-        acts.swap(model, {"prelu": torch.sin})
+        acts.swap(model, {"prelu": torch.sinc})
         with pytest.raises(acts.SwapError, match="no file can name"):
             save(model, tmp_path / "model.pt")
         assert not list(tmp_path.iterdir())

@@ -277,7 +277,7 @@ def lsptlu(x: Tensor, a: float = 1.0) -> Tensor:
 
 @register(
     formula="where(x > threshold, min(x, max_value), negative_slope * (x - threshold))",
-    source="the package keras, keras.activations.relu and keras.layers.ReLU",
+    source="not known; the package keras, keras.activations.relu and keras.layers.ReLU",
     requires={
         "max_value must be positive": lambda max_value: max_value > 0,
         "threshold must not be negative": lambda threshold: threshold >= 0,
@@ -302,7 +302,7 @@ def alrelu(x: Tensor, alpha: float = 0.01) -> Tensor:
 @register(
     aliases=["trainable_alrelu"],
     formula="max(abs(alpha * x), x)",
-    source="the package alrelu-torch, TrainableALReLU",
+    source="not known; the package alrelu-torch, TrainableALReLU",
     related=["alrelu"],
 )
 def parametric_alrelu(x: Tensor, alpha: float = learnable(0.01)) -> Tensor:

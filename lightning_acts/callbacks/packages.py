@@ -24,10 +24,18 @@ class Callback(lightning.pytorch.Callback):
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Callback:
         """Make it one of each package that is imported by now."""
-        for package in _packages():
-            if not issubclass(Callback, package.Callback):
-                Callback.__bases__ = (*Callback.__bases__, package.Callback)
+        _be_one_of_each_package()
         return super().__new__(cls)
+
+
+def _be_one_of_each_package() -> None:
+    for package in _packages():
+        if not issubclass(Callback, package.Callback):
+            Callback.__bases__ = (*Callback.__bases__, package.Callback)
+
+
+# LightningCLI asks for the class before it makes an instance.
+_be_one_of_each_package()
 
 
 def averages() -> tuple[type, ...]:
