@@ -16,7 +16,7 @@ import copy
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import time_ns
 from types import TracebackType
 from typing import Any
@@ -181,6 +181,7 @@ class ModuleExchange(Exchange):
 
     original: nn.Module
     takes_hooks: bool = True
+    is_of_the_user: bool = False
     own_hooks: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -349,10 +350,17 @@ class AttributeExchange(Exchange):
 
 @dataclass(frozen=True)
 class Ledger:
-    """What a module keeps: the changes that were made in it, and the swaps for which it was the model that was given."""
+    """What a module keeps.
+
+    Attributes:
+        changes: The changes that were made in it.
+        transactions: The swaps for which it was the model that was given.
+        stands: The exchanges by which it came where it is, for those who put it elsewhere, as a slice does.
+    """
 
     changes: tuple[Change, ...] = ()
     transactions: tuple[Transaction, ...] = ()
+    stands: tuple[ModuleExchange, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -436,7 +444,7 @@ def ledger_of(module: nn.Module) -> Ledger:
 def keep(module: nn.Module, ledger: Ledger) -> None:
     """Let a module keep this, and nothing else."""
     # Straight into the dictionary: the module's class may have a __setattr__ of its own.
-    if ledger.changes or ledger.transactions:
+    if ledger != Ledger():
         vars(module)[_ATTRIBUTE] = ledger
     else:
         vars(module).pop(_ATTRIBUTE, None)
@@ -490,7 +498,10 @@ def install(owner: nn.Module, change: Change, transaction: Transaction) -> None:
     """Make a change. It is kept before it is made, so that an interruption leaves nothing that is not known."""
     change.transaction = transaction
     ledger = ledger_of(owner)
-    keep(owner, Ledger((*ledger.changes, change), ledger.transactions))
+    keep(owner, replace(ledger, changes=(*ledger.changes, change)))
+    if isinstance(change, ModuleExchange) and not change.is_of_the_user:
+        ledger = ledger_of(change.replacement)
+        keep(change.replacement, replace(ledger, stands=(*ledger.stands, change)))
     change.install(owner)
 
 
@@ -502,7 +513,7 @@ def conclude(model: nn.Module, transaction: Transaction) -> None:
             exchange.place = entry.path
             transaction.promised[entry.path] = f"{exchange.spec or exchange.replacement} in place of {exchange.was}"
     ledger = ledger_of(model)
-    keep(model, Ledger(ledger.changes, (*ledger.transactions, transaction)))
+    keep(model, replace(ledger, transactions=(*ledger.transactions, transaction)))
 
 
 def recompile(owners: Iterable[nn.Module]) -> None:
@@ -539,6 +550,8 @@ def _changes(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module, Cha
     for change in ledger_of(module).changes:
         by_name.setdefault(change.name if isinstance(change, Exchange) else None, []).append(change)
     children = dict(module._modules.items())  # those of a ScriptModule can't be iterated
+    for slot, standing in children.items():
+        by_name[slot] = [*_moved(slot, standing, by_name.get(slot, [])), *by_name.get(slot, [])]
     for name in dict.fromkeys((*children, *by_name)):
         here = by_name.get(name, [])
         yield from ((plain_path(path), module, change) for change in here)
@@ -546,6 +559,18 @@ def _changes(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module, Cha
         for child in dict.fromkeys((*stood, children.get(name or ""))):
             if child is not None:
                 yield from _changes(child, f"{path}.{name}".lstrip("."))
+
+
+def _moved(name: str, child: nn.Module | None, known: Sequence[Change]) -> list[ModuleExchange]:
+    """Return the exchanges of a replacement that somebody has put where no swap did, the first one first."""
+    if child is None or any(isinstance(change, Exchange) and change.replacement is child for change in known):
+        return []
+    found = ledger_of(child).stands
+    if len({change.was for change in found}) != 1:
+        return []  # none, or one that stands for several, and nobody knows for which of them here
+    moved = replace(found[-1], local_path=name, takes_hooks=False)
+    moved.transaction, moved.spec, moved.index = found[-1].transaction, found[-1].spec, found[-1].index
+    return [*_moved(name, moved.original, known), moved]
 
 
 def swaps_of(model: nn.Module) -> list[Swap]:
@@ -688,9 +713,12 @@ def _forget(model: nn.Module, changes: Sequence[Placed]) -> None:
     remaining = {entry.change.transaction.number for entry in placed(model) if id(entry.change) not in gone}
     for module in dict.fromkeys((*model.modules(), *(entry.owner for entry in changes))):
         ledger = ledger_of(module)
-        kept = Ledger(
-            tuple(change for change in ledger.changes if id(change) not in gone),
-            tuple(t for t in ledger.transactions if t.promised and (t.number not in numbers or t.number in remaining)),
+        kept = replace(
+            ledger,
+            changes=tuple(change for change in ledger.changes if id(change) not in gone),
+            transactions=tuple(
+                t for t in ledger.transactions if t.promised and (t.number not in numbers or t.number in remaining)
+            ),
         )
         if kept != ledger:
             keep(module, kept)
@@ -726,7 +754,7 @@ def _forget_missing(model: nn.Module) -> bool:
                 if (id(transaction), place) not in present:
                     del transaction.promised[place]
         if ledger.transactions:
-            keep(module, Ledger(ledger.changes, tuple(t for t in ledger.transactions if t.promised)))
+            keep(module, replace(ledger, transactions=tuple(t for t in ledger.transactions if t.promised)))
     return missing
 
 

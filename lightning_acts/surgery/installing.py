@@ -93,7 +93,7 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
         return Prepared(
             located,
             [
-                (parent, ModuleExchange(name, requested, new, was, located.module, not located.is_part))
+                (parent, ModuleExchange(name, requested, new, was, located.module, not located.is_part, as_it_is))
                 for parent, name in slots
             ],
         )

@@ -271,6 +271,23 @@ class TestPartsAndWholes:
         acts.restore(part)
         assert torch.equal(part(X), Whole.forward(_Halves(part), X))
 
+    @pytest.mark.parametrize("moved", [lambda m: m[:3], lambda m: nn.Sequential(*list(m.children())[1:4])])
+    def test_what_somebody_has_put_into_another_module(self, moved: Any, tmp_path: Path) -> None:
+        model = mlp()
+        acts.swap(model, {"relu": "prelu", "tanh": "prelu"})
+        acts.swap(model, {"prelu": "silu"}, include="1")
+        part, fresh = moved(model), moved(mlp())
+        assert acts.verify(part, torch.randn(3, 4 if isinstance(part[0], nn.Linear) else 8)).sites
+        acts.save_swaps(part, tmp_path)
+        acts.load_swaps(fresh, tmp_path / "swap.json")
+        assert [type(module) for module in fresh] == [type(module) for module in part]
+        original = [type(module) for module in moved(mlp())]
+        before = list(model)
+        acts.restore(part)
+        assert [type(module) for module in part] == original and list(model) == before
+        acts.restore(model)
+        assert [type(module) for module in model] == [type(module) for module in mlp()]
+
     def test_a_later_swap_of_what_holds_an_earlier_one(self) -> None:
         """The module that was swapped within is taken out of the model as a whole."""
         model = nn.Sequential(Gated(), nn.Linear(4, 4))
