@@ -68,24 +68,22 @@ def one_at_a_time(function: Callable[_Arguments, _Result]) -> Callable[_Argument
 
     @functools.wraps(function)
     def alone(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        if _TURN.get("thread") == threading.get_ident():
+        me = threading.get_ident()
+        if _TURN.get("thread") == me:
             return function(*args, **kwargs)
         try:
             try:
-                while _TURN.setdefault("thread", threading.get_ident()) != threading.get_ident():
+                while _TURN.setdefault("thread", me) != me:
                     time.sleep(0.001)
                 return function(*args, **kwargs)
             finally:
-                _give_turn()
-        finally:
-            _give_turn()  # where the first one was interrupted
+                if _TURN.get("thread") == me:
+                    _TURN.clear()
+        finally:  # where the first one was interrupted
+            if _TURN.get("thread") == me:
+                _TURN.clear()
 
     return alone
-
-
-def _give_turn() -> None:
-    if _TURN.get("thread") == threading.get_ident():
-        _TURN.clear()
 
 
 def without_gradients_if_possible(run: Callable[[], _Result]) -> _Result:
