@@ -409,7 +409,8 @@ def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
     """The metrics of the best checkpoint on the test data; none where there are no test data."""
     if any(_untested(built)):
         return {}
-    best = built.trainer.strategy.broadcast(str(folder.best))
+    # The other processes don't know the folder.
+    best = built.trainer.strategy.broadcast(str(folder.best) if _is_main() else "")
     (metrics, *_) = built.trainer.test(
         built.model, datamodule=built.data, ckpt_path=best, verbose=False, weights_only=True
     )

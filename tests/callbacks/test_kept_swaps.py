@@ -294,7 +294,8 @@ if __name__ == "__main__":
     print("trained" if model.net[1].weight.item() != 0.25 else "lost")
 """)
 
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    # A fork hangs in torch after its parent has computed with several threads of OpenMP.
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )

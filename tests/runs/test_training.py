@@ -260,7 +260,7 @@ def test_seeds_interrupted_go_on_where_they_stopped(project: Path, cli: Cli) -> 
 def test_a_class_that_refuses_its_arguments(project: Path, cli: Cli) -> None:
     (project / "bad.yaml").write_text("model:\n  dropout: 3.0\ntrainer:\n  devices: 99")
     said = cli("train", "mine.yaml", "bad.yaml", expect=2).stderr
-    assert "yaml:1: model: dropout probability has to be between 0 and 1" in said
+    assert "yaml:2: model: dropout probability has to be between 0 and 1" in said
     assert "Traceback" not in said
     assert not (project / "runs").exists()
 
