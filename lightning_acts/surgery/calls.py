@@ -30,7 +30,15 @@ DOUBT_OF_CLAMPS = "a clamp, which may limit something else"
 #: Why a function with many other uses is not taken for certain.
 DOUBT_OF_EVERYDAY = "a function with many other uses"
 #: Functions whose kernels compute an activation, out of reach: its spec.
-KERNELS = dict.fromkeys((F.scaled_dot_product_attention, F.multi_head_attention_forward), "softmax(dim=-1)")
+KERNELS = {
+    F.scaled_dot_product_attention: "softmax(dim=-1)",
+    F.multi_head_attention_forward: "softmax(dim=-1)",
+    torch.sparse.softmax: "softmax",
+    torch.sparse.log_softmax: "log_softmax",
+    torch.masked.softmax: "softmax",
+    torch.masked.log_softmax: "log_softmax",
+    torch.masked.softmin: "softmin",
+}
 _RELU = (0, None)
 _RELU6 = (0, 6)
 

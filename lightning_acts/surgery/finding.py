@@ -36,6 +36,7 @@ from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import base_of, obstacle, reading_of, routes_of
 from lightning_acts.surgery.roles import chain_to, has_parameters, is_bounded, is_metric, role_of
 from lightning_acts.surgery.routes import (
+    OF_ATEN,
     AttributeCall,
     Call,
     Route,
@@ -266,14 +267,18 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
         observation = observe(model, example_input, activations, parts)
         modules = [_observed(located, model, observation) for located in modules]
     activations |= dict.fromkeys(parts, UNKNOWN_ACTIVATION)
-    usage = None if example_input is not None else Usage(model, activations, _spec_of)
+    of_source = Usage(model, activations, _spec_of)
+    usage = of_source if example_input is None else None
     if usage is not None:
         modules = [_as_used(located, usage) for located in modules]
     attributes = list(_function_attributes(model, activations))
     calls: Iterable[CallSite] = _call_sites(model, activations, observation)
     if usage is not None:
         attributes = [_attribute_as_used(located, usage) for located in attributes]
-        calls = [_call_as_used(located, usage) for located in calls]
+    calls = [
+        _call_as_used(located, of_source) if usage is not None or located.obstacle == OF_ATEN else located
+        for located in calls
+    ]
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
     others = [*_in_kernels(model), *_kept_functions(model, activations, observation, usage)]

@@ -268,8 +268,16 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
     route = Route((step,), name_of(function))
     location = _location(node)
     if (found := sealed(function)) is not None:
-        name, spec, why = found
-        return Call(Route((step,), str(function)), name, "function", spec, None, location, obstacle=why)
+        return Call(
+            Route((step,), str(function)),
+            found.name,
+            "function",
+            found.spec,
+            None,
+            location,
+            obstacle=found.why,
+            is_everyday=found.is_everyday and not _is_between_layers(node),
+        )
     if not is_candidate(function):
         return None
     kind: Kind = "method" if node.op == "call_method" else "function"

@@ -15,14 +15,14 @@ import types
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.fx
 from torch import nn
 
 from lightning_acts import registry
-from lightning_acts.surgery.calls import applied, is_candidate, is_method, name_of
+from lightning_acts.surgery.calls import DOUBT_OF_EVERYDAY, applied, is_candidate, is_method, name_of
 from lightning_acts.surgery.composites import forget as forget_formulas
 from lightning_acts.surgery.composites import gates_its_input
 from lightning_acts.surgery.expressions import Written, is_handed_on, written
@@ -738,19 +738,30 @@ def _consumed(site: Written) -> Iterator[ast.AST]:
         yield from (node for node in ast.walk(site.node) if node is not site.node)
 
 
-def sealed(value: Any) -> tuple[str, str, str] | None:
-    """What is out of reach, and reported: an operator of ATen, a TorchScript function.
+#: Why a call that no run shows is out of reach.
+OF_ATEN = "an operator of ATen, called past torch's functions"
 
-    Its name, its spec and the reason.
-    """
+
+class Sealed(NamedTuple):
+    """An activation that is out of reach, and reported."""
+
+    name: str
+    spec: str
+    why: str
+    is_everyday: bool = False
+
+
+def sealed(value: Any) -> Sealed | None:
+    """Return the activation of an ATen operator or of a TorchScript function; None for other values."""
     if isinstance(value, torch.jit.ScriptFunction):
-        return str(value.name), UNKNOWN_ACTIVATION, "a TorchScript function is compiled code"
+        return Sealed(str(value.name), UNKNOWN_ACTIVATION, "a TorchScript function is compiled code")
     if isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
         name = str(value).partition(".")[2].partition(".")[0].rstrip("_")
-        found = applied(getattr(torch, name, None) or getattr(torch.nn.functional, name, None), [UNKNOWN], {})
-        if found is None or found.is_everyday:
-            return None
-        return name, found.spec, "an operator of ATen, called past torch's functions"
+        owners = (torch, torch.nn.functional, torch._C._nn)
+        function = next((getattr(owner, name) for owner in owners if hasattr(owner, name)), None)
+        found = applied(function, [UNKNOWN], {})
+        if found is not None:
+            return Sealed(name, found.spec, OF_ATEN, found.is_everyday)
     return None
 
 
@@ -758,10 +769,17 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
     found = sealed(value)
     if found is None:
         return None
-    name, spec, why = found
-    callee = str(value)
     location = f"{scope.function.__code__.co_filename}:{node.lineno}"
-    return Call(Route((step_to(node, scope),), callee), name, "function", spec, None, location, obstacle=why)
+    return Call(
+        Route((step_to(node, scope),), str(value)),
+        found.name,
+        "function",
+        found.spec,
+        DOUBT_OF_EVERYDAY if found.is_everyday else None,
+        location,
+        obstacle=found.why,
+        is_everyday=found.is_everyday,
+    )
 
 
 def _default_arguments(scope: Scope) -> Iterator[Call]:

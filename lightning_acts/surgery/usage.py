@@ -22,7 +22,7 @@ from lightning_acts.surgery.flow import Flow
 from lightning_acts.surgery.operations import operation
 from lightning_acts.surgery.rewriting import base_of
 from lightning_acts.surgery.roles import has_parameters
-from lightning_acts.surgery.routes import Step, is_own_method, method_scopes, reached, step_to
+from lightning_acts.surgery.routes import Step, is_own_method, method_scopes, reached, sealed, step_to
 from lightning_acts.surgery.site import Role
 from lightning_acts.surgery.source import UNKNOWN, Scope, SourceError
 
@@ -339,6 +339,13 @@ class _Follower:
                 self.arguments(ast.Call(node.func, node.args[1:], node.keywords), frame)
             name = None if not site.applied.is_everyday else "neg" if site.composite else operation(site.function)
             return self.activated(step_to(node, frame.scope), site.applied.spec, given, name)
+        if isinstance(node, ast.Call):
+            overload = node.func.value if isinstance(node.func, ast.Attribute) else node.func
+            for part in (node.func, overload):
+                if (operator := sealed(frame.scope.resolve(part))) is not None:
+                    given = self.merged(self.arguments(node, frame))
+                    name = operator.name if operator.is_everyday else None
+                    return self.activated(step_to(part, frame.scope), operator.spec, given, name)
         match node:
             case ast.Name():
                 return frame.names.get(node.id)
