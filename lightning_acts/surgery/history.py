@@ -28,13 +28,13 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.surgery import graphs
+from lightning_acts.surgery.ledger import ATTRIBUTE, Ledger, ledger_of
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.rewriting import Replaced, read_elsewhere, routes_of, set_routes, with_routes
 from lightning_acts.surgery.routes import Route
 from lightning_acts.surgery.running import one_at_a_time, plain_path, wrappers_of
 from lightning_acts.surgery.site import SwapError
 
-_ATTRIBUTE = "_lightning_acts_swaps"
 # What users hang on a module: shared with the replacement, so that the handles which they hold go on working.
 _HOOKS = (
     "_forward_hooks",
@@ -348,21 +348,6 @@ class AttributeExchange(Exchange):
         return self.name not in vars(owner)
 
 
-@dataclass(frozen=True)
-class Ledger:
-    """What a module keeps.
-
-    Attributes:
-        changes: The changes that were made in it.
-        transactions: The swaps for which it was the model that was given.
-        stands: The exchanges by which it came where it is, for those who put it elsewhere, as a slice does.
-    """
-
-    changes: tuple[Change, ...] = ()
-    transactions: tuple[Transaction, ...] = ()
-    stands: tuple[ModuleExchange, ...] = ()
-
-
 @dataclass(frozen=True, eq=False)
 class Placed:
     """A change, the module that it was made in, and all paths of the site from some root on."""
@@ -436,20 +421,15 @@ def has_hooks(module: nn.Module) -> bool:
     return any(getattr(module, name) for name in _HOOKS)
 
 
-def ledger_of(module: nn.Module) -> Ledger:
-    """Return what a module keeps."""
-    return vars(module).get(_ATTRIBUTE) or Ledger()
-
-
 def keep(module: nn.Module, ledger: Ledger) -> None:
     """Let a module keep this, and nothing else."""
     # Straight into the dictionary: the module's class may have a __setattr__ of its own.
     if ledger != Ledger():
-        vars(module)[_ATTRIBUTE] = ledger
+        vars(module)[ATTRIBUTE] = ledger
     else:
-        vars(module).pop(_ATTRIBUTE, None)
+        vars(module).pop(ATTRIBUTE, None)
     if isinstance(module, torch.fx.GraphModule):
-        _carry(module, _ATTRIBUTE in vars(module))
+        _carry(module, ATTRIBUTE in vars(module))
 
 
 def _carry(model: torch.fx.GraphModule, carries: bool) -> None:
@@ -526,7 +506,7 @@ def recompile(owners: Iterable[nn.Module]) -> None:
 
 def placed(model: nn.Module) -> list[Placed]:
     """Return the changes in a model, in the order of its modules."""
-    if not any(_ATTRIBUTE in vars(module) for module in model.modules()):
+    if not any(ATTRIBUTE in vars(module) for module in model.modules()):
         return []
     found: dict[tuple[int, int], Placed] = {}
     for path, owner, change in _changes(model, ""):
@@ -764,7 +744,7 @@ def restored_copy(model: nn.Module) -> nn.Module:
     Raises:
         SwapError: The model can't be copied.
     """
-    ledgers = {module: ledger_of(module) for module in model.modules() if _ATTRIBUTE in vars(module)}
+    ledgers = {module: ledger_of(module) for module in model.modules() if ATTRIBUTE in vars(module)}
     try:
         copied, ledgers_of_copy = copy.deepcopy(
             (model, ledgers), {id(parameter): parameter for parameter in model.parameters()}

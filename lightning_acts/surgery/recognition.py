@@ -17,6 +17,7 @@ from lightning_acts import registry
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.module import FunctionActivation
 from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.ledger import is_swapped_within
 from lightning_acts.surgery.site import UNKNOWN
 
 # More than any activation has: a layer with a bias or a scale a channel is no activation, and probing costs time.
@@ -29,7 +30,8 @@ def recognise(module: nn.Module) -> str | None:
     """The spec of the activation that ``module`` computes, ``"unknown activation"``, or None if it is none.
 
     A module on the meta device whose type is not registered, but which could be an activation, is unknown. One that is
-    made of other modules is an activation if it computes one that none of them is, such as hard swish by ReLU6.
+    made of other modules is an activation if it computes one that none of them is, such as hard swish by ReLU6; not where
+    a swap has put one of them there, which is a site of its own.
     """
     spec = registry.spec_of(module)
     if spec is not None:
@@ -53,7 +55,7 @@ _MOST_PARTS = 8
 
 
 def _composed(module: nn.Module) -> str | None:
-    if not _could_be_activation(module) or next(module.parameters(), None) is not None:
+    if not _could_be_activation(module) or next(module.parameters(), None) is not None or is_swapped_within(module):
         return None
     parts = list(itertools.islice(module.modules(), 1, _MOST_PARTS + 1))
     if len(parts) == _MOST_PARTS or any(isinstance(part, torch.jit.ScriptModule) for part in parts):

@@ -1,3 +1,4 @@
+import copy
 import math
 from typing import Any
 
@@ -194,3 +195,28 @@ def test_a_learnable_snake_is_one_whatever_its_shape(shape: tuple[int, ...]) -> 
 
     assert recognise(Snake()) == "snake"
     assert recognise(Scaled()) == (UNKNOWN if shape == (1,) else None)  # its relu is a call then
+
+
+class Chain(nn.ModuleList):
+    def forward(self, x: Tensor) -> Tensor:
+        for module in self:
+            x = module(x)
+        return x
+
+
+def test_what_swaps_have_composed_is_no_activation() -> None:
+    """Mish after ReLU is SC-Mish, which nobody has asked for."""
+    assert recognise(Chain([nn.ReLU(), nn.Mish()])) == "sc_mish"
+    chain = Chain([nn.ReLU(), nn.LeakyReLU()])
+    model = nn.Sequential(chain, nn.Linear(4, 4))
+    report = acts.swap(model, {"leaky_relu": "mish"})
+    for one in (model, copy.deepcopy(model), nn.Sequential(Chain(chain), nn.Linear(4, 4))):
+        for example in (None, torch.ones(3, 4)):
+            sites = acts.find(one, example)
+            assert [(site.path, site.activation) for site in sites] == [("0.0", "relu"), ("0.1", "mish")]
+    acts.swap(chain, {"1": lambda site: nn.GELU()})  # nor is it refused as an activation itself
+    assert [site.activation for site in acts.find(model)] == ["relu", "gelu"]
+    acts.restore(chain)
+    assert "1 site" in report.summary and recognise(chain) is None
+    with acts.swapped(model, {"*": Chain([nn.ReLU(), nn.Mish()])}):
+        assert [site.activation for site in acts.find(model)] == ["sc_mish", "sc_mish"]

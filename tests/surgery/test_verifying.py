@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 import lightning_acts as acts
 from lightning_acts.surgery import history
+from lightning_acts.surgery.ledger import Ledger, ledger_of
 from lightning_acts.surgery.verifying import Census
 
 
@@ -365,8 +366,8 @@ class TestLies:
     def test_a_record_that_has_lost_a_site(self) -> None:
         model = nn.Sequential(Block())
         acts.swap(model, {"relu": "mish"})
-        ledger = history.ledger_of(model[0])
-        history.keep(model[0], history.Ledger(ledger.changes[:1]))
+        ledger = ledger_of(model[0])
+        history.keep(model[0], Ledger(ledger.changes[:1]))
         assert self.disagreements(model) == [
             (
                 "0.idle",
