@@ -233,26 +233,22 @@ def _part(located: ModuleSite, part: Part) -> Located:
 def _locate(model: nn.Module, example_input: Any) -> Found:
     names: dict[nn.Module, list[str]] = {}
     slots: dict[nn.Module, dict[tuple[int, str], tuple[nn.Module, str]]] = {}
-    for name, parent, child, module in _walk(model):
+    specs: dict[nn.Module, str | None] = {}
+    for name, parent, child, module in _walk(model, specs):
         names.setdefault(module, []).append(name)
         slots.setdefault(module, {})[id(parent), child] = (parent, child)
+    within = {part for module, spec in specs.items() if spec is not None for part in list(module.modules())[1:]}
     modules = []
-    inside: set[nn.Module] = set()  # what an activation is made of
     for module, paths in names.items():
-        if all(parent in inside for parent, _ in slots[module].values()):
-            inside.add(module)
-            continue
-        activation = recognise(module)
+        activation = specs[module]
         if activation is None:
             continue
-        if next(module.children(), None) is not None:
-            inside.add(module)
         role, reason = role_of(activation, chain_to(model, paths[0]))
         plain = tuple(plain_path(path) for path in paths)
         site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
-        modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values())))
+        modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values()), is_part=module in within))
     activations = {located.module: located.site.activation for located in modules}
-    parts = inside - set(activations)
+    parts = within - set(names)
     read = {type(m) for m in model.modules() if m not in activations and m not in parts and not is_metric(m)}
     forget_changed({base_of(cls) for cls in read})
     kept, sets = _kept_beside(model, activations), any(reading_of(cls).stores for cls in read)
@@ -547,16 +543,24 @@ def _in_kernels(model: nn.Module) -> Iterator[LeftSite]:
             yield LeftSite(site, f"computed inside the kernel of {type_name(type(module))}: it can't be swapped")
 
 
-def _walk(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
-    """Every slot below ``model``, undeduplicated: path, parent, name in the parent, module. Metrics are left out."""
+def _walk(
+    model: nn.Module, specs: dict[nn.Module, str | None], prefix: str = ""
+) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
+    """Every slot below ``model``, undeduplicated: path, parent, name in the parent, module; ``specs`` gets its activation.
+
+    Metrics are left out, and what an activation is made of.
+    """
     for name, child in model._modules.items():
         if child is None or is_metric(child) or isinstance(child, ParametrizationList):
             continue
         path = f"{prefix}{name}"
         if isinstance(child, torch.jit.ScriptModule):
             continue
+        if child not in specs:
+            specs[child] = recognise(child)
         yield path, model, name, child
-        yield from _walk(child, f"{path}.")
+        if specs[child] is None:
+            yield from _walk(child, specs, f"{path}.")
 
 
 def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str]) -> Iterator[AttributeSite]:

@@ -858,3 +858,25 @@ def test_the_parts_of_a_composed_activation_are_activation_modules() -> None:
     found = locate(model)
     assert [site.activation for site in found.sites] == ["hardswish"]
     assert found.activation_modules == {model[1], model[1].gate, model[1].gate.relu}
+
+
+@pytest.mark.parametrize("example", [None, torch.ones(3, 2)])
+@pytest.mark.parametrize("first", ["act", "composed"])
+def test_a_part_of_a_composed_activation_that_stands_elsewhere_too(first: str, example: Tensor | None) -> None:
+    composed = HardSwishByHand()
+    shared = composed.gate.relu
+    order = ["act", "composed"] if first == "act" else ["composed", "act"]
+    steps = [nn.Sequential(nn.Linear(2, 2), {"act": shared, "composed": composed}[name]) for name in order]
+    model = nn.Sequential(*steps, nn.Linear(2, 2))
+    report = acts.swap(model, {"relu6": "mish"}, example_input=example)
+    assert [entry.site.paths for entry in report.swapped] == [(f"{order.index('act')}.1",)]
+    assert [left.site.activation for left in report.left] == ["hardswish"]
+    assert composed.gate.relu is shared and isinstance(steps[order.index("act")][1], nn.Mish)
+    # A hook on what still runs in the other is not on the replacement.
+    runs: list[nn.Module] = []
+    shared.register_forward_hook(lambda module, *_: runs.append(module))
+    model(torch.ones(3, 2))
+    assert runs == [shared]
+    acts.restore(model)
+    with pytest.raises(acts.SwapError, match="the module has hooks"):
+        acts.swap(model, {"relu6": "mish"}, example_input=example)
