@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import copy
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,7 @@ from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source import UNKNOWN, Scope
 
 _ZEROS = (torch.zeros_like, torch.zeros)
+_INVERSE: dict[type[ast.AST], type[ast.cmpop]] = {ast.Gt: ast.LtE, ast.GtE: ast.Lt, ast.Lt: ast.GtE, ast.LtE: ast.Gt}
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,72 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
     if isinstance(callee, ast.Attribute) and function is UNKNOWN and is_method(callee.attr):
         return _method(node, callee, scope)
     return _formula(node, scope)
+
+
+def written_in_statements(scope: Scope) -> Iterator[Written]:
+    """Yield the activations that take a statement of their own, or several: ``h[h < 0] = 0``, ``h *= h > 0``, a mask in a variable.
+
+    Each is given as the expression that computes the same; none of them stands in the source.
+    """
+    for statement in scope.source.assignments:
+        if (site := _formula_of(_as_expression(statement), statement, scope)) is not None:
+            yield site
+    if not scope.source.masks:
+        return
+    for node in scope.source.expressions:
+        masks = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)} & set(scope.source.masks)
+        if masks and isinstance(node, (ast.BinOp, ast.Call)):
+            spread = _Spread(scope.source.masks).visit(copy.deepcopy(node))
+            if (site := _formula_of(spread, node, scope)) is not None:
+                yield site
+
+
+class _Spread(ast.NodeTransformer):
+    """Comparisons in place of the variables that stand for them."""
+
+    def __init__(self, masks: Mapping[str, ast.Compare]) -> None:
+        self._masks = masks
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self._masks.get(node.id, node)
+
+
+def _as_expression(statement: ast.Assign | ast.AugAssign) -> ast.expr | None:
+    """Return what a tensor is after a statement that writes into it; None for other statements."""
+    match statement:
+        case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
+            return ast.BinOp(ast.Name(name, ast.Load()), op, value)
+        case ast.AugAssign(target=ast.Subscript(value=ast.Name(id=name), slice=mask), op=op, value=value):
+            return _masked(name, mask, ast.BinOp(ast.Name(name, ast.Load()), op, value))
+        case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=mask)], value=value):
+            return _masked(name, mask, value)
+    return None
+
+
+def _masked(name: str, mask: ast.expr, value: ast.expr) -> ast.expr | None:
+    """Return ``where(mask, value, tensor)``, as a sum of products."""
+    if not isinstance(mask, ast.Compare) or len(mask.ops) != 1 or type(mask.ops[0]) not in _INVERSE:
+        return None
+    rest = ast.Compare(mask.left, [_INVERSE[type(mask.ops[0])]()], mask.comparators)
+    kept = ast.BinOp(ast.Name(name, ast.Load()), ast.Mult(), rest)
+    return ast.BinOp(kept, ast.Add(), ast.BinOp(_Unmasked(name, mask).visit(copy.deepcopy(value)), ast.Mult(), mask))
+
+
+class _Unmasked(ast.NodeTransformer):
+    """A tensor in place of its part under a mask."""
+
+    def __init__(self, name: str, mask: ast.expr) -> None:
+        self._name, self._mask = name, ast.dump(mask)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        is_part = isinstance(node.value, ast.Name) and node.value.id == self._name
+        return ast.Name(self._name, ast.Load()) if is_part and ast.dump(node.slice) == self._mask else node
+
+
+def _formula_of(expression: ast.expr | None, place: ast.stmt | ast.expr, scope: Scope) -> Written | None:
+    if expression is None:
+        return None
+    return _formula(ast.fix_missing_locations(ast.copy_location(expression, place)), scope)
 
 
 def _callee(node: ast.Call, scope: Scope) -> ast.expr:

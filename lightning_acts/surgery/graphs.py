@@ -26,6 +26,7 @@ from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.fates import Fate
 from lightning_acts.surgery.operations import LAYERS, PRODUCTS, SAME, SUMS, UNARY, operation, shares_memory
+from lightning_acts.surgery.recognition import recognise_function
 from lightning_acts.surgery.roles import is_bounded
 from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
 from lightning_acts.surgery.site import Kind
@@ -36,6 +37,9 @@ _TORCH = os.path.dirname(torch.__file__) + os.sep
 _CLONED: dict[str, Any] = {"memory_format": torch.preserve_format}
 # A class that a module has for the time of a swap keeps there the module's own, and the code that it had in that.
 _OWN_CLASS = "_acts_own_class"
+_COMPARISONS = frozenset({"gt", "ge", "lt", "le", "greater", "greater_equal", "less", "less_equal"})
+#: What a mask is made of, beside the tensor.
+_OF_MASKS = _COMPARISONS | PRODUCTS | SAME | {"zeros_like", "ones_like", "full_like", "logical_not", "neg"}
 
 
 @dataclass(frozen=True)
@@ -278,9 +282,12 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
             obstacle=found.why,
             is_everyday=found.is_everyday and not _is_between_layers(node),
         )
+    kind: Kind = "method" if node.op == "call_method" else "function"
+    if (spec := _masked(node)) is not None:
+        why = "written out with a mask, in more than one node"
+        return Call(route, spec.partition("(")[0], kind, spec, None, location, obstacle=why)
     if not is_candidate(function):
         return None
-    kind: Kind = "method" if node.op == "call_method" else "function"
     if (written_out := _written_out(node, function)) is not None:
         spec, formula = written_out
         why = f"written out as {formula}, in more than one node"
@@ -371,6 +378,29 @@ def _written_out(node: Node, function: Any) -> tuple[str, str] | None:
     if name == "sigmoid" and user is not None and _name(user) == "mul" and _input(node) in user.args:
         return "silu", "x * sigmoid(x)"
     return None
+
+
+def _masked(node: Node) -> str | None:
+    """Return the activation that a node makes of a tensor and a comparison with it, as in ``x * (x > 0)``; None for others."""
+    if _name(node) not in ("mul", "where", "masked_fill"):
+        return None
+    made = [node]
+    for part in made:  # grows by what it is made of
+        made += [given for given in part.all_input_nodes if _name(given) in _OF_MASKS and given not in made]
+    stems = {_input(part) for part in made if _name(part) in _COMPARISONS}
+    stem = stems.pop() if len(stems) == 1 else None
+    if not isinstance(stem, Node):
+        return None
+
+    def value(of: Node, x: Tensor) -> Any:
+        if of is stem:
+            return x
+        if of not in made:
+            raise LookupError(of)
+        args, kwargs = map_arg((of.args, of.kwargs), lambda given: value(given, x))
+        return _function(of)(*args, **kwargs)
+
+    return recognise_function(lambda x: value(node, x), 1e-6, 1e-12)
 
 
 def _gates_itself(node: Node) -> bool:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import contextlib
 import copy
+import dis
 import functools
+import itertools
 import sys
 import types
 import weakref
@@ -25,7 +27,7 @@ from lightning_acts import registry
 from lightning_acts.surgery.calls import DOUBT_OF_EVERYDAY, applied, is_candidate, is_method, name_of
 from lightning_acts.surgery.composites import forget as forget_formulas
 from lightning_acts.surgery.composites import gates_its_input
-from lightning_acts.surgery.expressions import Written, is_handed_on, written
+from lightning_acts.surgery.expressions import Written, is_handed_on, written, written_in_statements
 from lightning_acts.surgery.fates import Fate, fate_of
 from lightning_acts.surgery.recognition import recognise
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
@@ -614,6 +616,17 @@ class _Reader:
             return
         reading.names.update(node.attr for node in source.expressions if isinstance(node, ast.Attribute))
         yield from _default_arguments(scope)
+        for stated in written_in_statements(scope):
+            yield Call(
+                Route((step_to(stated.node, scope),), name_of(stated.function)),
+                stated.applied.definition.name,
+                "function",
+                stated.applied.spec,
+                DOUBT_OF_EVERYDAY if stated.applied.is_everyday else "a mask, which may limit something else",
+                f"{scope.function.__code__.co_filename}:{stated.node.lineno}",
+                obstacle="written in statements, of which a call can't take the place",
+                is_everyday=stated.applied.is_everyday,
+            )
         inside: set[ast.AST] = set()
         for node in source.expressions:
             if (site := written(node, scope)) is not None:
@@ -872,7 +885,7 @@ _APPLYING: weakref.WeakKeyDictionary[Function, bool] = weakref.WeakKeyDictionary
 
 
 def may_apply(function: Function) -> bool:
-    """Whether a function, or one that it names, can apply an activation: from names alone, without the source."""
+    """Check whether a function, or one that it names, can apply an activation: from its code object, without the source."""
     if function not in _APPLYING:
         looked_at: set[Function] = set()
         found = _may_apply(function, looked_at)
@@ -889,7 +902,7 @@ def _may_apply(function: Function, looked_at: set[Function]) -> bool:
     looked_at.add(function)
     code = function.__code__
     names = set(_names(code))
-    if any(is_method(name) or name in _WORDS for name in names):
+    if any(is_method(name) or name in _WORDS for name in names) or _makes_masks(code):
         return True
     values = [function.__globals__.get(name) for name in names]
     for cell in function.__closure__ or ():
@@ -909,6 +922,15 @@ def _may_apply(function: Function, looked_at: set[Function]) -> bool:
     return any(_may_lead_to_one(value, looked_at) for value in values)
 
 
+def _makes_masks(code: types.CodeType) -> bool:
+    """Check whether the result of a comparison is used as a value, rather than branched on."""
+    instructions = list(dis.get_instructions(code))
+    return any(
+        one.opname == "COMPARE_OP" and one.argrepr in ("<", "<=", ">", ">=") and "JUMP" not in following.opname
+        for one, following in itertools.pairwise(instructions)
+    ) or any(_makes_masks(constant) for constant in code.co_consts if isinstance(constant, types.CodeType))
+
+
 def _is_searched(value: Any) -> bool:
     if not isinstance(value, (types.ModuleType, type)):
         return False
@@ -921,7 +943,7 @@ def _may_lead_to_one(value: Any, looked_at: set[Function]) -> bool:
         value = value.__func__
     if isinstance(value, functools.partial):
         value = value.func
-    if is_candidate(value) or (isinstance(value, type) and issubclass(value, nn.Module)):
+    if is_candidate(value) or (isinstance(value, type) and issubclass(value, (nn.Module, torch.autograd.Function))):
         return True
     if not isinstance(value, types.FunctionType):
         return False

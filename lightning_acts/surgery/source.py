@@ -56,6 +56,24 @@ class Source:
         return sorted(found, key=lambda node: (node.lineno, node.col_offset))
 
     @functools.cached_property
+    def assignments(self) -> list[ast.Assign | ast.AugAssign]:
+        """The assignments of the body, in the order in which they stand."""
+        body = self.node.body if isinstance(self.node.body, list) else []
+        found = [node for part in body for node in ast.walk(part) if isinstance(node, (ast.Assign, ast.AugAssign))]
+        return sorted(found, key=lambda node: node.lineno)
+
+    @functools.cached_property
+    def masks(self) -> dict[str, ast.Compare]:
+        """The comparisons that variables stand for, of those that are assigned once."""
+        found: dict[str, ast.Compare] = {}
+        for node in self.assignments:
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Compare() as mask):
+                    if len(self.bindings[name]) == 1:
+                        found[name] = mask
+        return found
+
+    @functools.cached_property
     def bindings(self) -> dict[str, list[tuple[str, str | None] | None]]:
         """What binds each name in it: the module and the name in it, for an import; None for anything else."""
         found: dict[str, list[tuple[str, str | None] | None]] = {}
