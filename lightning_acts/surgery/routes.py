@@ -446,9 +446,12 @@ def _is_beside_torch(package: str, imported: int) -> bool:
     if package in _FOREIGN:
         return True
     modules = [module for name, module in list(sys.modules.items()) if _package(name) == package]
-    files = [getattr(module, "__file__", None) or "" for module in modules]
+    held = [
+        dict(getattr(module, "__dict__", {})) for module in modules
+    ]  # a lazy module would import at another attribute
+    files = [str(names.get("__file__")) for names in held]
     is_installed = any("site-packages" in file or "dist-packages" in file for file in files)
-    values = (value for module in modules for value in list(getattr(module, "__dict__", {}).values()))
+    values = (value for names in held for value in names.values())
     return is_installed and not any(map(_is_of_torch, values))
 
 

@@ -1,6 +1,8 @@
 """What the source names is in the report, without a run too; what can't be read is named."""
 
 import ast
+import sys
+import types
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -279,3 +281,16 @@ def test_a_set_has_no_order() -> None:
     assert source_of(code.replace(co_consts=constants)).node is not None
     with pytest.raises(Exception, match="is not the code that runs"):
         source_of(code.replace(co_consts=tuple(frozenset({0, 8}) if c is kept else c for c in code.co_consts)))
+
+
+def test_a_lazy_module_is_not_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Lazy(types.ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            raise ImportError(f"{self.__name__} needs another package")
+
+    package = types.ModuleType("lazy_package")
+    code = "from torch import nn\nclass Net(nn.Module):\n    def log(self):\n        return 1\n"
+    exec(code, vars(package))
+    monkeypatch.setitem(sys.modules, "lazy_package", package)
+    monkeypatch.setitem(sys.modules, "lazy_package.lazy", Lazy("lazy_package.lazy"))
+    assert acts.find(package.Net()) == []
