@@ -377,14 +377,15 @@ def _kept_beside(model: nn.Module, activations: Collection[nn.Module]) -> dict[n
     readings = {type(owner): reading_of(type(owner)) for _, owner in owners}
     mentioned = {name for reading in readings.values() for name in reading.names}
     for name, owner in owners:
-        for attribute, value in vars(owner).items():
-            if attribute in _OF_TORCH or not (attribute in mentioned or readings[type(owner)].unread):
+        hooks = (owner._forward_pre_hooks, owner._forward_hooks)
+        for attribute, value in (*vars(owner).items(), *(("forward hooks", list(group.values())) for group in hooks)):
+            is_read = attribute in mentioned or readings[type(owner)].unread or attribute == "forward hooks"
+            if attribute in _OF_TORCH or not is_read:
                 continue
-            for keys, held in _elements(value):
+            for path, held in _elements(value, within_objects=True):
                 module = held.__self__ if isinstance(held, types.MethodType) else held
-                if isinstance(module, nn.Module):
-                    place = plain_path(f"{name}.{attribute}".lstrip("."))
-                    place += _in_brackets(keys)
+                if isinstance(module, nn.Module) and module is not owner:
+                    place = plain_path(f"{name}.{attribute}".lstrip(".")) + path
                     kept[module] = f"{place} holds it too, from where the original would run after a swap"
     return kept
 
@@ -624,22 +625,42 @@ def _kept_functions(
                     yield LeftSite(site, why)
 
 
-def _elements(value: Any) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield what lies in plain containers, however deep, with the keys that lead there; of anything else the value."""
-    pending: list[tuple[tuple[Any, ...], Any]] = [((), value)]
+def _elements(value: Any, within_objects: bool = False) -> Iterator[tuple[str, Any]]:
+    """Yield what lies in plain containers, however deep, with the way there as it is written; of anything else the value.
+
+    Args:
+        value: A container, or anything else.
+        within_objects: Whether to look into partial functions, closures and objects of an author's class too.
+    """
+    pending: list[tuple[str, Any]] = [("", value)]
     seen: dict[int, Any] = {}
     while pending:
-        keys, held = pending.pop()
-        if not isinstance(held, (list, tuple, dict, set, frozenset)):
-            yield keys, held
+        path, held = pending.pop()
+        inner = _contents(held, within_objects)
+        if inner is None:
+            yield path, held
         elif id(held) not in seen:
             seen[id(held)] = held
-            inner = held.items() if isinstance(held, dict) else enumerate(held)
-            pending += [((*keys, key), element) for key, element in inner][::-1]
+            pending += [(path + step, element) for step, element in inner][::-1]
 
 
-def _in_brackets(keys: Iterable[Any]) -> str:
-    return "".join(f"[{key!r}]" for key in keys)
+def _contents(held: Any, within_objects: bool) -> list[tuple[str, Any]] | None:
+    if isinstance(held, dict):
+        return [(f"[{key!r}]", element) for key, element in held.items()]
+    if isinstance(held, (list, tuple, set, frozenset)):
+        return [(f"[{index}]", element) for index, element in enumerate(held)]
+    if not within_objects:
+        return None
+    if isinstance(held, functools.partial):
+        return [(".func", held.func), (".args", held.args), (".keywords", held.keywords)]
+    if isinstance(held, types.MethodType) and not isinstance(held.__self__, nn.Module):
+        return [(".__self__", held.__self__)]
+    if isinstance(held, types.FunctionType) and held.__closure__ and not str(held.__module__).startswith("torch."):
+        names = zip(held.__code__.co_freevars, held.__closure__, strict=True)
+        return [(f".{name}", cell.cell_contents) for name, cell in names if cell != types.CellType()]
+    if is_helper(held) and hasattr(held, "__dict__") and not callable(getattr(held, "__torch_function__", None)):
+        return [(f".{name}", element) for name, element in vars(held).items()]
+    return None
 
 
 def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[str | None, Any]]:
@@ -650,9 +671,9 @@ def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[str | No
     if isinstance(value, (types.FunctionType, functools.partial)):
         yield None, value
     elif isinstance(value, (list, tuple, dict, set, frozenset)):
-        for keys, held in _elements(value):
+        for path, held in _elements(value):
             if isinstance(held, nn.Module) or (callable(held) and not isinstance(held, type)):
-                yield _in_brackets(keys), held.__func__ if isinstance(held, types.MethodType) else held
+                yield path, held.__func__ if isinstance(held, types.MethodType) else held
     elif is_helper(value):
         for name in sorted({"__call__", *names}):
             method = method_of(value, name)

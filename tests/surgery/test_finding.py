@@ -795,6 +795,21 @@ class Outer(nn.Module):
         return self.inner.last(self.inner.kept[0](self.inner.fc(x)))
 
 
+class Keeper:
+    def __init__(self, held: list[nn.Module]) -> None:
+        self.held = held
+
+    def run(self, x: Tensor) -> Tensor:
+        result: Tensor = self.held[0](x)
+        return result
+
+    __call__ = run
+
+
+def _called(act: nn.Module, x: Tensor) -> Any:
+    return act(x)
+
+
 def within_tuples(act: nn.Module) -> Any:
     return [(4, act)]
 
@@ -808,6 +823,11 @@ class TestWhatIsKeptBesideTheChildren:
             (lambda act: {"a": [(1, [act])]}, "kept['a'][0][1][0]"),
             (lambda act: act, "kept"),
             (lambda act: [act.forward], "kept[0]"),
+            (lambda act: functools.partial(act), "kept.func"),
+            (lambda act: functools.partial(_called, act), "kept.args[0]"),
+            (lambda act: lambda x: act(x), "kept.act"),
+            (lambda act: Keeper([act]), "kept.held[0]"),
+            (lambda act: Keeper([act]).run, "kept.__self__.held[0]"),
         ],
     )
     def test_a_child_that_runs_from_there_is_refused(
@@ -818,6 +838,13 @@ class TestWhatIsKeptBesideTheChildren:
             acts.swap(model, {"relu": "tanh"}, example_input=example)
         assert f"{where} holds it too" in str(refused.value)
         assert isinstance(model.act, nn.ReLU)
+
+    def test_a_child_that_a_hook_runs_is_refused(self, example: Tensor | None) -> None:
+        model = Ignores(lambda act: None)
+        act = model.act
+        model.fc.register_forward_hook(lambda module, given, result: act(result))
+        with pytest.raises(acts.SwapError, match=r"fc.forward hooks\[0\]\.act holds it too"):
+            acts.swap(model, {"relu": "tanh"}, example_input=example)
 
     def test_where_another_module_takes_it_from_there(self, example: Tensor | None) -> None:
         model = Outer(Ignores(lambda act: [act]))
