@@ -262,13 +262,15 @@ def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Loca
             located: Located | None = by_path.get(planned.paths[0])
             if isinstance(located, ModuleSite):
                 located = _in_places(model, located, planned.paths)
-            problem = _differs(planned, located)
+            differs = _differs(planned, located)
         else:
             owner = planned.paths[0].rpartition("/")[0].rpartition("/")[0]
             located = by_route.get((owner, planned.route)) or _call_site(model, owner, planned)
-            problem = "no such call" if located is None else located.why_not()
-        if problem is not None or located is None:
-            problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {problem}")
+            differs = "no such call" if located is None else None
+        if differs is not None or located is None:
+            problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {differs}")
+        elif (why := located.why_not()) is not None:
+            problems.append(f"{', '.join(planned.paths)}: {why}")
         else:
             registry.resolve(planned.replacement)
             chosen.append((located, planned.replacement))

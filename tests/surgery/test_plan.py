@@ -53,6 +53,41 @@ def test_an_unknown_activation_is_planned_by_its_class() -> None:
     assert type(fresh[1]) is nn.Mish
 
 
+class Refuses(nn.Module):
+    """Takes its modules and functions on ways that a swap would not change."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear, self.act, self.function = nn.Linear(2, 2), nn.ReLU(), F.elu
+        self.kept = [self.act]
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.function(self.kept[0](self.linear(x)))
+        return x if self.function is F.elu else -x
+
+
+@pytest.mark.parametrize(
+    ("path", "original", "why", "example"),
+    [
+        ("act", "relu", "kept[0] holds it too", None),
+        ("act", "relu", "kept[0] holds it too", torch.ones(3, 2)),
+        ("function", "elu", "compares it with another", None),  # an example shows the call, which can be replaced
+    ],
+)
+def test_what_a_swap_refuses_a_plan_does_too(path: str, original: str, why: str, example: Tensor | None) -> None:
+    model = Refuses()
+    before, attributes = list(model.modules()), dict(vars(model))
+    with pytest.raises(acts.SwapError) as refused:
+        acts.swap(model, {path: "mish"}, example_input=example)
+    site = {"paths": [path], "original": original, "replacement": "mish"}
+    plan = acts.Plan.from_dict({"version": 1, "request": {"map": {original: "mish"}}, "sites": [site]})
+    with pytest.raises(acts.SwapError) as planned:
+        acts.swap(model, plan, example_input=example)
+    (words,) = (left.split(": ", 1)[1] for left in str(planned.value).split(". ") if left.startswith(f"{path}: "))
+    assert why in words and words in str(refused.value)
+    assert list(model.modules()) == before and vars(model) == attributes
+
+
 @pytest.mark.parametrize(
     "other",
     [
