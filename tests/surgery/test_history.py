@@ -288,16 +288,20 @@ class TestPartsAndWholes:
         acts.restore(model)
         assert [type(module) for module in model] == [type(module) for module in mlp()]
 
-    def test_a_later_swap_of_what_holds_an_earlier_one(self) -> None:
+    def test_a_later_swap_of_what_holds_an_earlier_one(self, clean_registry: None) -> None:
         """The module that was swapped within is taken out of the model as a whole."""
         model = nn.Sequential(Gated(), nn.Linear(4, 4))
         gated, softsign = model[0], model[0].act
         inner = acts.swap(model, {"softsign": "hardsigmoid"}, role=("hidden", "gate", "output"))
-        outer = acts.swap(model, {"hardswish": "mish"})
-        assert type(model[0]) is nn.Mish and len(history.swaps_of(model)) == 2
+        assert [site.activation for site in acts.find(model)] == [
+            "hardsigmoid"
+        ]  # no hardswish, which nobody has put there
         fresh = nn.Sequential(Gated(), nn.Linear(4, 4))
-        for plan in history.plans_of(model):
-            acts.swap(fresh, plan)
+        acts.swap(fresh, inner.plan)
+        acts.register(source="a test", name="gated")(Gated)
+        outer = acts.swap(model, {"gated": "mish"})
+        assert type(model[0]) is nn.Mish and len(history.swaps_of(model)) == 2
+        acts.swap(fresh, history.plans_of(model)[1])
         assert type(fresh[0]) is nn.Mish
         with pytest.raises(acts.SwapError, match="1 later swap"):
             inner.undo()
