@@ -186,6 +186,8 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozen
         for name, _ in found:
             value = members.namespace.get(name, static_attribute(base, name))
             members.namespace[name] = with_twin(value, function, twin)
+    if not reading.by_class.isdisjoint(members.namespace):
+        raise SourceError("its code calls a method past the module, by its own class")
     more = {"reading": reading, "passing": passing, "read_elsewhere": frozenset(members.read_elsewhere)}
     return _subclass(base, routes, {**members.namespace, **{f"{_PREFIX}{key}": value for key, value in more.items()}})
 
@@ -193,7 +195,8 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozen
 def _attributes_with(cls: type[nn.Module], step: Step) -> list[tuple[str, Scope]]:
     """The attributes of a class that run the function which holds a step: a method may have several names."""
     function = step.function
-    names = dict.fromkeys(name for base in cls.__mro__[: -len(nn.Module.__mro__)] for name in vars(base))
+    bases = (base for base in cls.__mro__ if base not in nn.Module.__mro__)  # a mixin may come after nn.Module
+    names = dict.fromkeys(name for base in bases for name in vars(base))
     found = []
     problem = f"{cls.__name__} has no method {function}"
     for name in names:

@@ -161,6 +161,7 @@ class Reading:
         passes_through: Where the forward, and what it leads to, goes through the modules in others, by how it does.
         compared: The attributes that are compared with something, as in ``self.act is F.relu``.
         obstacle: Why none of its calls can be replaced; None where they can.
+        by_class: The methods that are taken from its own class, past the module.
         methods: The methods that were read, by name, as they stood in the class.
         functions: The functions that were referred to, each with where.
         formulas: The code of the functions in which formulas compute activations.
@@ -175,6 +176,7 @@ class Reading:
     passes_through: dict[str, str] = field(default_factory=dict)
     compared: set[str] = field(default_factory=set)
     obstacle: str | None = None
+    by_class: set[str] = field(default_factory=set)
     methods: dict[str, Any] = field(default_factory=dict)
     functions: list[tuple[Scope, ast.expr, Any]] = field(default_factory=list)
     formulas: set[types.CodeType] = field(default_factory=set)
@@ -267,9 +269,12 @@ _MENTIONS = frozenset(["type", "__class__", "_modules"])
 
 
 def _methods_that_look(cls: type[nn.Module]) -> Iterator[str]:
-    """Yield the names of the methods that may ask for their own class or children, by the names in their code."""
+    """Yield the names of the methods that may ask for their own class or children, by the names in their code.
+
+    What ``__init__`` asks for is past when a model is swapped.
+    """
     own = [base for base in cls.__mro__ if not base.__module__.startswith(("torch.", "builtins"))]
-    for name in dict.fromkeys(name for base in own for name in vars(base)):
+    for name in dict.fromkeys(name for base in own for name in vars(base) if name != "__init__"):
         values = (vars(base)[name] for base in own if name in vars(base))
         functions = (function for value in values for function in _functions_in(value))
         # What nn.Module does with all its children, an author's own version does with those of a swap too.
@@ -305,8 +310,14 @@ def _with_inherited(
                 yield from _with_inherited(inherited, (*steps, step_to(node, scope)), seen)
 
 
-def _read_looks(steps: tuple[Step, ...], scope: Scope, reading: Reading) -> None:
-    """Add where a method looks at its own children or class to a reading, and what no swap can stand beside."""
+def _read_looks(
+    steps: tuple[Step, ...], scope: Scope, reading: Reading, seen: frozenset[Function] = frozenset()
+) -> None:
+    """Add where a method looks at its own children or class to a reading, and what no swap can stand beside.
+
+    The functions in ``seen``, which have led here, are being read already.
+    """
+    seen |= {scope.function}
     for node in scope.source.expressions:
         parent = scope.source.parents.get(node)
         if scope.is_own_attribute(node) and isinstance(node, ast.Attribute) and node.attr in WALKS:
@@ -315,7 +326,7 @@ def _read_looks(steps: tuple[Step, ...], scope: Scope, reading: Reading) -> None
             others = [part for part in _parts(node) if _class_of(part, scope) and not scope.is_own_class(part)]
             reading.looks += [(*steps, step_to(part, scope)) for part in others]
         if isinstance(node, ast.Call) and _is_given_the_module(node, scope):
-            reading.obstacle = reading.obstacle or _asks_for_its_class(scope.resolve(node.func), scope)
+            reading.obstacle = reading.obstacle or _asks_for_its_class(scope.resolve(node.func), scope, seen)
         if isinstance(node, ast.Attribute) and (scope.is_own_attribute(node) or scope.is_own_class(node.value)):
             reading.obstacle = reading.obstacle or _makes_another(static_attribute(scope.owner, node.attr), scope)
         if not scope.is_own_class(node):
@@ -328,8 +339,8 @@ def _read_looks(steps: tuple[Step, ...], scope: Scope, reading: Reading) -> None
             continue
         if any(isinstance(use, ast.Call) and use.func is held for held, use in _uses(node, scope)):
             reading.obstacle = _ANOTHER
-        elif any(isinstance(use, ast.Attribute) and _is_function(use, scope) for held, use in _uses(node, scope)):
-            reading.obstacle = "its code calls a method past the module, by its own class"
+        uses = [use for _, use in _uses(node, scope) if isinstance(use, ast.Attribute)]
+        reading.by_class |= {scope.mangled(use.attr) for use in uses if _is_function(use, scope)}
         reading.looks.append((*steps, step_to(node, scope)))
 
 
@@ -374,16 +385,16 @@ def _is_given_the_module(call: ast.Call, scope: Scope) -> bool:
     return is_given and not is_own_method(call.func, scope.resolve(call.func), scope)
 
 
-def _asks_for_its_class(function: Any, scope: Scope) -> str | None:
+def _asks_for_its_class(function: Any, scope: Scope, seen: frozenset[Function]) -> str | None:
     """Return why a function that is given the module, by its place, stands in the way of a swap; None if it does not."""
     if not isinstance(function, types.FunctionType) or not _is_read(function):
         return None
     inner = Scope(list(layers(function))[-1], scope.owner, True)
-    if not _mentions(inner.function.__code__, _MENTIONS):
+    if inner.function in seen or not _mentions(inner.function.__code__, _MENTIONS):
         return None
     looking = Reading()
     with contextlib.suppress(SourceError):
-        _read_looks((), inner, looking)
+        _read_looks((), inner, looking, seen)
     asks = any(step.code not in (f"{inner.first}.{walk}" for walk in WALKS) for (step,) in looking.looks)
     return f"{function.__qualname__} asks for its class, in whose place a swap puts another" if asks else None
 

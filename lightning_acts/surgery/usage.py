@@ -300,7 +300,7 @@ class _Follower:
     def elements(self, value: Any) -> list[Any]:
         """What a loop goes over, the first few of it."""
         if isinstance(value, (nn.ModuleList, nn.Sequential)):
-            return list(value.children())[:2]
+            return list(value.children())[:2] or [None]
         if isinstance(value, Tensor):
             return [self.did("unbind", value)]
         return value[:2] if isinstance(value, list) and value else [None]

@@ -230,6 +230,74 @@ def test_what_no_subclass_can_stand_for_is_refused(make: type[Base], why: str, e
     assert type(model[0]) is make
 
 
+def ask(module: Base, depth: int = 2) -> type:
+    return ask_again(module, depth - 1) if depth else module.__class__
+
+
+def ask_again(module: Base, depth: int) -> type:
+    return ask(module, depth - 1) if depth else module.__class__
+
+
+class AsksInCircles(Base):
+    def forward(self, x: Tensor) -> Tensor:
+        ask(self)
+        return self.b(F.relu(self.a(x)))  # type: ignore[no-any-return]
+
+
+class OnceSoftened(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        if self.__class__ is OnceSoftened:
+            ask(self)
+            self.made_as = self.__class__.forward
+
+
+class TakesAnother(Base):
+    def other(self, x: Tensor) -> Tensor:
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.b(F.relu(self.__class__.other(self, self.a(x))))  # type: ignore[no-any-return]
+
+
+class Mixin:
+    def described(self) -> str:
+        return f"{self.__class__.__name__} of a mixin, {type(self) is MixedIn}"
+
+
+class MixedIn(Base, Mixin):
+    pass
+
+
+class GoesOverNothing(Base):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks, self.others = nn.ModuleList(), nn.ModuleList()
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block, other in zip(self.blocks, self.others, strict=True):
+            x = block(torch.sin(other(x)))
+        return self.b(F.relu(self.a(x)))  # type: ignore[no-any-return]
+
+
+@either
+def test_functions_that_ask_in_a_circle_are_read_once(example: Tensor | None) -> None:
+    with pytest.raises(acts.SwapError, match="ask asks for its class"):
+        acts.swap(AsksInCircles(), {"relu": "softplus"}, example_input=example)
+
+
+@either
+@pytest.mark.parametrize("make", [OnceSoftened, TakesAnother, MixedIn, GoesOverNothing])
+def test_what_does_not_touch_the_swapped_code_stops_no_swap(make: type[Base], example: Tensor | None) -> None:
+    model = make()
+    twin = BaseTwin()
+    twin.load_state_dict(model.state_dict())
+    acts.swap(model, {"relu": "softplus"}, example_input=example)
+    assert torch.equal(model(X), twin(X))
+    if isinstance(model, MixedIn):
+        assert model.described() == "MixedIn of a mixin, True"
+
+
 def test_a_module_that_sets_its_class_is_refused() -> None:
     with pytest.raises(acts.SwapError, match="sets its own class"):
         acts.swap(nn.Sequential(SetsItsClass(), nn.Linear(4, 4)), {"relu": "softplus"})
