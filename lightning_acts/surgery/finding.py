@@ -396,6 +396,7 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
     ran: dict[int, list[SeenCall]] = {}
     for entry in observation.functions:
         ran.setdefault(id(entry.owner), []).append(entry)
+    compared = _compared_by_others(model)
     for name, module in model.named_modules():
         if module in activations or is_metric(module):
             continue
@@ -420,9 +421,21 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
             role, reason = _role_of_call(entry, model, name, flow)
             count = entry.count if flow is not None else None
             site = Site(path, (path,), call.kind, call.spec, role, reason, call.route.callee, count, call.location)
-            yield CallSite(
-                site, module, name, call.route, f"{call.name}_{index}", entry.obstacle or call.obstacle, call.is_formula
-            )
+            why = entry.obstacle or call.obstacle or compared.get(base_of(type(module)))
+            yield CallSite(site, module, name, call.route, f"{call.name}_{index}", why, call.is_formula)
+
+
+def _compared_by_others(model: nn.Module) -> dict[type, str]:
+    """Return the classes that the code of other modules compares with theirs, each with what that means for a swap.
+
+    A module that compares its own sees there what the author wrote.
+    """
+    return {
+        cls: f"the code at {where} compares its class, in whose place a swap puts another"
+        for other in {base_of(type(module)) for module in model.modules()}
+        for cls, where in reading_of(other).classes.items()
+        if cls is not other
+    }
 
 
 def _matched(owner: nn.Module, written: list[Call], seen: list[SeenCall]) -> list[SeenCall]:
@@ -566,6 +579,7 @@ def _walk(
 
 def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str]) -> Iterator[AttributeSite]:
     """Activation functions that modules keep in attributes, as ``TransformerEncoderLayer.activation`` does."""
+    compared = _compared_by_others(model)
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
@@ -581,7 +595,7 @@ def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str])
             role, reason = _role_as_written(applied.spec, doubt, [use.fate for use in uses], (model, name, module))
             site = Site(path, (path,), "attribute", applied.spec, role, reason, _type_of(value))
             again = _set_again(model, [f"{name}.{attribute}".lstrip(".")])
-            why = applied.obstacle or again or _unlike_a_module(value, uses)
+            why = applied.obstacle or again or _unlike_a_module(value, uses) or compared.get(base_of(type(module)))
             yield AttributeSite(site, module, name, attribute, why)
 
 

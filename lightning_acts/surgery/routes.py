@@ -160,6 +160,7 @@ class Reading:
             on where only a run tells in what, and where that stands.
         passes_through: Where the forward, and what it leads to, goes through the modules in others, by how it does.
         compared: The attributes that are compared with something, as in ``self.act is F.relu``.
+        classes: The classes of modules that are compared with something, as in ``type(block) is Block``, each with where.
         obstacle: Why none of its calls can be replaced; None where they can.
         by_class: The methods that are taken from its own class, past the module.
         methods: The methods that were read, by name, as they stood in the class.
@@ -175,6 +176,7 @@ class Reading:
     stores: dict[str, str] = field(default_factory=dict)
     passes_through: dict[str, str] = field(default_factory=dict)
     compared: set[str] = field(default_factory=set)
+    classes: dict[type, str] = field(default_factory=dict)
     obstacle: str | None = None
     by_class: set[str] = field(default_factory=set)
     methods: dict[str, Any] = field(default_factory=dict)
@@ -420,6 +422,9 @@ def _read_habits(scope: Scope, reading: Reading) -> None:
         if isinstance(node, ast.Compare):
             parts = (part for part in _parts(node) if isinstance(part, ast.Attribute) and scope.is_own_attribute(part))
             reading.compared.update(part.attr for part in parts)
+            named = (scope.resolve(part) for part in _parts(node) if isinstance(part, (ast.Name, ast.Attribute)))
+            classes = (cls for cls in named if isinstance(cls, type) and issubclass(cls, nn.Module))
+            reading.classes.update(dict.fromkeys(classes, location))
         if isinstance(node, ast.Attribute):
             name = _dotted(node, scope)
             if not isinstance(node.ctx, ast.Load):

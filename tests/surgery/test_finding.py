@@ -907,3 +907,35 @@ def test_a_part_of_a_composed_activation_that_stands_elsewhere_too(first: str, e
     acts.restore(model)
     with pytest.raises(acts.SwapError, match="the module has hooks"):
         acts.swap(model, {"relu6": "mish"}, example_input=example)
+
+
+class Calling(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.kept = nn.Linear(2, 2), F.elu
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.kept(F.relu(self.fc(x)))
+        return 2 * x if type(self) is Calling else x  # of its own class it sees what the author wrote
+
+
+class AsksForTheClass(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.act, self.out = Calling(), nn.Tanh(), nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.inner(x))
+        return self.out(-x if type(self.inner) is Calling else x)
+
+
+@pytest.mark.parametrize("example", [None, torch.ones(3, 2)])
+def test_a_class_that_another_module_compares(example: Tensor | None) -> None:
+    model = AsksForTheClass()
+    output = model(torch.ones(3, 2))
+    for left in ("relu", "elu"):
+        with pytest.raises(acts.SwapError, match="compares its class, in whose place a swap puts another"):
+            acts.swap(model, {left: "mish"}, example_input=example)
+    assert type(model.inner) is Calling and torch.equal(model(torch.ones(3, 2)), output)
+    assert len(acts.swap(model, {"*": "mish"}, example_input=example).swapped) == 1  # the module
+    assert len(acts.swap(Calling(), {"relu": "mish"}, role=("hidden", "output"), example_input=example).swapped) == 1
