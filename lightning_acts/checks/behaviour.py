@@ -319,7 +319,10 @@ def _channels(subject: Subject) -> None:
 
 
 def _compile(subject: Subject) -> None:
-    check_compiled(subject, "aot_eager")
+    # Every backend is given the same graph; AOT's takes five times as long, for derivatives that differ by family at most.
+    family = (one for one in registry.definitions() if one.family == subject.definition.family != "user")
+    is_first = next(family, subject.definition).name == subject.definition.name
+    check_compiled(subject, "aot_eager" if is_first else "eager")
 
 
 def check_compiled(subject: Subject, backend: str) -> None:
@@ -340,7 +343,7 @@ def check_compiled(subject: Subject, backend: str) -> None:
             if expected.requires_grad and expected.grad_fn is not None:
                 (slope,) = torch.autograd.grad(y.sum(), x)
                 assert_same(slope, torch.autograd.grad(expected.sum(), x)[0], "torch.compile's gradient")
-    if subject.definition.stochastic and backend == "aot_eager":
+    if subject.definition.stochastic and backend != "inductor":
         module = subject.fresh().train()
         torch.compile(module, backend=backend, fullgraph=True, dynamic=True)(subject.x)
 
