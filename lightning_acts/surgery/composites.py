@@ -57,6 +57,8 @@ _UNCERTAIN = _functions_named(
     "minimum", "sgn", "sign", "sin", "square", "where",
 )  # fmt: skip
 ERFS = _functions_named("erf", "erfc", "ndtr")
+# With a number they are an activation by themselves; others that are stand in the registry.
+_MAXIMA = _functions_named("fmax")
 _FUNCTIONS = _UNCERTAIN | ERFS | _functions_named(
     "add", "arctan", "asinh", "atan", "bfloat16", "cosh", "div", "divide", "double", "float", "full_like", "half", "log", "log2",
     "logical_not", "mul", "multiply", "neg", "negative", "new_tensor", "new_zeros", "ones_like", "pow", "reciprocal", "rsqrt", "sinh",
@@ -121,7 +123,8 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
 
     if (
         isinstance(node, ast.Call)
-        and formula.functions == [formula._callee(node)[0]]
+        and formula.functions == [callee := formula._callee(node)[0]]
+        and callee not in _MAXIMA
         and formula.is_of_input_alone(node)
     ):
         return None  # a call by itself
@@ -195,6 +198,8 @@ class _Formula:
         """What an expression is computed of; None for what is taken as given."""
         if isinstance(node, ast.Constant) or self._number(node) is not None:
             return []
+        if isinstance(node, ast.Tuple) and all(isinstance(part, ast.Constant) for part in node.elts):
+            return []  # a shape
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             return [node.left, node.right]
         if isinstance(node, ast.UnaryOp) and type(node.op) in _OPERATORS:
@@ -243,6 +248,8 @@ class _Formula:
                 return x
             case ast.Constant():
                 return node.value
+            case ast.Tuple():
+                return ast.literal_eval(node)
             case ast.BinOp():
                 return _OPERATORS[type(node.op)](self.value(node.left, x), self.value(node.right, x))
             case ast.UnaryOp():
@@ -260,7 +267,10 @@ class _Formula:
                 given = {name: self.value(value, x) for name, value in words.items()}
                 if in_place is not None:  # also where only a run tells: then as one that does
                     given["inplace"] = not isinstance(in_place, ast.Constant) or bool(in_place.value)
-                return function(*args, **given)
+                result = function(*args, **given)
+                # Constants take the type of the input, as functions such as heaviside ask for.
+                is_float = isinstance(result, Tensor) and result.is_floating_point()
+                return result.to(x.dtype) if is_float else result
         raise AssertionError(ast.dump(node))
 
 

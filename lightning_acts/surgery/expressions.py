@@ -93,7 +93,8 @@ def written(node: ast.expr, scope: Scope) -> Written | None:
         found = applied(function, args, {**bound, **kwargs})
         if found is None or (found.is_everyday and _formula(node, scope) is not None):
             return _formula(node, scope)
-        return Written(node, function, found, _first_argument(node), "function")
+        given = _first_argument(node)
+        return Written(node, function, _as_part(found, given), given, "function")
     if isinstance(callee, ast.Call):
         return _made_on_the_spot(node, callee, scope)
     if isinstance(callee, ast.Attribute) and function is UNKNOWN and is_method(callee.attr):
@@ -231,7 +232,7 @@ def _method(node: ast.Call, called: ast.Attribute, scope: Scope) -> Written | No
     most = len(taken) + (found.definition.kind == "normalising")  # softmax takes a dtype too
     if len(node.args) + len(node.keywords) > max(most, 2 * (function in CLAMPS)):
         return None  # relu() of a tensor takes nothing: it is a function of something else, such as a module
-    return Written(node, function, found, receiver, "method")
+    return Written(node, function, _as_part(found, receiver), receiver, "method")
 
 
 def _made_on_the_spot(node: ast.Call, maker: ast.Call, scope: Scope) -> Written | None:
@@ -266,6 +267,27 @@ def _maximum(node: ast.Call, scope: Scope) -> Written | None:
     found = Applied(registry.info("relu"), "relu", DOUBT_OF_CLAMPS if is_clamp else None)
     kind: Kind = "function" if is_function else "method"
     return Written(node, torch.maximum if is_function else Tensor.maximum, found, operand, kind)
+
+
+def _as_part(found: Applied, given: ast.expr | None) -> Applied:
+    """Return what an everyday function applies, out of reach where a power is its input: ``exp(-h ** 2)`` is no exponential."""
+    is_part = found.is_everyday and given is not None and _is_of_powers(given)
+    return replace(found, obstacle="part of a formula of which no activation is known") if is_part else found
+
+
+def _is_of_powers(node: ast.expr) -> bool:
+    match node:
+        case ast.UnaryOp(operand=operand):
+            return _is_of_powers(operand)
+        case ast.BinOp(op=ast.Pow()):
+            return True
+        case ast.BinOp(left=left, op=op, right=right):
+            sides = (side.operand if isinstance(side, ast.UnaryOp) else side for side in (left, right))
+            is_square = isinstance(op, ast.Mult) and len(set(map(ast.dump, sides))) == 1
+            return is_square or _is_of_powers(left) or _is_of_powers(right)
+        case ast.Call(func=ast.Attribute(attr=name)):
+            return name in ("pow", "square")
+    return False
 
 
 def _is_zeros(node: ast.Call, scope: Scope) -> bool:

@@ -419,7 +419,7 @@ def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observat
             indices[call.name] += 1
             path = f"{plain_path(name)}/{call.name}/{index}".lstrip("/")
             role, reason = _role_of_call(entry, model, name, flow)
-            count = entry.count if flow is not None else None
+            count = entry.count if flow is not None and call.obstacle != OF_ATEN else None  # a run does not show those
             site = Site(path, (path,), call.kind, call.spec, role, reason, call.route.callee, count, call.location)
             why = entry.obstacle or call.obstacle or compared.get(base_of(type(module)))
             yield CallSite(site, module, name, call.route, f"{call.name}_{index}", why, call.is_formula)

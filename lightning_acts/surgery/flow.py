@@ -389,7 +389,7 @@ class Flow:
     def _is_used_as_factor(self, run: _Run, own: _Node, factor: _Node) -> bool:
         """Note what the multiplication is for a run; False where its result only meets itself."""
         if run in factor.runs or any(run in later.behind for later in factor.runs):
-            if run.is_exponent and own.stem != factor.stem:
+            if (run.is_exponent or run.activation == "exponential") and own.stem != factor.stem:
                 run.uses.setdefault("scores", "goes into a softmax that is written out")
             return False
         if factor.stem == run.given.stem:

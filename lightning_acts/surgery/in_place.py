@@ -128,7 +128,7 @@ class Aliases:
             case ast.IfExp(body=one, orelse=other):
                 yield from self._sharing(one)
                 yield from self._sharing(other)
-            case ast.BoolOp(values=parts) | ast.Tuple(elts=parts) | ast.List(elts=parts):
+            case ast.BoolOp(values=parts) | ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Dict(values=parts):
                 for part in parts:
                     yield from self._sharing(part)
             case ast.Call():

@@ -190,3 +190,43 @@ def test_frequencies_of_modules_are_read_to_the_last_digit_that_matters() -> Non
 
     model = nn.Sequential(nn.Linear(2, 2), Sine(), nn.Linear(2, 2))
     assert [site.activation for site in acts.find(model)] == ["sine(omega=2.7182818)"]
+
+
+class OfSquare(Base):
+    def forward(self, x):
+        return self.b(torch.exp(-(self.a(x) ** 2)))
+
+
+class MethodOfSquare(Base):
+    def forward(self, x):
+        h = self.a(x)
+        return self.b((-h * h).exp())
+
+
+class ByHand(Base):
+    def forward(self, x):
+        h = self.a(x).exp()
+        return self.b(h / h.sum(-1, keepdim=True))
+
+
+class OfScores(Base):
+    def forward(self, x):
+        q = self.a(x)
+        h = torch.exp(q - q.amax(-1, keepdim=True))
+        return self.b((h / h.sum(-1, keepdim=True)) @ q.T @ q)
+
+
+WAYS = pytest.mark.parametrize("example", [None, torch.randn(8, 8)], ids=["read", "run"])
+
+
+@WAYS
+@pytest.mark.parametrize("make", [OfSquare, MethodOfSquare])
+def test_a_part_of_an_unknown_formula_is_left(make: Callable[[], nn.Module], example: Tensor | None) -> None:
+    with pytest.raises(acts.SwapError, match="part of a formula of which no activation is known"):
+        acts.swap(make(), {"exponential": "relu"}, example_input=example)
+
+
+@WAYS
+@pytest.mark.parametrize("make", [ByHand, OfScores])
+def test_the_exponential_of_a_softmax_by_hand_is_none(make: Callable[[], nn.Module], example: Tensor | None) -> None:
+    assert [site.role for site in acts.find(make(), example) if site.role == "hidden"] == []
