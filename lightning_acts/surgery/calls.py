@@ -24,7 +24,7 @@ CLAMPS = (
     torch.clamp, torch.clamp_, torch.clip, torch.clip_, torch.clamp_min, torch.clamp_min_,
     Tensor.clamp, Tensor.clamp_, Tensor.clip, Tensor.clip_, Tensor.clamp_min, Tensor.clamp_min_,
 )  # fmt: skip
-MAXIMA = (torch.maximum, Tensor.maximum, torch.max, Tensor.max)
+MAXIMA = (torch.maximum, Tensor.maximum, torch.max, Tensor.max, torch.fmax, Tensor.fmax)
 #: Why a clamp is not taken for certain.
 DOUBT_OF_CLAMPS = "a clamp, which may limit something else"
 #: Why a function with many other uses is not taken for certain.

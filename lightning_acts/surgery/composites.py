@@ -57,8 +57,6 @@ _UNCERTAIN = _functions_named(
     "minimum", "sgn", "sign", "sin", "square", "where",
 )  # fmt: skip
 ERFS = _functions_named("erf", "erfc", "ndtr")
-# With a number they are an activation by themselves; others that are stand in the registry.
-_MAXIMA = _functions_named("fmax")
 _FUNCTIONS = _UNCERTAIN | ERFS | _functions_named(
     "add", "arctan", "asinh", "atan", "bfloat16", "cosh", "div", "divide", "double", "float", "full_like", "half", "log", "log2",
     "logical_not", "mul", "multiply", "neg", "negative", "new_tensor", "new_zeros", "ones_like", "pow", "reciprocal", "rsqrt", "sinh",
@@ -123,8 +121,7 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
 
     if (
         isinstance(node, ast.Call)
-        and formula.functions == [callee := formula._callee(node)[0]]
-        and callee not in _MAXIMA
+        and formula.functions == [formula._callee(node)[0]]
         and formula.is_of_input_alone(node)
     ):
         return None  # a call by itself

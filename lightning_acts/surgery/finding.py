@@ -267,8 +267,9 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
     usage = of_source if example_input is None else None
     if usage is not None:
         modules = [_as_used(located, usage) for located in modules]
-    attributes = list(_function_attributes(model, activations))
-    calls: Iterable[CallSite] = _call_sites(model, activations, observation)
+    compared = _compared_by_others(model)
+    attributes = list(_function_attributes(model, activations, compared))
+    calls: Iterable[CallSite] = _call_sites(model, activations, observation, compared)
     if usage is not None:
         attributes = [_attribute_as_used(located, usage) for located in attributes]
     calls = [
@@ -338,7 +339,8 @@ def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[st
 def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
     """The calls of activations in a model's code, those that an observer saw included."""
     observation = Observation(functions=observer.seen, flow=observer.flow)
-    calls = _call_sites(model, dict.fromkeys(observer.activation_modules, ""), observation)
+    activations = dict.fromkeys(observer.activation_modules, "")
+    calls = _call_sites(model, activations, observation, _compared_by_others(model))
     return [known.site for call in calls if (known := _without_doubt(call)) is not None]
 
 
@@ -377,11 +379,9 @@ def _kept_beside(model: nn.Module, activations: Collection[nn.Module]) -> dict[n
     readings = {type(owner): reading_of(type(owner)) for _, owner in owners}
     mentioned = {name for reading in readings.values() for name in reading.names}
     for name, owner in owners:
-        hooks = (owner._forward_pre_hooks, owner._forward_hooks)
-        for attribute, value in (*vars(owner).items(), *(("forward hooks", list(group.values())) for group in hooks)):
-            is_read = attribute in mentioned or readings[type(owner)].unread or attribute == "forward hooks"
-            if attribute in _OF_TORCH or not is_read:
-                continue
+        may_read_all = readings[type(owner)].unread
+        read = [(key, value) for key, value in _own_attributes(owner) if key in mentioned or may_read_all]
+        for attribute, value in (*read, *(("forward hooks", hooks) for hooks in _hooks_of(owner))):
             for path, held in _elements(value, within_objects=True):
                 module = held.__self__ if isinstance(held, types.MethodType) else held
                 if isinstance(module, nn.Module) and module is not owner:
@@ -390,13 +390,14 @@ def _kept_beside(model: nn.Module, activations: Collection[nn.Module]) -> dict[n
     return kept
 
 
-def _call_sites(model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation) -> Iterator[CallSite]:
+def _call_sites(
+    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation, compared: Mapping[type, str]
+) -> Iterator[CallSite]:
     """The calls in the modules' code, and those that were seen besides; a path is ``owner/function/index``."""
     flow = observation.flow
     ran: dict[int, list[SeenCall]] = {}
     for entry in observation.functions:
         ran.setdefault(id(entry.owner), []).append(entry)
-    compared = _compared_by_others(model)
     for name, module in model.named_modules():
         if module in activations or is_metric(module):
             continue
@@ -577,14 +578,15 @@ def _walk(
             yield from _walk(child, specs, f"{path}.")
 
 
-def _function_attributes(model: nn.Module, activations: Mapping[nn.Module, str]) -> Iterator[AttributeSite]:
+def _function_attributes(
+    model: nn.Module, activations: Mapping[nn.Module, str], compared: Mapping[type, str]
+) -> Iterator[AttributeSite]:
     """Activation functions that modules keep in attributes, as ``TransformerEncoderLayer.activation`` does."""
-    compared = _compared_by_others(model)
     for name, module in model.named_modules():
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
-        for attribute, value in vars(module).items():
-            if attribute in _OF_TORCH or isinstance(value, (nn.Module, type)) or not callable(value):
+        for attribute, value in _own_attributes(module):
+            if isinstance(value, (nn.Module, type)) or not callable(value):
                 continue
             applied = _applied_by(value)
             if applied is None:
@@ -620,10 +622,7 @@ def _kept_functions(
         if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
             continue
         names = reading_of(type(module)).names
-        groups = (module._forward_pre_hooks, module._forward_hooks)
-        hooks = [("a hook", list(group.values())) for group in groups if group]
-        kept = [(attribute, value) for attribute, value in vars(module).items() if attribute not in _OF_TORCH]
-        for attribute, value in (*kept, *hooks):
+        for attribute, value in (*_own_attributes(module), *(("a hook", hooks) for hooks in _hooks_of(module))):
             for key, function in _functions_in(value, names):
                 if isinstance(function, nn.Module) and function in tree:
                     continue
@@ -637,6 +636,17 @@ def _kept_functions(
                     if usage is not None and step is not None:
                         site = _used(site, usage, module, step)
                     yield LeftSite(site, why)
+
+
+def _own_attributes(module: nn.Module) -> list[tuple[str, Any]]:
+    """Return what an author has set in a module, beside its children."""
+    return [(name, value) for name, value in vars(module).items() if name not in _OF_TORCH]
+
+
+def _hooks_of(module: nn.Module) -> list[list[Any]]:
+    """Return the functions that are hooked to the forward of a module, those before it and those after it."""
+    groups = (module._forward_pre_hooks, module._forward_hooks)
+    return [list(group.values()) for group in groups if group]
 
 
 def _elements(value: Any, within_objects: bool = False) -> Iterator[tuple[str, Any]]:

@@ -25,7 +25,7 @@ from torch.fx.node import map_arg
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import MAXIMA, applied, definition_of, is_candidate, name_of, works_in_place
 from lightning_acts.surgery.fates import Fate
-from lightning_acts.surgery.operations import LAYERS, PRODUCTS, SAME, SUMS, UNARY, operation, shares_memory
+from lightning_acts.surgery.operations import COMPARISONS, LAYERS, PRODUCTS, SAME, SUMS, UNARY, operation, shares_memory
 from lightning_acts.surgery.recognition import recognise_function
 from lightning_acts.surgery.roles import is_bounded
 from lightning_acts.surgery.routes import Call, Route, Step, call_name, sealed
@@ -37,9 +37,8 @@ _TORCH = os.path.dirname(torch.__file__) + os.sep
 _CLONED: dict[str, Any] = {"memory_format": torch.preserve_format}
 # A class that a module has for the time of a swap keeps there the module's own, and the code that it had in that.
 _OWN_CLASS = "_acts_own_class"
-_COMPARISONS = frozenset({"gt", "ge", "lt", "le", "greater", "greater_equal", "less", "less_equal"})
 #: What a mask is made of, beside the tensor.
-_OF_MASKS = _COMPARISONS | PRODUCTS | SAME | {"zeros_like", "ones_like", "full_like", "logical_not", "neg"}
+_OF_MASKS = COMPARISONS | PRODUCTS | SAME | {"zeros_like", "ones_like", "full_like", "logical_not", "neg"}
 
 
 @dataclass(frozen=True)
@@ -387,7 +386,7 @@ def _masked(node: Node) -> str | None:
     made = [node]
     for part in made:  # grows by what it is made of
         made += [given for given in part.all_input_nodes if _name(given) in _OF_MASKS and given not in made]
-    stems = {_input(part) for part in made if _name(part) in _COMPARISONS}
+    stems = {_input(part) for part in made if _name(part) in COMPARISONS}
     stem = stems.pop() if len(stems) == 1 else None
     if not isinstance(stem, Node):
         return None

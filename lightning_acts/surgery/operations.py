@@ -27,11 +27,13 @@ PART = _words(
     "amax amin max min median quantile logsumexp norm vector_norm linalg_norm linalg_vector_norm std var prod cumsum "
     "cumprod any all nonzero count_nonzero one_hot view_as_real view_as_complex"
 )
+#: Comparisons by order, of which masks are made.
+COMPARISONS = _words("gt ge lt le greater greater_equal less less_equal")
 #: Functions of one element, beside the registered activations.
-UNARY = _words(
+UNARY = COMPARISONS | _words(
     "neg negative positive abs absolute exp exp2 expm1 log log1p log2 log10 logit sqrt rsqrt square pow float_power "
-    "reciprocal sin cos erf sign sgn round floor ceil trunc frac clamp clip clamp_min clamp_max gt ge lt le eq ne "
-    "greater less greater_equal less_equal isnan arctan atan asinh arcsinh sinh cosh tan erfc ndtr sinc heaviside logical_not masked_fill"
+    "reciprocal sin cos erf sign sgn round floor ceil trunc frac clamp clip clamp_min clamp_max eq ne "
+    "isnan arctan atan asinh arcsinh sinh cosh tan erfc ndtr sinc heaviside logical_not masked_fill"
 )
 #: What multiplies two tensors element by element.
 PRODUCTS = _words("mul div")

@@ -462,12 +462,11 @@ def _is_beside_torch(package: str, imported: int) -> bool:
     if package in _FOREIGN:
         return True
     modules = [module for name, module in list(sys.modules.items()) if _package(name) == package]
-    held = [
-        dict(getattr(module, "__dict__", {})) for module in modules
-    ]  # a lazy module would import at another attribute
+    # A lazy module would import something when it is asked for anything else.
+    held = [getattr(module, "__dict__", {}) for module in modules]
     files = [str(names.get("__file__")) for names in held]
     is_installed = any("site-packages" in file or "dist-packages" in file for file in files)
-    values = (value for names in held for value in names.values())
+    values = (value for names in held for value in list(names.values()))
     return is_installed and not any(map(_is_of_torch, values))
 
 

@@ -340,8 +340,9 @@ class _Follower:
             name = None if not site.applied.is_everyday else "neg" if site.composite else operation(site.function)
             return self.activated(step_to(node, frame.scope), site.applied.spec, given, name)
         if isinstance(node, ast.Call):
-            overload = node.func.value if isinstance(node.func, ast.Attribute) else node.func
-            for part in (node.func, overload):
+            # Of an overload, as aten.sin.default, only the operator is known.
+            operators = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+            for part in (node.func, *operators):
                 if (operator := sealed(frame.scope.resolve(part))) is not None:
                     given = self.merged(self.arguments(node, frame))
                     name = operator.name if operator.is_everyday else None

@@ -229,3 +229,20 @@ def test_the_type_that_a_call_names_is_that_of_its_result(call: str, tmp_path: P
     acts.swap(model, {"softmax": "softmax"}, role="output")
     assert model(X).dtype is torch.float64
     torch.testing.assert_close(model(X), expected, rtol=0, atol=0)
+
+
+class InDict(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.act = nn.Linear(4, 4), nn.Linear(4, 4), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h: Tensor = self.a(x)
+        held = {"h": h}
+        result: Tensor = self.b(self.act(held["h"])) + h
+        return result
+
+
+def test_what_a_dictionary_shares_may_be_read_again() -> None:
+    report = acts.swap(InDict(), {"relu": "relu"})
+    assert any("act worked in place" in note for note in report.notes)

@@ -98,6 +98,12 @@ def test_every_spelling_is_a_site(name: str, tmp_path: Path) -> None:
     assert tried and not missed
 
 
+def test_a_run_does_not_count_what_it_does_not_show(tmp_path: Path) -> None:
+    model = _made(CLASS.format(call="torch.ops.aten.relu(h)", out=8), tmp_path / "counted.py")
+    (site,) = acts.find(model, torch.randn(2, 8))
+    assert site.calls is None
+
+
 def _made(code: str, file: Path) -> nn.Module:
     file.write_text(code)
     spec = importlib.util.spec_from_file_location(f"{file.parent.name}_{file.stem}", file)
