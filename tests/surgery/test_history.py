@@ -293,9 +293,8 @@ class TestPartsAndWholes:
         model = nn.Sequential(Gated(), nn.Linear(4, 4))
         gated, softsign = model[0], model[0].act
         inner = acts.swap(model, {"softsign": "hardsigmoid"}, role=("hidden", "gate", "output"))
-        assert [site.activation for site in acts.find(model)] == [
-            "hardsigmoid"
-        ]  # no hardswish, which nobody has put there
+        # No hardswish, which nobody has put there.
+        assert [site.activation for site in acts.find(model)] == ["hardsigmoid"]
         fresh = nn.Sequential(Gated(), nn.Linear(4, 4))
         acts.swap(fresh, inner.plan)
         acts.register(source="a test", name="gated")(Gated)

@@ -257,7 +257,8 @@ class TakesAnother(Base):
         return x
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.b(F.relu(self.__class__.other(self, self.a(x))))  # type: ignore[no-any-return]
+        cls = type(self)
+        return self.b(F.relu(cls.other(self, self.a(x))))  # type: ignore[no-any-return]
 
 
 class Mixin:
