@@ -14,11 +14,11 @@ import re
 import sys
 import threading
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from rich.console import Console, Group
@@ -42,6 +42,9 @@ from lightning_acts.surgery.running import (
     wrappers_of,
 )
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
+
+if TYPE_CHECKING:
+    from lightning_acts.surgery.routes import Step
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 #: ATen operations, without the ``_`` of their in-place forms, that are activations under other names.
@@ -268,6 +271,24 @@ class _Promise:
         return Disagreement(self.path, f"{self.promised} in place of {self.original}", executed)
 
 
+class _Line(NamedTuple):
+    """A line of code: the module and the name of its function, and its number counted from there."""
+
+    module: str
+    function: str
+    number: int
+
+    @classmethod
+    def of_frame(cls, frame: FrameType) -> _Line:
+        code = frame.f_code
+        return cls(frame.f_globals.get("__name__", ""), code.co_name, frame.f_lineno - code.co_firstlineno)
+
+    @classmethod
+    def of_step(cls, step: Step) -> _Line:
+        module, _, name = step.function.partition(":")
+        return cls(module, name.rpartition(".")[2], step.line)
+
+
 class Census(TorchDispatchMode):
     """While entered, counts calls of modules, and ATen operations by the innermost module that runs.
 
@@ -279,6 +300,7 @@ class Census(TorchDispatchMode):
         calls: Calls of modules, by path; of sites also by the pair of paths of the site and the module that calls.
         operations: ATen operations by path; activations by the activation's name.
         places: Where an activation was executed last, as ``file:line``, by path and name.
+        lines: The lines of code that led to an activation, by path and name.
     """
 
     def __init__(self, model: nn.Module, sites: Mapping[nn.Module, str]) -> None:
@@ -294,6 +316,7 @@ class Census(TorchDispatchMode):
         self.calls: Counter[str | tuple[str, str]] = Counter()
         self.operations: dict[str, Counter[str]] = {path: Counter() for path in self._paths.values()}
         self.places: dict[tuple[str, str], str] = {}
+        self.lines: defaultdict[tuple[str, str], set[_Line]] = defaultdict(set)
 
     def __enter__(self) -> Census:
         self._thread = threading.get_ident()
@@ -333,7 +356,9 @@ class Census(TorchDispatchMode):
         name = _name_of(func.overloadpacket.__name__, args, kwargs or {})
         self.operations[path][name] += 1
         if name in _ACTIVATIONS:
-            self.places[path, name] = _place()
+            frames = _frames()
+            self.places[path, name] = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else ""
+            self.lines[path, name].update(map(_Line.of_frame, frames))
         return func(*args, **(kwargs or {}))
 
     def activations(self, path: str) -> Counter[str]:
@@ -372,11 +397,15 @@ def _name_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str
     return _NAMES.get(name, name)
 
 
-def _place() -> str:
+def _frames() -> list[FrameType]:
+    """Return the frames that lead to an operation, innermost first, without those of torch and of this file."""
+    found: list[FrameType] = []
     frame: FrameType | None = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith((_TORCH, __file__)):
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith((_TORCH, __file__)):
+            found.append(frame)
         frame = frame.f_back
-    return "" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    return found
 
 
 def _promises(model: nn.Module) -> list[_Promise]:
@@ -530,7 +559,18 @@ def _bypassed(promises: list[_Promise], passes: list[tuple[Census, Census]]) -> 
         if promise.modules or any(after.calls[promise.path] for _, after in passes):
             continue
         name = promise.original.partition("(")[0]
-        places = {after.places.get((owner, name)) for _, after in passes for owner in promise.owners} - {None}
+        # Another call of the same activation, which was left, may stand on another line of the module.
+        written = {
+            _Line.of_step(route.steps[-1])
+            for entry in promise.exchanges
+            if (route := entry.change.route) and route.steps
+        }
+        places = {
+            after.places[owner, name]
+            for _, after in passes
+            for owner in promise.owners
+            if written & after.lines[owner, name]
+        }
         if places:
             yield promise.disagrees(
                 f"{name} in the same module, {', '.join(map(str, places))}, and never what was promised"

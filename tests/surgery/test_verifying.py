@@ -60,6 +60,19 @@ def test_what_was_swapped_is_confirmed(make: Callable[[], nn.Module], mapping: d
     assert "what was promised" in str(verification)
 
 
+class Choosing(nn.Module):
+    """Calls one activation on two lines, of which one example reaches the second alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor, first: bool = False) -> Tensor:
+        if first:
+            return F.relu(self.fc(x))
+        return x * F.relu(self.fc(x))
+
+
 class Calling(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -303,6 +316,12 @@ class TestLies:
         ((path, promised, executed),) = self.disagreements(model)
         assert (path, promised) == ("0/relu/0", "mish in place of relu")
         assert executed.startswith("relu in the same module, ") and __file__ in executed
+
+    def test_a_call_that_never_runs_beside_one_that_was_left(self) -> None:
+        model = nn.Sequential(Choosing(), nn.Linear(4, 2))
+        acts.swap(model, {"relu": "mish"}, include="0/relu/0")
+        verification = acts.verify(model, torch.randn(2, 4))
+        assert verification.never_called == ("0/relu/0",)
 
     def test_a_class_set_back_by_hand(self) -> None:
         model = nn.Sequential(Calling(), nn.Linear(4, 2))
