@@ -73,6 +73,7 @@ class _Node:
         constant: Made of parameters, buffers, numbers and masks alone.
         mixers: Those by whose results parameters were multiplied: it may turn out to be the weight of a layer.
         learned: Whether a layer has a part in it.
+        is_outer: Made of outer products, as the state of a recurrent linear attention is.
     """
 
     stem: int
@@ -82,6 +83,7 @@ class _Node:
     constant: bool = False
     mixers: frozenset[_Run] = frozenset()
     learned: bool = False
+    is_outer: bool = False
 
 
 class Flow:
@@ -135,6 +137,8 @@ class Flow:
         if not results:
             return
         nodes = [self._node(tensor) for tensor in given]
+        if name in PRODUCTS and _are_spread(given):
+            name = "outer"
         made = name.startswith("new_") or name.endswith("_like")
         if name in ("zeros", "zeros_like", "new_zeros"):
             node = self._new()  # what states start from: it stands for the data that follows
@@ -384,7 +388,8 @@ class Flow:
             for run in own.runs
             if not self._is_used_as_factor(run, own, factor)
         }
-        return self._new(kept, stem=one.stem if one.stem == other.stem else None)
+        product = self._new(kept, stem=one.stem if one.stem == other.stem else None)
+        return replace(product, is_outer=one.is_outer or other.is_outer)
 
     def _is_used_as_factor(self, run: _Run, own: _Node, factor: _Node) -> bool:
         """Note what the multiplication is for a run; False where its result only meets itself."""
@@ -403,6 +408,8 @@ class Flow:
     def _use_as_factor(self, run: _Run, reason: str, factor: _Node) -> None:
         run.uses.setdefault("multiplied", reason)
         run.partners.append(factor.runs)
+        if factor.is_outer:
+            self._use_as_matrix(run, factor, "multiplied with outer products")
 
     def _sum(self, one: _Node, other: _Node) -> _Node:
         runs, added = one.runs | other.runs, one.added | other.added
@@ -417,7 +424,8 @@ class Flow:
             return self._new(runs, added, stem=one.stem)
         for run in runs:
             run.uses.setdefault("added", "added to another tensor")
-        return self._new(runs if _certain(one.runs) and _certain(other.runs) else (), added | runs)
+        total = self._new(runs if _certain(one.runs) and _certain(other.runs) else (), added | runs)
+        return replace(total, is_outer=one.is_outer or other.is_outer)
 
     def _choice(self, condition: _Node, choices: Sequence[_Node]) -> _Node:
         for run in condition.runs:
@@ -450,7 +458,7 @@ class Flow:
                     run.uses.setdefault("layer", f"{name}() with parameters")
                 else:
                     self._use_as_matrix(run, factor, f"in {name}() with another tensor")
-        return replace(self._new(), mixers=frozenset(mixers))
+        return replace(self._new(), mixers=frozenset(mixers), is_outer=name == "outer")
 
     def _use_as_matrix(self, run: _Run, factor: _Node, reason: str) -> None:
         run.uses.setdefault("matrix", reason)
@@ -481,6 +489,14 @@ def _terms(equation: str) -> tuple[list[str], str]:
     if "->" not in equation:
         result = "".join(index for index in given if given.count(index) == 1)
     return given.split(","), result
+
+
+def _are_spread(tensors: Sequence[Tensor]) -> bool:
+    """Return whether two tensors are both broadcast along an axis of the other, as for an outer product."""
+    if len(tensors) != 2:
+        return False
+    pairs = list(zip(reversed(tensors[0].shape), reversed(tensors[1].shape), strict=False))
+    return any(one == 1 < other for one, other in pairs) and any(other == 1 < one for one, other in pairs)
 
 
 def _certain(runs: Iterable[_Run]) -> list[_Run]:

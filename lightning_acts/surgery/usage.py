@@ -160,6 +160,19 @@ def _moved(key: Key, module: nn.Module, followed: nn.Module) -> Key:
     return (there, attribute[0]) if attribute else there
 
 
+def _are_spread(left: ast.expr, right: ast.expr) -> bool:
+    """Return whether two factors get their new axes in different places, as for an outer product."""
+    match left, right:
+        case ast.Call(ast.Attribute(attr="unsqueeze")), ast.Call(ast.Attribute(attr="unsqueeze")):
+            return ast.dump(left.args[0]) != ast.dump(right.args[0]) if left.args and right.args else False
+        case ast.Subscript(slice=ast.Tuple() as one), ast.Subscript(slice=ast.Tuple() as other):
+            places = [
+                [isinstance(part, ast.Constant) and part.value is None for part in index.elts] for index in (one, other)
+            ]
+            return all(map(any, places)) and places[0] != places[1] and len(places[0]) == len(places[1])
+    return False
+
+
 class _TooLong(Exception):
     """A forward has more statements than are followed."""
 
@@ -356,7 +369,8 @@ class _Follower:
                 return self.call(node, frame)
             case ast.BinOp():
                 left, right = self.value(node.left, frame), self.value(node.right, frame)
-                return self.binary(_OPERATORS.get(type(node.op), "eq"), left, right)
+                is_outer = isinstance(node.op, ast.Mult) and _are_spread(node.left, node.right)
+                return self.binary("outer" if is_outer else _OPERATORS.get(type(node.op), "eq"), left, right)
             case ast.UnaryOp():
                 operand = self.value(node.operand, frame)
                 return self.did("neg", operand) if isinstance(operand, Tensor) else None

@@ -208,6 +208,47 @@ def test_features_of_linear_attention_in_a_function_that_is_kept() -> None:
         assert all("features of linear attention" in site.reason for site in sites)
 
 
+class AttendsStepByStep(AttendsLinearly):
+    """The same causal attention as a recurrence: its state is a sum of outer products."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = F.elu(self.q(x)) + 1, F.elu(self.k(x)) + 1, self.v(x)
+        state, norm, outputs = x.new_zeros(len(x), 4, 4), x.new_zeros(len(x), 4), []
+        for t in range(x.shape[1]):
+            state = state + k[:, t].unsqueeze(-1) * v[:, t].unsqueeze(-2)
+            norm = norm + k[:, t]
+            outputs.append((q[:, t].unsqueeze(1) @ state).squeeze(1) / (q[:, t] * norm).sum(-1, keepdim=True))
+        return torch.stack(outputs, 1)
+
+
+class AttendsWithoutMatrices(AttendsLinearly):
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = F.relu(self.q(x)), F.relu(self.k(x)), self.v(x)
+        state = (k[:, :, :, None] * v[:, :, None, :]).cumsum(1)
+        return (q[:, :, :, None] * state).sum(2)
+
+
+@pytest.mark.parametrize("attends", [AttendsStepByStep, AttendsWithoutMatrices])
+@pytest.mark.parametrize("example", [None, torch.randn(2, 5, 4)], ids=["read", "run"])
+def test_features_of_linear_attention_in_a_recurrence(attends: type[nn.Module], example: Tensor | None) -> None:
+    sites = acts.find(attends(), example)
+    assert [site.role for site in sites] == ["attention", "attention"]
+
+
+def test_a_gate_over_channels_and_one_over_places_are_no_outer_product() -> None:
+    class Scaled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(F.relu(self.conv(x)) * self.conv(x).mean((2, 3), keepdim=True))
+
+    for example in (None, torch.randn(2, 3, 5, 5)):
+        (site,) = acts.find(Scaled(), example)
+        assert site.role == "hidden"
+
+
 def test_gates_of_squeeze_and_excitation() -> None:
     sites = acts.find(torchvision.models.mobilenet_v3_small())
     assert all((site.role == "gate") == (site.activation == "hardsigmoid") for site in sites)
