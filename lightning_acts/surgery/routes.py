@@ -788,11 +788,14 @@ def sealed(value: Any) -> Sealed | None:
         return Sealed(str(value.name), UNKNOWN_ACTIVATION, "a TorchScript function is compiled code")
     if isinstance(value, (torch._ops.OpOverloadPacket, torch._ops.OpOverload)):
         name = str(value).partition(".")[2].partition(".")[0].rstrip("_")
+        # Graphs that were decomposed call what torch's functions are made of: _softmax, _prelu_kernel.
+        public = name.lstrip("_").removeprefix("safe_").removesuffix("_kernel")
         owners = (torch, torch.nn.functional, torch._C._nn)
-        function = next((getattr(owner, name) for owner in owners if hasattr(owner, name)), None)
-        found = applied(function, [UNKNOWN], {})
-        if found is not None:
-            return Sealed(name, found.spec, OF_ATEN, found.is_everyday)
+        for function in (
+            getattr(owner, known) for known in (name, public) for owner in owners if hasattr(owner, known)
+        ):
+            if (found := applied(function, [UNKNOWN], {})) is not None:
+                return Sealed(name, found.spec, OF_ATEN, found.is_everyday)
     return None
 
 

@@ -231,7 +231,7 @@ class AttendsWithoutMatrices(AttendsLinearly):
 @pytest.mark.parametrize("attends", [AttendsStepByStep, AttendsWithoutMatrices])
 @pytest.mark.parametrize("example", [None, torch.randn(2, 5, 4)], ids=["read", "run"])
 def test_features_of_linear_attention_in_a_recurrence(attends: type[nn.Module], example: Tensor | None) -> None:
-    sites = acts.find(attends(), example)
+    sites = [site for site in acts.find(attends(), example) if not site.path.startswith("attention.")]
     assert [site.role for site in sites] == ["attention", "attention"]
 
 

@@ -98,6 +98,21 @@ def test_every_spelling_is_a_site(name: str, tmp_path: Path) -> None:
     assert tried and not missed
 
 
+@pytest.mark.parametrize(
+    ("call", "spec"),
+    [
+        ("_softmax(h, -1, False)", "softmax"),
+        ("_safe_softmax(h, -1)", "softmax"),
+        ("_log_softmax.default(h, -1, False)", "log_softmax"),
+        ("_prelu_kernel(h, torch.full((8,), 0.2))", "prelu"),
+    ],
+)
+def test_operators_of_a_decomposed_graph(call: str, spec: str, tmp_path: Path) -> None:
+    model = _made(CLASS.format(call=f"torch.ops.aten.{call}", out=8), tmp_path / f"private_{spec}{len(call)}.py")
+    for example in (None, torch.randn(2, 8)):
+        assert [site.activation for site in acts.find(model, example)] == [spec]
+
+
 def test_a_run_does_not_count_what_it_does_not_show(tmp_path: Path) -> None:
     model = _made(CLASS.format(call="torch.ops.aten.relu(h)", out=8), tmp_path / "counted.py")
     (site,) = acts.find(model, torch.randn(2, 8))
