@@ -5,16 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning as L
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, Checkpoint, ModelCheckpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 
-from lightning_acts.callbacks.packages import overrides
 from lightning_acts.files import replacing
 from lightning_acts.runs.folder import RunFolder
 
@@ -153,42 +151,6 @@ class Recorder(Checkpoint):
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._handlers = {}
-
-
-class FirstLogged(L.Callback):
-    """Tells after the first batch of a run what is logged, unless more may be logged when the epoch ends.
-
-    Args:
-        tell: Is given the names.
-    """
-
-    def __init__(self, tell: Callable[[set[str]], None]) -> None:
-        self._tell: Callable[[set[str]], None] | None = tell
-        self._logged: set[str] = set()
-        self._validated = False
-
-    def on_sanity_check_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note what a validation logs."""
-        self._logged = set(trainer.callback_metrics)
-        self._validated = True
-
-    def on_train_batch_end(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
-        """Add what a batch logs, and tell."""
-        tell, self._tell = self._tell, None
-        if tell is None or not (self._validated or not trainer.enable_validation):
-            return
-        if overrides(pl_module, "on_train_epoch_end") or any(map(_may_log_late, trainer.callbacks)):  # type: ignore[attr-defined]
-            return
-        for result in trainer.fit_loop.epoch_loop._results.values():
-            name = result.meta.name
-            self._logged |= {name, *((f"{name}_step", f"{name}_epoch") if result.meta.forked else ())}
-        tell(self._logged)
-
-
-def _may_log_late(callback: Callback) -> bool:
-    """Return whether a callback that is not Lightning's or ours has a method that runs when an epoch ends."""
-    module = type(callback).on_train_epoch_end.__module__
-    return not module.startswith(("lightning.", "pytorch_lightning.", "lightning_acts."))
 
 
 def _can_pause(trainer: L.Trainer) -> bool:

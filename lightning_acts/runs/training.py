@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import functools
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,6 @@ from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
 from lightning_acts.files import UNFINISHED, replacing, write_whole
-from lightning_acts.hints import did_you_mean
 from lightning_acts.reports.pictures import (
     plot_activations,
     plot_calibration,
@@ -36,8 +34,9 @@ from lightning_acts.runs.checking import Checked, made_of
 from lightning_acts.runs.config import Config, load, to_yaml
 from lightning_acts.runs.console import logged_to, quiet
 from lightning_acts.runs.folder import RunError, RunFolder
+from lightning_acts.runs.monitors import MonitorCheck, refuse_unlogged
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted, shown_path
-from lightning_acts.runs.recording import FirstLogged, Recorder, WholeFiles
+from lightning_acts.runs.recording import Recorder, WholeFiles
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
 from lightning_acts.surgery.checkpoints import CheckpointError
@@ -98,7 +97,7 @@ def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> 
         Interrupted: By Ctrl-C or SIGTERM.
     """
     recorder = Recorder(RunFolder(out), lines=not _in_terminal())
-    built = _build(checked, [recorder, FirstLogged(functools.partial(_refuse_unlogged, checked))])
+    built = _build(checked, [recorder, MonitorCheck(checked)])
     folder = _new_folder(checked, built.model, out)
     if _is_main():
         started(folder)
@@ -140,7 +139,7 @@ def dry_run(checked: Checked) -> str:
         built.trainer.fit(built.model, datamodule=built.data)
         logged = dict(built.trainer.callback_metrics)
         built.trainer.test(built.model, datamodule=built.data, verbose=False)
-    _refuse_unlogged(checked, logged)
+    refuse_unlogged(checked, logged, built.trainer)
     parameters = sum(parameter.numel() for parameter in built.model.parameters())
     lines = [f"{type(built.model).__name__} with {parameters:,} parameters, {type(built.data).__name__}"]
     lines += [str(swap.report) for swap in built.swaps if swap.report]
@@ -493,26 +492,6 @@ def _is_main() -> bool:
 
 def _in_terminal() -> bool:
     return sys.stderr.isatty()
-
-
-def _refuse_unlogged(checked: Checked, logged: Iterable[str]) -> None:
-    """Refuse a config in which a callback monitors what is not logged.
-
-    Raises:
-        ConfigError: With every such monitor.
-    """
-    logged = sorted(logged)
-    unlogged = [
-        checked.config.problem(
-            ("callbacks", name, "monitor"),
-            f"callbacks.{name}.monitor: {wanted!r} is never logged{did_you_mean(wanted, logged)} "
-            f"Logged: {', '.join(logged) or 'nothing'}",
-        )
-        for name, target in checked.callbacks.items()
-        if isinstance(wanted := target.arguments.get("monitor"), str) and wanted not in logged
-    ]
-    if unlogged:
-        raise ConfigError(*unlogged)
 
 
 class _Refusals:

@@ -264,28 +264,6 @@ def test_a_moved_run_keeps_its_best_and_mends_its_metrics(smallnet: Any) -> None
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_dry_run_tells_a_monitor_that_is_never_logged(smallnet: Any) -> None:
-    assert "one batch of each stage ran" in training.dry_run(check_config(load(["c.yaml"])))
-    with pytest.raises(ConfigError, match=r"command line: .*'val/accc' is never logged; did you mean 'val/acc'"):
-        training.dry_run(check_config(load(["c.yaml"], ["callbacks.best.monitor=val/accc"])))
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_run_tells_a_monitor_that_is_never_logged_before_an_epoch(smallnet: Any) -> None:
-    early = "+callbacks.early={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: train/los}"
-    options = ("trainer.max_epochs=1", "~callbacks.stop")  # which might log when an epoch ends
-    for known in ("val/acc", "train/loss"):
-        train("good", *options, f"callbacks.best.monitor={known}", early.replace("los}", "loss}"))
-    with pytest.raises(ConfigError) as caught:
-        train("r", *options, "callbacks.best.monitor=val/accc", early)
-    (run,) = Path("r").glob("*/*")
-    assert not (run / "metrics.csv").exists()
-    assert "command line: callbacks.best.monitor=val/accc: " in str(caught.value)
-    assert "callbacks.best.monitor: 'val/accc' is never logged; did you mean 'val/acc'" in str(caught.value)
-    assert "callbacks.early.monitor: 'train/los' is never logged; did you mean 'train/loss'" in str(caught.value)
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_every_class_that_refuses_its_values_is_told_at_once(smallnet: Any) -> None:
     wrong = (
         "model={_target_: smallnet.Plateau, frequency: 0}",
