@@ -12,20 +12,20 @@ if TYPE_CHECKING:
     from lightning_acts.callbacks.activation_swap import ActivationSwap as ActivationSwap
     from lightning_acts.callbacks.checkpoint import load_from_checkpoint as load_from_checkpoint
     from lightning_acts.callbacks.exact_resume import ExactResume as ExactResume
+    from lightning_acts.catalogue import info as info
+    from lightning_acts.catalogue import names as names
+    from lightning_acts.catalogue import nearest as nearest
     from lightning_acts.definition import Definition as Definition
     from lightning_acts.definition import learnable as learnable
-    from lightning_acts.definition import register as register
+    from lightning_acts.factory import create as create
+    from lightning_acts.factory import resolve as resolve
+    from lightning_acts.factory import spec_of as spec_of
     from lightning_acts.initialisation import gain as gain
     from lightning_acts.initialisation import init_ as init_
     from lightning_acts.models import ModelError as ModelError
     from lightning_acts.parameters import activation_parameters as activation_parameters
     from lightning_acts.parameters import parameter_groups as parameter_groups
-    from lightning_acts.registry import create as create
-    from lightning_acts.registry import info as info
-    from lightning_acts.registry import names as names
-    from lightning_acts.registry import nearest as nearest
-    from lightning_acts.registry import resolve as resolve
-    from lightning_acts.registry import spec_of as spec_of
+    from lightning_acts.registry import register as register
     from lightning_acts.reports.comparison import Comparison as Comparison
     from lightning_acts.reports.comparison import compare as compare
     from lightning_acts.reports.curves import CurveError as CurveError
@@ -66,23 +66,23 @@ _EXPORTS = {
     "VerificationError": "surgery.site",
     "activation_parameters": "parameters",
     "compare": "reports.comparison",
-    "create": "registry",
+    "create": "factory",
     "find": "surgery.finding",
     "gain": "initialisation",
-    "info": "registry",
+    "info": "catalogue",
     "init_": "initialisation",
     "keep_swaps": "surgery.saving",
     "learnable": "definition",
     "load_from_checkpoint": "callbacks.checkpoint",
     "load_swaps": "surgery.saving",
-    "names": "registry",
-    "nearest": "registry",
+    "names": "catalogue",
+    "nearest": "catalogue",
     "parameter_groups": "parameters",
-    "register": "definition",
-    "resolve": "registry",
+    "register": "registry",
+    "resolve": "factory",
     "restore": "surgery.history",
     "save_swaps": "surgery.saving",
-    "spec_of": "registry",
+    "spec_of": "factory",
     "swap": "surgery.replacing",
     "swapped": "surgery.replacing",
     "verify": "surgery.verifying",

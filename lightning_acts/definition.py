@@ -14,16 +14,14 @@ import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from torch import nn
 
-from lightning_acts.hints import canonical, did_you_mean
+from lightning_acts.hints import did_you_mean
 from lightning_acts.spec import SpecError
 
 if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
     from lightning_acts.measuring import Measured
 
 Kind = Literal["elementwise", "normalising", "gated", "mixing", "transfer"]
@@ -292,136 +290,6 @@ _SURVEY = "arXiv:2402.09092"
 _RESERVED = {"training", "given", "definition", "per", "num_parameters", "input"}
 
 
-class Definitions(dict[str, Definition]):
-    """Definitions by name; the version tells what is derived from them when they have changed."""
-
-    version = 0
-
-    def update(self, *args: Any, **kwargs: Any) -> None:  # noqa: D102 - as a dictionary's
-        self.version += 1
-        super().update(*args, **kwargs)
-
-    def pop(self, *args: Any) -> Any:  # noqa: D102
-        self.version += 1
-        return super().pop(*args)
-
-    def clear(self) -> None:  # noqa: D102
-        self.version += 1
-        super().clear()
-
-
-#: Every registered definition under the canonical form of its name and of each alias.
-DEFINITIONS = Definitions()
-
-
-class Facts(TypedDict, total=False):
-    """What :func:`register` is told of an activation, beside the function or class itself."""
-
-    name: str | None
-    aliases: Sequence[str]
-    family: str | None
-    kind: Kind
-    formula: str | None
-    source: str | None
-    functions: Sequence[Callable[..., Any]]
-    requires: Mapping[str, Callable[..., bool]] | None
-    notes: Sequence[str]
-    claim: str | None
-    used_in: Sequence[str]
-    related: Sequence[str]
-    limits: Mapping[str, str] | None
-    stochastic: bool
-    per_channel: type[nn.Module] | None
-    variants: Mapping[str, Mapping[str, Any]] | None
-    override: bool
-
-
-@overload
-def register(target: Target, /, **facts: Unpack[Facts]) -> Target: ...
-@overload
-def register(**facts: Unpack[Facts]) -> Callable[[Target], Target]: ...
-
-
-def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the facts are described one by one
-    """Register an activation: a function of the input and its parameters, or a module class.
-
-    Works as a decorator, with or without arguments, and as a call on a class that exists. The parameters, their
-    defaults and their types are read off the signature; a default made by :func:`learnable` is trained. The function
-    or class is returned as it was, except that a function's learnable defaults become their initial values.
-
-    Args:
-        target: The function or the class.
-        name: The name in the registry; by default the function's, or the class's in snake_case.
-        aliases: Other names for it.
-        family: The family that it belongs to; by default the file that it stands in, or ``"user"``.
-        kind: See :class:`Definition`.
-        formula: The formula, in the language of :mod:`lightning_acts.formula`.
-        source: Where it was published.
-        functions: Functions that compute the same, by which it is recognised in a forward.
-        requires: What the parameters must satisfy: reason in words -> test whose arguments are parameters by name.
-        notes: Facts worth knowing.
-        claim: See :class:`Definition`.
-        used_in: See :class:`Definition`.
-        related: See :class:`Definition`.
-        limits: See :class:`Definition`.
-        stochastic: Whether a class is random in training; a function is if it has an argument ``training``.
-        per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
-        variants: Names for it with particular parameters.
-        override: Replace a definition of the same name, and take aliases away from others.
-
-    Raises:
-        ValueError: The name or an alias is taken, or the signature can't be one of an activation.
-
-    Example:
-        >>> import torch, lightning_acts as acts
-        >>> @acts.register(source="this example", requires={"k must be positive": lambda k: k > 0}, override=True)
-        ... def soft_sine_example(x: torch.Tensor, k: float = 2.0) -> torch.Tensor:
-        ...     return x + torch.sin(k * x) / k
-        >>> acts.create("soft_sine_example(k=3)")
-        soft_sine_example(k=3)
-        >>> acts.create("soft_sine_example(k=-1)")
-        Traceback (most recent call last):
-        ...
-        lightning_acts.spec.SpecError: soft_sine_example(k=-1): k must be positive
-    """
-    if target is None:
-        return lambda decorated: register(decorated, **facts)
-    # Imported late: the registry builds on this module.
-    from lightning_acts.registry import load_shipped
-
-    load_shipped()
-    override = facts.pop("override", False)
-    definition = define(target, **facts)
-    owners = {name: DEFINITIONS[canonical(name)] for name in definition.all_names if canonical(name) in DEFINITIONS}
-    if owners and not override:
-        taken = ", ".join(f"{name!r} is already registered (as {owner.name})" for name, owner in owners.items())
-        raise ValueError(f"{definition.name}: {taken}; override=True takes it away")
-    keys = [canonical(name) for name in definition.all_names]
-    for owner in set(owners.values()):
-        _take_names(owner, keys)
-    DEFINITIONS.update(dict.fromkeys(keys, definition))
-    if definition.module_class is None and not target.__doc__:
-        target.__doc__ = f"{definition.formula or definition.name}\n\nSource: {definition.source or 'unknown'}"
-    if definition.learnable and definition.module_class is None:
-        target.__learnable__ = {entry.name: entry.learnable for entry in definition.parameters if entry.learnable}
-        _replace_learnable_defaults(target)
-    return target
-
-
-def _take_names(owner: Definition, keys: Sequence[str]) -> None:
-    """Take these names from a definition; one whose own name is among them is gone."""
-    gone = canonical(owner.name) in keys
-    for name in owner.all_names:
-        if gone or canonical(name) in keys:
-            DEFINITIONS.pop(canonical(name), None)
-    if gone:
-        return
-    # The very same object stays, for the modules that were made of it.
-    object.__setattr__(owner, "aliases", tuple(name for name in owner.aliases if canonical(name) not in keys))
-    kept = {name: pinned for name, pinned in owner.variants.items() if canonical(name) not in keys}
-    object.__setattr__(owner, "variants", kept)
-
-
 def define(
     target: Callable[..., Any],
     *,
@@ -539,18 +407,6 @@ def _type_hints(function: Callable[..., Any], names: Sequence[str]) -> dict[str,
         return typing.get_type_hints(function)
     except (NameError, TypeError):  # names that exist only while types are checked
         return {}
-
-
-def _replace_learnable_defaults(function: Any) -> None:
-    """Let the plain function be called as such: its learnable parameters default to their initial values."""
-    if getattr(function, "__defaults__", None):
-        function.__defaults__ = tuple(map(_initial, function.__defaults__))
-    if getattr(function, "__kwdefaults__", None):
-        function.__kwdefaults__ = {key: _initial(default) for key, default in function.__kwdefaults__.items()}
-
-
-def _initial(default: Any) -> Any:
-    return default.init if isinstance(default, Learnable) else default
 
 
 def _arguments(parameters: Mapping[str, Any]) -> str:

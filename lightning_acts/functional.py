@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import torch
 
-from lightning_acts import registry
+from lightning_acts import catalogue, factory
 from lightning_acts.definition import Definition
 from lightning_acts.module import in_opmath
 from lightning_acts.spec import SpecError
@@ -26,14 +26,14 @@ def __getattr__(name: str) -> Callable[..., torch.Tensor]:
     if name.startswith("__"):
         raise AttributeError(name)
     try:
-        definition = registry.info(name)
+        definition = factory.definition_of(name)
     except SpecError as error:
         raise AttributeError(str(error)) from None
     return _function_of(definition, name)
 
 
 def __dir__() -> list[str]:
-    return [name for name in registry.names() if registry.info(name).kind != "transfer"]
+    return [name for name in catalogue.names() if factory.definition_of(name).kind != "transfer"]
 
 
 def _function_of(definition: Definition, name: str) -> Callable[..., torch.Tensor]:

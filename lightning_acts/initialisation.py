@@ -11,8 +11,8 @@ from torch.nn.modules.conv import _ConvNd
 from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrize import is_parametrized
 
+from lightning_acts.factory import ActivationLike, definition_of, resolve
 from lightning_acts.measuring import measure
-from lightning_acts.registry import ActivationLike, definition_of, resolve
 from lightning_acts.spec import SpecError
 
 Mode = Literal["forward", "backward"]

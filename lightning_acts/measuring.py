@@ -7,7 +7,7 @@ import itertools
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy
 import torch
@@ -15,10 +15,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.module import build
-
-if TYPE_CHECKING:
-    from lightning_acts.definition import Definition
 
 
 class Measured:
@@ -256,9 +254,6 @@ Stability = Literal["stable", "marginal", "unstable"]
 
 def measure(definition: Definition, parameters: Mapping[str, Any] | None = None) -> Measured | None:
     """Measure an activation at its defaults, or with other parameters; None where it has no curve there."""
-    # Imported late: definitions need this module, and the registry's modules need definitions.
-    from lightning_acts.definition import REQUIRED
-
     given = dict(parameters or {})
     needed = [entry for entry in definition.parameters if entry.default is REQUIRED and entry.name not in given]
     if definition.kind != "elementwise" or needed:

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
-from lightning_acts.definition import DEFINITIONS, Definition, Learnable, Per, takes_training
-from lightning_acts.hints import canonical
+from lightning_acts.definition import Definition, Learnable, Per, takes_training
+from lightning_acts.registry import by_callable, by_name, is_registered
 from lightning_acts.spec import ActivationSpec
 
 _HALF_TYPES = (torch.float16, torch.bfloat16)
@@ -137,16 +137,12 @@ class FunctionActivation(nn.Module):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # The class is derived, not importable: it is found again through the registry, or through its function.
-        registered = DEFINITIONS.get(canonical(self.definition.name)) is self.definition
-        origin = self.definition.name if registered else self.definition.target
+        origin = self.definition.name if is_registered(self.definition) else self.definition.target
         return _restore, (origin, isinstance(self, LazyModuleMixin)), self.__dict__
 
 
 def _restore(origin: str | Callable[..., Any], lazy: bool) -> FunctionActivation:
-    # Imported late: the registry builds on this module.
-    from lightning_acts.registry import definition_of
-
-    cls = module_class(definition_of(origin), lazy)
+    cls = module_class(by_name(origin) if isinstance(origin, str) else by_callable(origin), lazy)
     return cls.__new__(cls)
 
 

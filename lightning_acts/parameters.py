@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.parameter import Parameter, UninitializedParameter
 from torch.nn.utils.parametrize import is_parametrized
 
-from lightning_acts.registry import definition_for
+from lightning_acts.factory import definition_for
 
 # Normalization layers of torch and of the packages that write their own: BatchNorm2d, RMSNorm, LlamaRMSNorm.
 _NORM = re.compile(r"Norm(\dd)?$")

@@ -1,71 +1,226 @@
-"""Finding an activation by what it is called, and making it."""
+"""The one table of activations: what ships, what other packages bring, what is registered at run time.
+
+:func:`register` puts a definition in; a definition is found by its name, its class or one of its functions.
+"""
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib
 import pkgutil
 import threading
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import entry_points
-from typing import Any, TypeAlias, Union, get_args
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
 import torch
-from torch import Tensor, nn
-from torch.nn.utils.parametrize import is_parametrized
+from torch import nn
 
-from lightning_acts import activations
-from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition, Kind, define
+from lightning_acts.definition import Definition, Kind, Learnable, define
 from lightning_acts.hints import canonical, did_you_mean
-from lightning_acts.measuring import Stability, normal_quadrature
-from lightning_acts.module import FunctionActivation, build
-from lightning_acts.spec import ActivationSpec, Literal, SpecError
+from lightning_acts.spec import ActivationSpec, SpecError
 
-#: Everything that names an activation: a name or spec string, a mapping as YAML gives it, a spec, a module class, a
-#: function, a ready module.
-ActivationLike: TypeAlias = Union[
-    str, Mapping[str, Any], ActivationSpec, type[nn.Module], Callable[..., Any], nn.Module
-]
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
-_ENTRY_POINTS = "lightning_acts.activations"
+Target = TypeVar("Target", bound=Callable[..., Any])
+
+# The package of what ships, and the entry points of what other packages bring.
+_PLUGINS = "lightning_acts.activations"
 
 
-def create(activation: ActivationLike, /, **parameters: Any) -> nn.Module:
-    """Make an activation.
+class Table(Mapping[str, Definition]):
+    """Definitions by the canonical form of their names; the version tells what is derived from them when they change."""
+
+    def __init__(self) -> None:
+        self.version = 0
+        self._held: dict[str, Definition] = {}
+
+    def __getitem__(self, name: str) -> Definition:
+        return self._held[canonical(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def add(self, definition: Definition, names: Iterable[str]) -> None:
+        """Put a definition under these names, whatever was there."""
+        self.version += 1
+        self._held.update((canonical(name), definition) for name in names)
+
+    def remove(self, names: Iterable[str]) -> None:
+        """Free these names; those that nothing has are passed over."""
+        self.version += 1
+        for name in names:
+            self._held.pop(canonical(name), None)
+
+
+#: Every registered definition, under its name, its aliases and its variants.
+DEFINITIONS = Table()
+
+
+class Facts(TypedDict, total=False):
+    """What :func:`register` is told of an activation, beside the function or class itself."""
+
+    name: str | None
+    aliases: Sequence[str]
+    family: str | None
+    kind: Kind
+    formula: str | None
+    source: str | None
+    functions: Sequence[Callable[..., Any]]
+    requires: Mapping[str, Callable[..., bool]] | None
+    notes: Sequence[str]
+    claim: str | None
+    used_in: Sequence[str]
+    related: Sequence[str]
+    limits: Mapping[str, str] | None
+    stochastic: bool
+    per_channel: type[nn.Module] | None
+    variants: Mapping[str, Mapping[str, Any]] | None
+    override: bool
+
+
+@overload
+def register(target: Target, /, **facts: Unpack[Facts]) -> Target: ...
+@overload
+def register(**facts: Unpack[Facts]) -> Callable[[Target], Target]: ...
+
+
+def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the facts are described one by one
+    """Register an activation: a function of the input and its parameters, or a module class.
+
+    Works as a decorator, with or without arguments, and as a call on a class that exists. The parameters, their
+    defaults and their types are read off the signature; a default made by :func:`learnable` is trained. The function
+    or class is returned as it was, except that a function's learnable defaults become their initial values.
 
     Args:
-        activation: A name (``"mish"``), a spec string (``"elu(alpha=0.5)"``), a mapping (``{"name": "elu", "alpha":
-            0.5}``), a spec object, a module class, a function of a tensor, or a ready module, which is returned as it
-            is. Names match without regard to case, ``-`` and ``_``.
-        parameters: Parameters of the activation, beside those in the spec.
-
-    Returns:
-        The module: torch's own class where torch has one.
+        target: The function or the class.
+        name: The name in the registry; by default the function's, or the class's in snake_case.
+        aliases: Other names for it.
+        family: The family that it belongs to; by default the file that it stands in, or ``"user"``.
+        kind: See :class:`Definition`.
+        formula: The formula, in the language of :mod:`lightning_acts.formula`.
+        source: Where it was published.
+        functions: Functions that compute the same, by which it is recognised in a forward.
+        requires: What the parameters must satisfy: reason in words -> test whose arguments are parameters by name.
+        notes: Facts worth knowing.
+        claim: See :class:`Definition`.
+        used_in: See :class:`Definition`.
+        related: See :class:`Definition`.
+        limits: See :class:`Definition`.
+        stochastic: Whether a class is random in training; a function is if it has an argument ``training``.
+        per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
+        variants: Names for it with particular parameters.
+        override: Replace a definition of the same name, and take aliases away from others.
 
     Raises:
-        SpecError: The name or a parameter is unknown, or a value is not allowed.
-        TypeError: ``activation`` is none of these things.
+        ValueError: The name or an alias is taken, or the signature can't be one of an activation.
 
     Example:
-        >>> import lightning_acts as acts
-        >>> acts.create("leaky_relu(negative_slope=0.2)")
-        LeakyReLU(negative_slope=0.2)
-        >>> acts.create({"name": "celu", "alpha": 0.5})
-        CELU(alpha=0.5)
-        >>> acts.create("general_hardsigmoid", bias=3, divisor=6)
-        general_hardsigmoid(bias=3, divisor=6)
+        >>> import torch, lightning_acts as acts
+        >>> @acts.register(source="this example", requires={"k must be positive": lambda k: k > 0}, override=True)
+        ... def soft_sine_example(x: torch.Tensor, k: float = 2.0) -> torch.Tensor:
+        ...     return x + torch.sin(k * x) / k
+        >>> acts.create("soft_sine_example(k=3)")
+        soft_sine_example(k=3)
+        >>> acts.create("soft_sine_example(k=-1)")
+        Traceback (most recent call last):
+        ...
+        lightning_acts.spec.SpecError: soft_sine_example(k=-1): k must be positive
+    """
+    if target is None:
+        return lambda decorated: register(decorated, **facts)
+    load_shipped()
+    override = facts.pop("override", False)
+    definition = define(target, **facts)
+    owners = {name: DEFINITIONS[name] for name in definition.all_names if name in DEFINITIONS}
+    if owners and not override:
+        taken = ", ".join(f"{name!r} is already registered (as {owner.name})" for name, owner in owners.items())
+        raise ValueError(f"{definition.name}: {taken}; override=True takes it away")
+    keys = [canonical(name) for name in definition.all_names]
+    for owner in set(owners.values()):
+        _take_names(owner, keys)
+    DEFINITIONS.add(definition, keys)
+    if definition.module_class is None and not target.__doc__:
+        target.__doc__ = f"{definition.formula or definition.name}\n\nSource: {definition.source or 'unknown'}"
+    if definition.learnable and definition.module_class is None:
+        target.__learnable__ = {entry.name: entry.learnable for entry in definition.parameters if entry.learnable}
+        _replace_learnable_defaults(target)
+    return target
+
+
+def _take_names(owner: Definition, keys: Sequence[str]) -> None:
+    """Take these names from a definition; one whose own name is among them is gone."""
+    gone = canonical(owner.name) in keys
+    DEFINITIONS.remove(name for name in owner.all_names if gone or canonical(name) in keys)
+    if gone:
+        return
+    # The very same object stays, for the modules that were made of it.
+    object.__setattr__(owner, "aliases", tuple(name for name in owner.aliases if canonical(name) not in keys))
+    kept = {name: pinned for name, pinned in owner.variants.items() if canonical(name) not in keys}
+    object.__setattr__(owner, "variants", kept)
+
+
+def _replace_learnable_defaults(function: Any) -> None:
+    """Let the plain function be called as such: its learnable parameters default to their initial values."""
+    if getattr(function, "__defaults__", None):
+        function.__defaults__ = tuple(map(_initial, function.__defaults__))
+    if getattr(function, "__kwdefaults__", None):
+        function.__kwdefaults__ = {key: _initial(default) for key, default in function.__kwdefaults__.items()}
+
+
+def _initial(default: Any) -> Any:
+    return default.init if isinstance(default, Learnable) else default
+
+
+def registered(target: Callable[..., Any]) -> Definition | None:
+    """The definition of a class or function, or of that which a function is a form of; None if it is not registered."""
+    return by_target(target) or by_function(target)
+
+
+def by_function(function: Callable[..., Any]) -> Definition | None:
+    """The definition of which ``function`` is a functional form: ``F.relu``, ``torch.relu``, ``Tensor.relu_``."""
+    try:
+        return next((d for d in definitions() if function in d.functions), None)
+    except TypeError:  # not comparable
+        return None
+
+
+def by_name(name: str) -> Definition:
+    """Return the definition of this name.
+
+    Raises:
+        SpecError: There is none.
+    """
+    _load()
+    definition = DEFINITIONS.get(name)
+    if definition is None:
+        hint = did_you_mean(name, {alias for d in definitions() for alias in d.all_names})
+        raise SpecError(f"there is no activation {name!r}{hint} acts.names() lists all {len(definitions())}.")
+    return definition
+
+
+def by_callable(activation: Any) -> Definition:
+    """Return the definition of a class or function; a function that is not registered gets one of its own.
+
+    Raises:
+        TypeError: It can't name an activation, or is a class that is not registered.
+        SpecError: It is no function of a tensor and named parameters.
     """
     refuse_nameless(activation)
-    if isinstance(activation, nn.Module):
-        if parameters:
-            raise SpecError(f"{activation!r} is a module already: it takes no parameters ({', '.join(parameters)})")
-        return activation
-    if isinstance(activation, type) and issubclass(activation, nn.Module) and _by_target(activation) is None:
-        return activation(**parameters)
-    definition, given = _resolve(activation, parameters)
-    return build(definition, given)
+    definition = by_target(activation)
+    if definition is not None:
+        return definition
+    if isinstance(activation, type):
+        raise TypeError(f"{activation!r} is not registered: acts.register makes it an activation with a name")
+    definition = by_function(activation)
+    if definition is None and (public := _public_name(activation)):
+        return by_name(public)
+    return definition or _unregistered(activation)
 
 
 def refuse_nameless(activation: Any) -> None:
@@ -87,315 +242,6 @@ def refuse_nameless(activation: Any) -> None:
         )
 
 
-def resolve(activation: ActivationLike, /, **parameters: Any) -> ActivationSpec:
-    """The checked spec of an activation, under its own name; nothing is built.
-
-    Args:
-        activation: As for :func:`create`, but registered.
-        parameters: Parameters of the activation, beside those in the spec.
-
-    Raises:
-        SpecError: As :func:`create`, or the activation is not registered and so has no spec.
-
-    Example:
-        >>> import lightning_acts as acts
-        >>> str(acts.resolve("Swish"))
-        'silu'
-    """
-    if isinstance(activation, nn.Module):
-        spec = spec_of(activation)
-        if spec is None or parameters:
-            raise SpecError(f"{activation!r} is not a registered activation, so it has no spec; see acts.register")
-        return spec
-    definition, given = _resolve(activation, parameters)
-    if DEFINITIONS.get(canonical(definition.name)) is not definition:
-        raise SpecError(f"{activation!r} is not registered, so it has no spec; acts.register gives it a name")
-    return ActivationSpec(definition.name, given)
-
-
-def resolve_pattern(activation: ActivationLike, /) -> ActivationSpec:
-    """As :func:`resolve`, for a spec that says what to look for: parameters that are not given may be anything.
-
-    Raises:
-        SpecError: The name or a parameter is unknown, or a value is of the wrong type.
-    """
-    if isinstance(activation, nn.Module):
-        return resolve(activation)
-    definition, given = _resolve(activation, {}, check=False)
-    return ActivationSpec(definition.name, definition.check_types(given))
-
-
-def info(activation: ActivationLike, /) -> Definition:
-    """The facts about an activation: formula, source, parameters, range and more; ``print`` shows them.
-
-    Raises:
-        SpecError: There is none of this name.
-
-    Example:
-        >>> import lightning_acts as acts
-        >>> acts.info("mish").formula
-        'x * tanh(softplus(x))'
-    """
-    return definition_of(resolve(activation).name if isinstance(activation, nn.Module) else activation)
-
-
-def names(
-    *,
-    family: str | None = None,
-    kind: Kind | None = None,
-    learnable: bool | None = None,
-    stochastic: bool | None = None,
-    monotone: bool | None = None,
-    bounded: bool | None = None,
-    smooth: bool | None = None,
-    zero_centred: bool | None = None,
-    needs_exp: bool | None = None,
-    stability: Stability | None = None,
-) -> list[str]:
-    """The names of the registered activations, sorted; each filter that is given must hold.
-
-    The last six are measured on the curve at the defaults: activations without one have none of these facts.
-
-    Args:
-        family: Their family, such as ``"rectified"``.
-        kind: ``"elementwise"``, ``"normalising"``, ``"gated"``, ``"mixing"`` or ``"transfer"``.
-        learnable: Whether they have trained parameters.
-        stochastic: Whether they are random in training.
-        monotone: Whether they never decrease.
-        bounded: Whether their values are, on both sides.
-        smooth: Whether they are continuously differentiable.
-        zero_centred: Whether their mean is 0 for a standard normal input.
-        needs_exp: Whether they are made of exponentials.
-        stability: What a deep network makes of a deviation of the variance: ``"stable"``, ``"marginal"`` or
-            ``"unstable"``, for which no gain keeps the variance. See :func:`lightning_acts.gain`.
-
-    Raises:
-        SpecError: No activation is of this family or kind, or the stability is none of the three.
-
-    Example:
-        >>> import lightning_acts as acts
-        >>> acts.names(kind="transfer")
-        ['bilinear_layer', 'linear_layer']
-        >>> "relu6" in acts.names(bounded=True, needs_exp=False)
-        True
-        >>> "gelu" in acts.names(stability="unstable")
-        True
-    """
-    if stability is not None and stability not in get_args(Stability):
-        raise SpecError(f"names(stability={stability!r}): one of {', '.join(get_args(Stability))}")
-    _load()
-    definitions = sorted(set(DEFINITIONS.values()), key=lambda definition: definition.name)
-    for what, value in (("family", family), ("kind", kind)):
-        existing = sorted({getattr(definition, what) for definition in definitions})
-        if value is not None and value not in existing:
-            raise SpecError(
-                f"no activation is of {what} {value!r}{did_you_mean(value, existing)} There are: {', '.join(existing)}"
-            )
-    declared = {"family": family, "kind": kind, "learnable": learnable, "stochastic": stochastic}
-    measured = {
-        "monotone": monotone,
-        "bounded": bounded,
-        "smooth": smooth,
-        "zero_centred": zero_centred,
-        "needs_exp": needs_exp,
-        "stability": stability,
-    }
-    return [
-        definition.name
-        for definition in definitions
-        if _has(definition, declared) and (_has(definition.measured, measured) if _any(measured) else True)
-    ]
-
-
-def _any(wanted: Mapping[str, Any]) -> bool:
-    return any(value is not None for value in wanted.values())
-
-
-def _has(facts: object, wanted: Mapping[str, Any]) -> bool:
-    return all(value is None or getattr(facts, key, None) == value for key, value in wanted.items())
-
-
-def nearest(activation: ActivationLike, /, count: int = 5) -> list[tuple[str, float]]:
-    """The registered activations whose curves, at their defaults, are closest to that of an activation.
-
-    The distance of f and g is the root of E[(f(z) - g(z))^2], z standard normal.
-
-    Args:
-        activation: Anything that :func:`create` takes, if it is elementwise.
-        count: How many.
-
-    Returns:
-        Names and distances, the closest first; the activation itself is left out.
-
-    Raises:
-        SpecError: It is not elementwise, or its name or a parameter is wrong.
-
-    Example:
-        >>> import lightning_acts as acts
-        >>> acts.nearest("gelu", count=1)
-        [('clipped_gelu', 0.0)]
-    """
-    z, weights = normal_quadrature()
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        module = copy.deepcopy(create(activation))
-        own = definition_for(module)
-        wanted = None if own is not None and own.kind != "elementwise" else _values(module, z)
-        if wanted is None:
-            raise SpecError(f"{activation!r} is not elementwise: it has no curve to be close to")
-        found = []
-        for definition in dict.fromkeys(DEFINITIONS.values()):
-            if definition is own or definition.kind != "elementwise":
-                continue
-            if any(entry.default is REQUIRED for entry in definition.parameters):
-                continue
-            values = _values(build(definition, {}), z)
-            if values is not None and values.isfinite().all():
-                distance = ((values - wanted) ** 2 * weights).sum().sqrt().item()
-                found.append((definition.name, round(distance, 9)))
-    return sorted(found, key=lambda entry: (entry[1], entry[0]))[:count]
-
-
-def _values(module: nn.Module, z: Tensor) -> Tensor | None:
-    try:
-        values: Tensor = module.double().eval()(z.clone().view(-1, 1, 1)).flatten()
-    except Exception:  # it takes other inputs
-        return None
-    return values if values.shape == z.shape else None
-
-
-def spec_of(module: nn.Module) -> ActivationSpec | None:
-    """The spec that makes this module, parameters at their defaults left out; None if its exact type is not registered.
-
-    Example:
-        >>> import lightning_acts as acts
-        >>> from torch import nn
-        >>> str(acts.spec_of(nn.LeakyReLU(0.2)))
-        'leaky_relu(negative_slope=0.2)'
-        >>> acts.spec_of(nn.Dropout()) is None
-        True
-    """
-    _load()
-    definition = definition_for(module)
-    if isinstance(module, FunctionActivation):
-        is_registered = DEFINITIONS.get(canonical(module.definition.name)) is definition
-        return ActivationSpec(module.definition.name, module.given) if is_registered else None
-    if definition is None:
-        return None
-    lazy = definition.per_channel is not None and isinstance(module, definition.per_channel)
-    parameters: dict[str, Literal] = {"per": "channel"} if lazy else {}
-    for parameter in definition.parameters:
-        if parameter.name == "per" or (lazy and parameter.name == "num_parameters"):
-            continue
-        value = _plain(getattr(module, parameter.name, REQUIRED), parameter.annotation)
-        if value is REQUIRED and parameter.default is None and not hasattr(module, parameter.name):
-            continue  # an old name of another parameter, as Hardtanh has them
-        if value is REQUIRED:  # the class keeps it under another name: it can't be read off
-            return None
-        if value != parameter.default:
-            parameters[parameter.name] = value
-    return ActivationSpec(definition.name, parameters)
-
-
-def definition_for(module: nn.Module) -> Definition | None:
-    """The definition of which a module is an instance, by its exact type; None if there is none."""
-    if isinstance(module, FunctionActivation):
-        return module.definition
-    cls = type(module)
-    if is_parametrized(module):  # torch has put a subclass of its own in the place of the class
-        cls = cls.__bases__[0]
-    return _by_target(cls)
-
-
-def _plain(value: Any, annotation: Any) -> Any:
-    """The value of a parameter as a literal; ``REQUIRED`` where the attribute holds something else."""
-    if annotation is bool:  # nn.Linear keeps a tensor, or None, under the name of its flag `bias`
-        return value is not None and value is not False
-    if isinstance(value, nn.Parameter):
-        return REQUIRED
-    if hasattr(value, "item") and getattr(value, "size", None) is not None:
-        value = value.item() if getattr(value, "ndim", 0) == 0 else REQUIRED
-    return value if isinstance(value, (bool, int, float, str, tuple, type(None))) else REQUIRED
-
-
-def definition_of(activation: Any) -> Definition:
-    """The definition behind anything that names an activation, whatever its parameters."""
-    if isinstance(activation, str):
-        return _definition_of_text(activation, version())
-    return _resolve(activation, {}, check=False)[0]
-
-
-@functools.lru_cache(maxsize=4096)
-def _definition_of_text(text: str, version: int) -> Definition:
-    return _resolve(text, {}, check=False)[0]
-
-
-def registered(target: Callable[..., Any]) -> Definition | None:
-    """The definition of a class or function, or of that which a function is a form of; None if it is not registered."""
-    return _by_target(target) or by_function(target)
-
-
-def by_function(function: Callable[..., Any]) -> Definition | None:
-    """The definition of which ``function`` is a functional form: ``F.relu``, ``torch.relu``, ``Tensor.relu_``."""
-    _load()
-    try:
-        return next((d for d in DEFINITIONS.values() if function in d.functions), None)
-    except TypeError:  # not comparable
-        return None
-
-
-def _resolve(activation: Any, parameters: Mapping[str, Any], check: bool = True) -> tuple[Definition, dict[str, Any]]:
-    _load()
-    if isinstance(activation, (str, Mapping, ActivationSpec)):
-        spec = _as_spec(activation)
-        twice = sorted(set(spec.parameters) & set(parameters))
-        if twice:
-            raise SpecError(f"{', '.join(twice)}: given both in {str(spec)!r} and beside it")
-        definition = _by_name(spec.name)
-        pinned = next((p for name, p in definition.variants.items() if canonical(name) == canonical(spec.name)), {})
-        given = {**pinned, **spec.parameters, **ActivationSpec(definition.name, parameters).parameters}
-    else:
-        given = dict(parameters)
-        definition = _by_callable(activation)
-    return definition, definition.check(given) if check else given
-
-
-def _as_spec(activation: str | Mapping[str, Any] | ActivationSpec) -> ActivationSpec:
-    if isinstance(activation, ActivationSpec):
-        return activation
-    if isinstance(activation, str):
-        return ActivationSpec.parse(activation)
-    given = {str(key): value for key, value in activation.items()}
-    name = given.pop("name", None)
-    if not isinstance(name, str):
-        raise SpecError(
-            f"{dict(activation)!r}: a mapping names its activation under 'name', as in {{'name': 'elu', 'alpha': 0.5}}"
-        )
-    return ActivationSpec(name, given)
-
-
-def _by_name(name: str) -> Definition:
-    definition = DEFINITIONS.get(canonical(name))
-    if definition is None:
-        hint = did_you_mean(name, {alias for d in DEFINITIONS.values() for alias in d.all_names})
-        raise SpecError(
-            f"there is no activation {name!r}{hint} acts.names() lists all {len(set(DEFINITIONS.values()))}."
-        )
-    return definition
-
-
-def _by_callable(activation: Any) -> Definition:
-    refuse_nameless(activation)
-    definition = _by_target(activation)
-    if definition is not None:
-        return definition
-    if isinstance(activation, type):
-        raise TypeError(f"{activation!r} is not registered: acts.register makes it an activation with a name")
-    definition = by_function(activation)
-    if definition is None and (public := _public_name(activation)):
-        return _by_name(public)
-    return definition or _unregistered(activation)
-
-
 def _public_name(function: Any) -> str | None:
     """Return the name of an ATen operation or a private function of torch without its underscores; None for others."""
     name = getattr(getattr(function, "overloadpacket", function), "__name__", "")
@@ -414,7 +260,8 @@ def _unregistered(function: Callable[..., Any]) -> Definition:
         raise SpecError(str(error)) from None
 
 
-def _by_target(target: Any) -> Definition | None:
+def by_target(target: Any) -> Definition | None:
+    """Return the definition that this class or function was registered for; None if there is none."""
     return _targets(version()).get(id(target))
 
 
@@ -428,10 +275,19 @@ def _targets(version: int) -> dict[int, Definition]:
     return found
 
 
-def definitions() -> list[Definition]:
-    """Every registered definition, each once."""
-    _load()
-    return list(dict.fromkeys(DEFINITIONS.values()))
+def is_registered(definition: Definition) -> bool:
+    """Return whether its name leads to this very definition."""
+    return DEFINITIONS.get(definition.name) is definition
+
+
+def definitions() -> tuple[Definition, ...]:
+    """Return every registered definition once."""
+    return _definitions(version())
+
+
+@functools.lru_cache(maxsize=1)
+def _definitions(version: int) -> tuple[Definition, ...]:
+    return tuple(dict.fromkeys(DEFINITIONS.values()))
 
 
 def version() -> int:
@@ -472,13 +328,13 @@ def _once(read: Callable[[], None]) -> None:
 
 
 def _read_shipped() -> None:
-    for module in pkgutil.iter_modules(activations.__path__, activations.__name__ + "."):
+    for module in pkgutil.iter_modules(importlib.import_module(_PLUGINS).__path__, _PLUGINS + "."):
         importlib.import_module(module.name)
 
 
 def _read_plugins() -> None:
     """Read the activations of other installed packages."""
-    for entry_point in entry_points(group=_ENTRY_POINTS):
+    for entry_point in entry_points(group=_PLUGINS):
         try:
             importlib.import_module(entry_point.module)  # to be imported is all that it has to do
         except Exception as error:  # another package's fault must not take ours down

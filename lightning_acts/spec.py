@@ -6,7 +6,7 @@ The grammar is a name, then optionally keyword arguments in parentheses whose va
     value  = number | "inf" | "-inf" | True | False | None | 'text' | word | "(" values ")" | "[" values "]"
 
 A bare word stands for itself as text: ``gelu(approximate=tanh)``. Nothing is ever evaluated. This module knows no
-registry: whether a name exists and which parameters it takes is decided in :mod:`lightning_acts.registry`.
+registry: whether a name exists and which parameters it takes is decided in :mod:`lightning_acts.factory`.
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lightning_acts import registry
-from lightning_acts.definition import DEFINITIONS
+from lightning_acts import catalogue
+from lightning_acts.registry import DEFINITIONS
 
 # Several test processes share the cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -28,8 +28,9 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture
 def clean_registry() -> Iterator[None]:
     """What a test registers is gone after it."""
-    registry.names()
+    catalogue.names()
     saved = dict(DEFINITIONS)
     yield
-    DEFINITIONS.clear()
-    DEFINITIONS.update(saved)
+    DEFINITIONS.remove(list(DEFINITIONS))
+    for name, definition in saved.items():
+        DEFINITIONS.add(definition, [name])

@@ -57,32 +57,6 @@ def test_a_class() -> None:
     assert str(acts.spec_of(DoubleIt(3.0))) == "double_it(factor=3.0)"
 
 
-def test_a_taken_name_is_refused_unless_overridden() -> None:
-    def relu(x: Tensor) -> Tensor:
-        return x
-
-    with pytest.raises(ValueError, match="'relu' is already registered.*override=True"):
-        acts.register(relu)
-    with pytest.raises(ValueError, match="already registered \\(as silu\\)"):
-        acts.register(relu, name="mine", aliases=["Swish"])
-    acts.register(relu, override=True)
-    assert acts.create("relu")(torch.tensor(-1.0)) == -1
-    assert "rectifier" not in [alias for name in acts.names() for alias in acts.info(name).aliases]
-
-
-def test_override_takes_an_alias_and_leaves_the_rest() -> None:
-    @acts.register(aliases=["first_of_a_test", "second_of_a_test"])
-    def owner_of_a_test(x: Tensor) -> Tensor:
-        return x
-
-    module = acts.create("owner_of_a_test")
-    acts.register(lambda x: -x, name="thief_of_a_test", aliases=["First-of-a-test"], override=True)
-    assert acts.info("first_of_a_test").name == "thief_of_a_test"
-    assert acts.info("second_of_a_test").name == "owner_of_a_test"
-    assert acts.info("owner_of_a_test").aliases == ("second_of_a_test",)
-    assert str(acts.spec_of(module)) == "owner_of_a_test"
-
-
 @pytest.mark.parametrize(
     ("target", "message"),
     [

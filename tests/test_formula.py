@@ -3,7 +3,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from lightning_acts import registry
+from lightning_acts import catalogue
 from lightning_acts.formula import FormulaError, parse, to_mathml
 
 
@@ -149,8 +149,8 @@ class _Counter(HTMLParser):
 
 def test_every_registered_formula_is_well_formed() -> None:
     typeset = 0
-    for name in registry.names():
-        formula = registry.info(name).formula
+    for name in catalogue.names():
+        formula = catalogue.info(name).formula
         if formula is None:
             continue
         counter = _Counter()

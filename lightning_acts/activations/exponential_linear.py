@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_acts.definition import learnable, register
+from lightning_acts.definition import learnable
 from lightning_acts.elementary import decay, expm1, negative, over_hypot, positive, sigmoid, softplus, softsign, tanh
+from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934, 1.6732632423543772848

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_acts.definition import learnable, register
+from lightning_acts.definition import learnable
+from lightning_acts.registry import register
 
 _SHAZEER = "Shazeer 2020, arXiv:2002.05202"
 _HALVES = "z1 and z2 are the halves of dim; gate_first=True exchanges them, as LLaMA's fused projections need"

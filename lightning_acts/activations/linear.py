@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import nn
 
-from lightning_acts.definition import register
+from lightning_acts.registry import register
 
 register(
     nn.Identity,

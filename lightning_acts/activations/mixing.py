@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.parameter import Parameter
 
 from lightning_acts.activations.gated import channel_groups
-from lightning_acts.definition import register
 from lightning_acts.elementary import sigmoid
+from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 _CHANNELS = {"channels must be at least 1": lambda channels: channels >= 1}

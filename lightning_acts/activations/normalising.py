@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_acts.definition import learnable, register
+from lightning_acts.definition import learnable
 from lightning_acts.elementary import total
+from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from lightning_acts.definition import learnable, register
+from lightning_acts.definition import learnable
 from lightning_acts.elementary import cos, modulus, positive, sin, sinc, tanh, total
+from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 

@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from lightning_acts.definition import learnable, register
+from lightning_acts.definition import learnable
 from lightning_acts.elementary import cos, modulus, sech, total
+from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 _RICKER: float = 2 / (math.sqrt(3) * math.pi**0.25)

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
-from lightning_acts.definition import learnable, register
+from lightning_acts.definition import learnable
 from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, sin, softplus, softsign, total
+from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 

@@ -8,8 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lightning_acts.definition import learnable, register
+from lightning_acts.definition import learnable
 from lightning_acts.elementary import expm1, hypot, modulus, negative, positive, softplus
+from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 _EPS = {"eps must be positive": lambda eps: eps > 0}

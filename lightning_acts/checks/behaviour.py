@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_acts import registry
+from lightning_acts import factory, registry
 from lightning_acts.checks.numerics import Defect
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.module import FunctionActivation, build
@@ -239,7 +239,7 @@ def _can_be_found(subject: Subject) -> bool:
     """Whether another process finds it: by its name in the registry, or by where its function or class stands."""
     target = subject.definition.target
     importable = inspect.getmodule(target) is not None and "<" not in getattr(target, "__qualname__", "<")
-    return importable or registry.spec_of(subject.module) is not None
+    return importable or factory.spec_of(subject.module) is not None
 
 
 def _state_dict(subject: Subject) -> None:
@@ -258,12 +258,12 @@ def _state_dict(subject: Subject) -> None:
 
 
 def _repr(subject: Subject) -> None:
-    spec = registry.spec_of(subject.module)
+    spec = factory.spec_of(subject.module)
     if spec is None:
         return  # it is not registered, or a class that does not keep its parameters under their names
     if isinstance(subject.module, FunctionActivation) and repr(subject.module) != str(spec):
         raise AssertionError(f"its repr is {subject.module!r}, its spec {spec}")
-    again = registry.create(str(spec)).eval()
+    again = factory.create(str(spec)).eval()
     again.load_state_dict(subject.module.state_dict())
     assert_same(again(subject.x, *subject.others), subject(subject.x), f"the activation of its repr {spec}")
 

@@ -424,7 +424,7 @@ def compare(
 
     `lightning-acts compare silu hardswish mish --out swishes.png`
     """
-    from lightning_acts.registry import resolve
+    from lightning_acts.factory import resolve
     from lightning_acts.reports.comparison import compare as compared
     from lightning_acts.reports.pictures import plot_activations
 
@@ -446,9 +446,10 @@ def check(
 
     `lightning-acts check mish` · `lightning-acts check my_package.my_module:my_activation --deployed`
     """
+    from lightning_acts.catalogue import info
     from lightning_acts.checks import deployment
     from lightning_acts.checks.running import check as run_checks
-    from lightning_acts.registry import info, resolve_pattern
+    from lightning_acts.factory import resolve_pattern
 
     spec = resolve_pattern(_activation(name))
     definition = info(spec)
@@ -619,8 +620,8 @@ def _activation(name: str) -> str:
     path, colon, attribute = name.partition(":")
     if not colon or "(" in path:
         return name
+    from lightning_acts.factory import resolve
     from lightning_acts.models import imported
-    from lightning_acts.registry import resolve
 
     _import_from_here()
     return str(resolve(imported(path, attribute)))
@@ -660,7 +661,7 @@ def _listed(what: str, folders: Sequence[Path], filters: dict[str, Any]) -> dict
 
         return {name: first_comment(path) for name, path in named(folders).items()}
     if what == "activations":
-        from lightning_acts.registry import info, names
+        from lightning_acts.catalogue import info, names
 
         return {name: info(name).formula or "" for name in names(**filters)}
     if what == "models":

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from lightning_acts import registry
+from lightning_acts import catalogue, factory
 from lightning_acts.measuring import Measured
 from lightning_acts.reports.curves import CurveError, curve_of
 from lightning_acts.surgery.site import Site
@@ -32,8 +32,8 @@ class Facts:
 
 def activation_facts(name: str) -> Facts:
     """What is known about an activation that is named by a spec."""
-    spec = registry.resolve_pattern(name)
-    definition = registry.info(spec.name)
+    spec = factory.resolve_pattern(name)
+    definition = catalogue.info(spec.name)
     data = {
         "name": definition.name,
         "aliases": [*definition.aliases, *definition.variants],
@@ -51,7 +51,7 @@ def activation_facts(name: str) -> Facts:
         "notes": list(definition.notes),
         "limits": dict(definition.limits),
         "measured": definition.measured and _plain(definition.measured),
-        "nearest": [each for each, _ in registry.nearest(name, 4)] if definition.measured else [],
+        "nearest": [each for each, _ in catalogue.nearest(name, 4)] if definition.measured else [],
     }
     return Facts(str(definition), data)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lightning_acts.registry import ActivationLike
+from lightning_acts.factory import ActivationLike
 from lightning_acts.reports.curves import Curve, CurveError, curve_of
 from lightning_acts.reports.pictures import plot_comparison
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from lightning_acts import registry
+from lightning_acts import catalogue, factory
+from lightning_acts.factory import ActivationLike
 from lightning_acts.measuring import Measured
-from lightning_acts.registry import ActivationLike
 
 
 class CurveError(ValueError):
@@ -62,10 +62,10 @@ def curve_of(activation: ActivationLike, x: Tensor) -> Curve:
         >>> curve.y.tolist(), curve.derivative.tolist()
         ([0.0, 2.0], [0.0, 1.0])
     """
-    module = copy.deepcopy(registry.create(activation)).to(x.dtype).eval()
-    spec = registry.spec_of(module)
+    module = copy.deepcopy(factory.create(activation)).to(x.dtype).eval()
+    spec = factory.spec_of(module)
     name = _name(activation, module)
-    kind = "elementwise" if spec is None else registry.info(spec.name).kind
+    kind = "elementwise" if spec is None else catalogue.info(spec.name).kind
     if kind != "elementwise":
         raise CurveError(f"{name} is not elementwise but {kind}")
     points = x.detach().clone().requires_grad_()
@@ -100,7 +100,7 @@ def breaks_of(activation: ActivationLike) -> Breaks:
         >>> breaks_of("relu"), breaks_of("hardshrink").value
         (Breaks(value=(), derivative=(0.0,), second=(0.0,)), (-0.5, 0.5))
     """
-    module = copy.deepcopy(registry.create(activation)).double().eval()
+    module = copy.deepcopy(factory.create(activation)).double().eval()
     try:
         return Breaks.of(Measured(module))
     except Exception:  # a user's function may refuse numbers that no picture asks for
@@ -163,5 +163,5 @@ def _evaluate(module: nn.Module, values: Tensor, name: str) -> Tensor:
 
 
 def _name(activation: ActivationLike, module: nn.Module) -> str:
-    spec = registry.spec_of(module)
+    spec = factory.spec_of(module)
     return str(spec) if spec else getattr(activation, "__name__", None) or repr(module)

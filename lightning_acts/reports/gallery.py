@@ -17,12 +17,12 @@ import numpy
 import torch
 from torch import Tensor
 
-from lightning_acts import registry
-from lightning_acts.definition import DEFINITIONS, REQUIRED, Definition
+from lightning_acts import catalogue
+from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.files import write_whole
 from lightning_acts.formula import FormulaError, parse, to_mathml
-from lightning_acts.hints import canonical
 from lightning_acts.measuring import Measured
+from lightning_acts.registry import DEFINITIONS
 from lightning_acts.reports.curves import Breaks, curve_of, grid, pieces
 
 
@@ -66,7 +66,7 @@ def write_gallery(out: str | os.PathLike[str]) -> Path:
         raise GalleryError(f"{folder} is a file: the gallery needs a folder")
     if path.exists() and not _is_ours(path):
         raise GalleryError(f"{path} is not a gallery, and is not overwritten: choose another folder")
-    definitions = [registry.info(name) for name in registry.names()]
+    definitions = [catalogue.info(name) for name in catalogue.names()]
     template = Template(files(__package__).joinpath("gallery.html").read_text(encoding="utf-8"))
     page = template.substitute(
         generator=_OURS,
@@ -99,7 +99,7 @@ def write_index(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.exists() and not (target.is_file() and _GENERATED in target.read_text(encoding="utf-8")):
         raise GalleryError(f"{target} is no such table, and is not overwritten: choose another file")
-    definitions = [registry.info(name) for name in registry.names()]
+    definitions = [catalogue.info(name) for name in catalogue.names()]
     shipped = sorted((each for each in definitions if each.family != "user"), key=lambda each: (each.family, each.name))
     lines = [
         "# Activations",
@@ -234,7 +234,7 @@ def _is_torchs(module: type) -> bool:
 
 
 def _link(name: str) -> str:
-    found = DEFINITIONS.get(canonical(name))
+    found = DEFINITIONS.get(name)
     return f'<a href="#{escape(found.name)}">{escape(name)}</a>' if found else escape(name)
 
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.extras import require
-from lightning_acts.registry import ActivationLike
+from lightning_acts.factory import ActivationLike
 from lightning_acts.reports.curves import Curve, breaks_of, curve_of, grid, pieces
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lightning_acts import registry
+from lightning_acts import factory, registry
 from lightning_acts.definition import Definition
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.site import imported, type_name
@@ -134,9 +134,7 @@ def applied(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ap
     """The activation that ``function(*args, **kwargs)`` applies; None if it is none. Arguments may be ``UNKNOWN``."""
     if function in KERNELS:
         spec = KERNELS[function]
-        return Applied(
-            registry.definition_of(spec), spec, obstacle=f"computed inside the kernel of {name_of(function)}"
-        )
+        return Applied(factory.definition_of(spec), spec, obstacle=f"computed inside the kernel of {name_of(function)}")
     if function in CLAMPS:
         return _clamp(function, args, kwargs)
     if function in MAXIMA:
@@ -169,4 +167,4 @@ def _clamp(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> App
     if isinstance(low, Tensor) or isinstance(high, Tensor):
         return None
     name = {_RELU: "relu", _RELU6: "relu6"}.get((low, None if high == math.inf else high))
-    return None if name is None else Applied(registry.info(name), name, DOUBT_OF_CLAMPS)
+    return None if name is None else Applied(factory.definition_of(name), name, DOUBT_OF_CLAMPS)

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lightning_acts import registry
+from lightning_acts import factory, registry
 from lightning_acts.surgery.calls import definition_of, is_everyday
 from lightning_acts.surgery.recognition import recognise_function
 from lightning_acts.surgery.source import UNKNOWN, Function, Scope
@@ -130,7 +130,7 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
         return None
     if not all(written):
         return None  # into the input it writes something else than its result
-    is_plain = not (is_certain or registry.definition_of(spec).module_class)
+    is_plain = not (is_certain or factory.definition_of(spec).module_class)
     return Composite(spec, formula.inputs[0], tuple(formula.functions), bool(written), is_plain, node)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_acts import registry
+from lightning_acts import factory, registry
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.calls import (
     CLAMPS,
@@ -244,7 +244,7 @@ def _made_on_the_spot(node: ast.Call, maker: ast.Call, scope: Scope) -> Written 
         return None
     args, kwargs = _literals(maker.args, maker.keywords)
     try:
-        spec = registry.spec_of(cls(*args, **kwargs))
+        spec = factory.spec_of(cls(*args, **kwargs))
     except Exception:  # its arguments are only known when it runs
         return None
     if spec is None:
@@ -264,7 +264,7 @@ def _maximum(node: ast.Call, scope: Scope) -> Written | None:
     (operand,) = (operand for operand in operands if operand is not zeros[0])
     # As boxes are clipped; zeros of the same shape are made for nothing else.
     is_clamp = scope.resolve(zeros[0].func) is torch.tensor
-    found = Applied(registry.info("relu"), "relu", DOUBT_OF_CLAMPS if is_clamp else None)
+    found = Applied(factory.definition_of("relu"), "relu", DOUBT_OF_CLAMPS if is_clamp else None)
     kind: Kind = "function" if is_function else "method"
     return Written(node, torch.maximum if is_function else Tensor.maximum, found, operand, kind)
 
@@ -301,7 +301,7 @@ def _formula(node: ast.expr, scope: Scope) -> Written | None:
     if found is None:
         return None
     spec = found.spec
-    applied_there = Applied(registry.definition_of(spec), spec, is_everyday=found.is_everyday)
+    applied_there = Applied(factory.definition_of(spec), spec, is_everyday=found.is_everyday)
     return Written(node, found.functions[0], applied_there, found.input, "function", found)
 
 

@@ -14,7 +14,7 @@ import torch.fx
 from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from lightning_acts import registry
+from lightning_acts import factory
 from lightning_acts.surgery import graphs
 from lightning_acts.surgery.calls import (
     DOUBT_OF_CLAMPS,
@@ -483,7 +483,7 @@ def _role_as_written(
     chain = _chain_of_returned(*place) if "returned" in fates else []
     feeds_layers = bool(fates) and all(_are_layers(fate, place[2]) for fate in fates)
     role, reason = role_of(spec, chain, feeds_layers=feeds_layers)
-    if gates_itself and spec != UNKNOWN_ACTIVATION and is_bounded(registry.definition_of(spec)):
+    if gates_itself and spec != UNKNOWN_ACTIVATION and is_bounded(factory.definition_of(spec)):
         return "gate", "multiplied with its own input, as part of another activation"
     return role, reason
 

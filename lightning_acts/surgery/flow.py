@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from lightning_acts import registry
+from lightning_acts import factory, registry
 from lightning_acts.definition import Definition
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.operations import (
@@ -174,7 +174,7 @@ class Flow:
             if not isinstance(given, Tensor) or not isinstance(result, Tensor):
                 return
             node = self._node(given)
-            definition = None if activation == UNKNOWN else registry.info(ActivationSpec.parse(activation).name)
+            definition = None if activation == UNKNOWN else factory.definition_of(ActivationSpec.parse(activation).name)
             if is_everyday:
                 run = _Run(definition, activation, node, next(self._numbers), frozenset(), is_everyday=True)
                 self._runs.setdefault(site, []).append(run)

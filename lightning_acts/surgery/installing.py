@@ -11,8 +11,8 @@ import torch
 import torch.fx
 from torch import nn
 
-from lightning_acts import registry
-from lightning_acts.registry import ActivationLike
+from lightning_acts import factory
+from lightning_acts.factory import ActivationLike
 from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import FastPath, in_use
 from lightning_acts.surgery.finding import AttributeSite, CallSite, Located, ModuleSite
@@ -66,7 +66,7 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
     as it is, with what it shares, and its parameters are not frozen with those around it.
     """
     as_it_is = isinstance(replacement, nn.Module) and not copied
-    new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) and copied else registry.create(replacement)
+    new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) and copied else factory.create(replacement)
     _refuse_shape_change(new)
     holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))] if located.path_in_tree else []
     module = None if isinstance(located, AttributeSite) else located.module
@@ -109,7 +109,7 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
 
 
 def _refuse_shape_change(replacement: nn.Module) -> None:
-    if registry.definition_for(replacement) is not None:
+    if factory.definition_for(replacement) is not None:
         return
     probe = torch.zeros(2, 4, 4, 4)
     try:

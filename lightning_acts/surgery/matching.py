@@ -12,9 +12,9 @@ from typing import Any, TypeAlias, Union
 
 from torch import nn
 
-from lightning_acts import registry
+from lightning_acts import factory, registry
+from lightning_acts.factory import ActivationLike
 from lightning_acts.hints import did_you_mean
-from lightning_acts.registry import ActivationLike
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.calls import name_of
 from lightning_acts.surgery.finding import CallSite, Found, Located
@@ -249,7 +249,7 @@ def _hint(path: PathPattern, found: Found) -> str:
     prefix, _, name = path.text.rpartition(".")
     if prefix.removeprefix("torch.") in ("torch", "nn", "F", "nn.functional"):
         with contextlib.suppress(SpecError):
-            return f"; a text with dots is a path: the activation is {registry.resolve_pattern(name).name!r}"
+            return f"; a text with dots is a path: the activation is {factory.resolve_pattern(name).name!r}"
     return path.hint(found.sites).rstrip(".")
 
 
@@ -287,7 +287,7 @@ def refuse_as_replacement(replacement: Any) -> None:
     spec = spec_or_none(replacement)
     if spec is None:
         return
-    definition = registry.definition_of(spec)
+    definition = factory.definition_of(spec)
     if definition.kind == "gated":
         raise SwapError(
             f"{spec} changes the shape of its input ({definition.formula}): it can't stand in for another activation"
@@ -303,19 +303,19 @@ def spec_or_none(activation: Any) -> str | None:
         SpecError: It is named by a name, spec or mapping that can't be understood.
     """
     if isinstance(activation, nn.Module):
-        spec = registry.spec_of(activation)
+        spec = factory.spec_of(activation)
         return None if spec is None else str(spec)
     if isinstance(activation, str):
         return _spec_of_text(activation, registry.version())
     if isinstance(activation, (Mapping, ActivationSpec)):
-        return str(registry.resolve(activation))
+        return str(factory.resolve(activation))
     definition = registry.registered(activation)
-    return None if definition is None else str(registry.resolve(activation))
+    return None if definition is None else str(factory.resolve(activation))
 
 
 @functools.lru_cache(maxsize=4096)
 def _spec_of_text(text: str, version: int) -> str:
-    return str(registry.resolve(text))
+    return str(factory.resolve(text))
 
 
 def describe(activation: Any) -> str | None:
@@ -349,7 +349,7 @@ class _Pattern:
                 return cls(name_of(left))
             left = definition.name
         try:
-            spec = registry.resolve_pattern(left)
+            spec = factory.resolve_pattern(left)
         except TypeError as error:
             raise SwapError(str(error)) from None
         except SpecError as error:
@@ -361,7 +361,7 @@ class _Pattern:
             if "(" in left:
                 raise
             raise SpecError(f"{error} Nor is it a path of the model{did_you_mean(left, names)}") from None
-        definition = registry.info(spec.name)
+        definition = factory.definition_of(spec.name)
         if definition.kind == "transfer" or definition.name == "identity":
             raise SwapError(f"{spec.name!r} is never swapped: {definition.notes[0]}")
         return cls(str(spec), spec)
@@ -381,7 +381,7 @@ class _Pattern:
 
 
 def _defaults(name: str) -> dict[str, Any]:
-    return {parameter.name: parameter.default for parameter in registry.info(name).parameters}
+    return {parameter.name: parameter.default for parameter in factory.definition_of(name).parameters}
 
 
 def _names_at_root(model: nn.Module) -> list[str]:
@@ -401,7 +401,7 @@ def _with_dim_of(site: Site, replacement: Any) -> Any:
     if spec is None or site.activation == UNKNOWN:
         return replacement
     new, old = ActivationSpec.parse(spec), ActivationSpec.parse(site.activation)
-    both = all(registry.info(name).kind == "normalising" for name in (new.name, old.name))
+    both = all(factory.definition_of(name).kind == "normalising" for name in (new.name, old.name))
     if not both or "dim" in new.parameters or "dim" not in _defaults(new.name):
         return replacement
     # softmax2d has no dim: it is over the channels of (N, C, H, W) or (C, H, W).

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_acts import registry
+from lightning_acts import factory, registry
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.module import FunctionActivation
 from lightning_acts.spec import ActivationSpec
@@ -33,9 +33,9 @@ def recognise(module: nn.Module) -> str | None:
     made of other modules is an activation if it computes one that none of them is, such as hard swish by ReLU6; not where
     a swap has put one of them there, which is a site of its own.
     """
-    spec = registry.spec_of(module)
+    spec = factory.spec_of(module)
     if spec is not None:
-        definition = registry.definition_of(spec.name)
+        definition = factory.definition_of(spec.name)
         return None if definition.kind == "transfer" or definition.name == "identity" else str(spec)
     if isinstance(module, FunctionActivation):
         return UNKNOWN
@@ -157,7 +157,7 @@ def _fitted(curve: Tensor, relative: float, absolute: float) -> str | None:
 
 def _function_of(spec: ActivationSpec) -> Callable[[Tensor], Any]:
     """The function of an activation: a module has rounded its learnable parameters to float32."""
-    return functools.partial(registry.definition_of(spec.name).functions[0], **spec.parameters)
+    return functools.partial(factory.definition_of(spec.name).functions[0], **spec.parameters)
 
 
 def _spec_if_it_fits(
@@ -166,7 +166,7 @@ def _spec_if_it_fits(
     for digits in (8, 15):
         try:
             spec = ActivationSpec(name, {parameter: float(f"{estimate():.{digits}g}")})
-            registry.create(spec)
+            factory.create(spec)
         except (ArithmeticError, ValueError):  # no value, or none that is allowed
             return None
         fitted = _curve(_function_of(spec))
@@ -278,7 +278,7 @@ def _known_curves(version: int) -> tuple[list[ActivationSpec], Tensor]:
     # Of several activations with one curve, the one that is torch's own.
     for definition in sorted(registry.definitions(), key=lambda entry: entry.module_class is None):
         for spec in _fixed_specs(definition):
-            curve = _curve(registry.create(spec).double().eval())
+            curve = _curve(factory.create(spec).double().eval())
             if curve is not None:
                 specs.append(spec)
                 curves.append(curve)

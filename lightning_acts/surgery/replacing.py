@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.optim.swa_utils import AveragedModel
 
-from lightning_acts import registry
-from lightning_acts.registry import ActivationLike
+from lightning_acts import factory
+from lightning_acts.factory import ActivationLike
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
@@ -272,7 +272,7 @@ def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Loca
         elif (why := located.why_not()) is not None:
             problems.append(f"{', '.join(planned.paths)}: {why}")
         else:
-            registry.resolve(planned.replacement)
+            factory.resolve(planned.replacement)
             chosen.append((located, planned.replacement))
     if problems:
         shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")

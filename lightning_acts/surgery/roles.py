@@ -13,7 +13,7 @@ from typing import Any
 
 from torch import nn
 
-from lightning_acts import registry
+from lightning_acts import factory
 from lightning_acts.definition import Definition
 from lightning_acts.surgery.site import UNKNOWN, Role
 
@@ -51,7 +51,7 @@ def role_of(
 def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Role, str]:
     if activation == UNKNOWN:
         return "hidden", "no other role is known"
-    definition = registry.definition_of(activation)
+    definition = factory.definition_of(activation)
     last = _ends(chain) if chain else None
     if definition.kind == "gated":
         return "gate", "one half of its input gates the other"

@@ -28,7 +28,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from lightning_acts import registry
+from lightning_acts import factory
 from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import in_use
 from lightning_acts.surgery.history import Exchange, PlacedExchange
@@ -456,10 +456,10 @@ def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]
     found = [Disagreement(path, promised, gone) for path, promised in history.missing_from(model)]
     lost = set(history.lost_among([entry for promise in promises for entry in promise.exchanges]))
     for promise in promises:
-        definition = registry.definition_for(promise.replacement)
+        definition = factory.definition_for(promise.replacement)
         if not lost.isdisjoint(promise.exchanges):
             found.append(promise.disagrees("nothing: it has been taken away, or replaced, since"))
-        elif definition is not None and definition is not registry.info(promise.promised):
+        elif definition is not None and definition is not factory.definition_of(promise.promised):
             found.append(promise.disagrees(f"nothing: what stands there is {definition.name}"))
     return found
 
@@ -545,7 +545,7 @@ def _unlike(promises: list[_Promise], after: Census, training: bool) -> Iterator
 def _activations_of(promised: str, training: bool) -> set[str] | None:
     """The activations that a fresh module executes; None where a spec alone does not tell how to run it."""
     try:
-        module = registry.create(promised).train(training)
+        module = factory.create(promised).train(training)
         with torch.random.fork_rng(devices=[]), torch.no_grad(), Census(module, {}) as census:
             module(torch.linspace(-3.0, 3.0, 96).view(2, 4, 4, 3)[:, : getattr(module, "num_parameters", 4)])
     except Exception:

@@ -15,7 +15,7 @@ from click.testing import Result
 from transformers import BertConfig, BertModel
 from typer.testing import CliRunner
 
-from lightning_acts import registry
+from lightning_acts import catalogue
 from lightning_acts.cli.app import _pair, app
 from lightning_acts.models import ModelError, build
 from lightning_acts.runs import config as configs
@@ -329,7 +329,7 @@ def test_check_and_show_of_ones_own(invoke: Callable[..., Result], tmp_path: Pat
 
 
 def test_gallery(invoke: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "names", lambda: ["mish", "softmax"])  # all of them take a while
+    monkeypatch.setattr(catalogue, "names", lambda: ["mish", "softmax"])  # all of them take a while
     assert invoke("gallery", "--out", "pages").stdout == "page: pages/index.html\n"
     page = (tmp_path / "pages" / "index.html").read_text("utf-8")
     assert 'id="mish"' in page and 'id="softmax"' in page

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import lightning_acts as acts
-from lightning_acts import registry
+from lightning_acts import catalogue
 from lightning_acts.reports.gallery import GalleryError, write_gallery, write_index
 
 VOID = {"meta", "link", "input"}
@@ -84,7 +84,7 @@ def only(monkeypatch: pytest.MonkeyPatch, clean_registry: None) -> Callable[...,
     """The gallery as if there were only these activations."""
 
     def write(*names: str) -> Page:
-        monkeypatch.setattr(registry, "names", lambda: list(names))
+        monkeypatch.setattr(catalogue, "names", lambda: list(names))
         return Page(write_gallery("gallery"))
 
     return write
@@ -98,10 +98,10 @@ def pieces(card: Element, style: str) -> list[list[tuple[float, float]]]:
 
 
 def test_every_activation_has_a_card(page: Page) -> None:
-    assert [card.attributes["id"] for card in page.root.all("article")] == registry.names()
-    assert f"{len(registry.names())} activations" in page.root.one("header", class_="top").text
-    for name in registry.names():
-        card, definition = page.card(name), registry.info(name)
+    assert [card.attributes["id"] for card in page.root.all("article")] == catalogue.names()
+    assert f"{len(catalogue.names())} activations" in page.root.one("header", class_="top").text
+    for name in catalogue.names():
+        card, definition = page.card(name), catalogue.info(name)
         assert card.one("h2").text == name
         assert card.attributes["data-family"] == definition.family
         assert definition.source is None or " ".join(definition.source.split()) in card.text
@@ -155,7 +155,7 @@ def test_the_filters_know_the_facts(page: Page) -> None:
     assert page.card("prelu").attributes["data-learnable"] == "yes"
     assert page.card("mish").attributes["data-year"] == "2019"
     families = [option.attributes["value"] for option in page.root.one("select", name="family").all("option")]
-    assert families == ["", *sorted({registry.info(name).family for name in registry.names()})]
+    assert families == ["", *sorted({catalogue.info(name).family for name in catalogue.names()})]
     ticked = {box.attributes["name"] for box in page.root.all("input", type="checkbox")}
     assert ticked == {word for card in page.root.all("article") for word in (card.attributes["data-is"] or "").split()}
 
@@ -305,7 +305,7 @@ def test_the_index(clean_registry: None) -> None:
     lines = text.splitlines()
     assert "`lightning-acts gallery --index docs/activations.md`" in lines[2]
     rows = [line for line in lines if line.startswith("| `")]
-    shipped = [name for name in registry.names() if registry.info(name).family != "user"]
+    shipped = [name for name in catalogue.names() if catalogue.info(name).family != "user"]
     assert sorted(row.split("`")[1] for row in rows) == sorted(shipped)
     assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {10}
     (mish,) = (row for row in rows if row.startswith("| `mish`"))
