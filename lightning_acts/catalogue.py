@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
@@ -12,13 +14,32 @@ from torch import Tensor, nn
 from lightning_acts.definition import REQUIRED, Definition, Kind
 from lightning_acts.factory import ActivationLike, create, definition_for, definition_of, resolve
 from lightning_acts.hints import did_you_mean
-from lightning_acts.measuring import Stability, normal_quadrature
+from lightning_acts.measuring import Measured, Stability, measured, normal_quadrature
 from lightning_acts.module import build
-from lightning_acts.registry import definitions
+from lightning_acts.registry import definitions, version
 from lightning_acts.spec import SpecError
 
 
-def info(activation: ActivationLike, /) -> Definition:
+@dataclass(frozen=True, eq=False)
+class Info(Definition):
+    """A definition, and beside what it declares what is measured of its curve."""
+
+    @property
+    def measured(self) -> Measured | None:
+        """What is measured at the defaults; None where it has no curve, or needs parameters."""
+        return measured(self)
+
+    @property
+    def range(self) -> tuple[float, float] | None:
+        """Infimum and supremum of its values at the defaults; None where it has no curve."""
+        return self.measured.range if self.measured else None
+
+    def rows(self) -> dict[str, str | None]:
+        """Return the facts in words, by the label under which each is shown: declared, then measured ones."""
+        return {**super().rows(), **(self.measured.rows() if self.measured else {})}
+
+
+def info(activation: ActivationLike, /) -> Info:
     """The facts about an activation: formula, source, parameters, range and more; ``print`` shows them.
 
     Raises:
@@ -29,7 +50,14 @@ def info(activation: ActivationLike, /) -> Definition:
         >>> acts.info("mish").formula
         'x * tanh(softplus(x))'
     """
-    return definition_of(resolve(activation).name if isinstance(activation, nn.Module) else activation)
+    return _info(
+        definition_of(resolve(activation).name if isinstance(activation, nn.Module) else activation), version()
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _info(definition: Definition, version: int) -> Info:
+    return Info(**vars(definition))
 
 
 def names(
@@ -84,7 +112,7 @@ def names(
                 f"no activation is of {what} {value!r}{did_you_mean(value, existing)} There are: {', '.join(existing)}"
             )
     declared = {"family": family, "kind": kind, "learnable": learnable, "stochastic": stochastic}
-    measured = {
+    on_the_curve = {
         "monotone": monotone,
         "bounded": bounded,
         "smooth": smooth,
@@ -95,7 +123,7 @@ def names(
     return [
         definition.name
         for definition in ordered
-        if _has(definition, declared) and (_has(definition.measured, measured) if _any(measured) else True)
+        if _has(definition, declared) and (_has(measured(definition), on_the_curve) if _any(on_the_curve) else True)
     ]
 
 
@@ -136,7 +164,7 @@ def nearest(activation: ActivationLike, /, count: int = 5) -> list[tuple[str, fl
             raise SpecError(f"{activation!r} is not elementwise: it has no curve to be close to")
         found = []
         for definition in definitions():
-            if definition is own or definition.kind != "elementwise":
+            if definition == own or definition.kind != "elementwise":
                 continue
             if any(entry.default is REQUIRED for entry in definition.parameters):
                 continue

@@ -6,28 +6,23 @@ activation is recognised in a model, the pictures. Whoever adds an activation wr
 
 from __future__ import annotations
 
-import functools
 import inspect
 import math
 import re
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from torch import nn
 
 from lightning_acts.hints import did_you_mean
 from lightning_acts.spec import SpecError
 
-if TYPE_CHECKING:
-    from lightning_acts.measuring import Measured
-
 Kind = Literal["elementwise", "normalising", "gated", "mixing", "transfer"]
 Per = Literal["layer", "channel"]
 Constraint = Literal["positive"] | tuple[float, float] | None
-Target = TypeVar("Target", bound=Callable[..., Any])
 
 #: Stands for the default of a parameter that must be given.
 REQUIRED: Any = inspect.Parameter.empty
@@ -132,7 +127,9 @@ class Parameter:
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """An activation and the facts about it; made by :func:`register`, shown by ``print(acts.info(name))``.
+    """An activation and the facts about it; made by :func:`define`, shown by ``print(acts.info(name))``.
+
+    Two are equal if one is a copy of the other, as the entry in the catalogue is.
 
     Attributes:
         name: The name in the registry, in snake_case.
@@ -175,6 +172,13 @@ class Definition:
     stochastic: bool
     per_channel: type[nn.Module] | None
     variants: Mapping[str, Mapping[str, Any]]
+    _made: object = field(default_factory=object, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Definition) and self._made is other._made
+
+    def __hash__(self) -> int:
+        return hash(self._made)
 
     @property
     def module_class(self) -> type[nn.Module] | None:
@@ -185,19 +189,6 @@ class Definition:
     def all_names(self) -> tuple[str, ...]:
         """Its name, its aliases and its variants."""
         return (self.name, *self.aliases, *self.variants)
-
-    @functools.cached_property
-    def measured(self) -> Measured | None:
-        """What was measured of its curve at the defaults; None where it has none, or needs parameters."""
-        # Imported late: measuring builds modules, which build on this module.
-        from lightning_acts.measuring import measure
-
-        return measure(self)
-
-    @property
-    def range(self) -> tuple[float, float] | None:
-        """Infimum and supremum of its values at the defaults; None where it has no curve."""
-        return self.measured.range if self.measured else None
 
     @property
     def year(self) -> int | None:
@@ -262,8 +253,9 @@ class Definition:
                 f"{self.name}(per=layer, num_parameters={size}): one a layer is one; per=channel takes {size}"
             )
 
-    def __str__(self) -> str:
-        rows = {
+    def rows(self) -> dict[str, str | None]:
+        """Return the facts in words, by the label under which each is shown."""
+        return {
             "aliases": ", ".join(self.aliases),
             "variants": ", ".join(f"{name} ({_arguments(pinned)})" for name, pinned in self.variants.items()),
             "formula": self.formula,
@@ -273,15 +265,16 @@ class Definition:
             "stochastic": "random in training" if self.stochastic else None,
             "module": f"torch.nn.{self.target.__name__}" if self.target.__module__.startswith("torch.nn") else None,
             "source": self.source,
-            "year": self.year,
+            "year": str(self.year or ""),
             "claim": self.claim,
             "used in": ", ".join(self.used_in),
             "related": ", ".join(self.related),
             "notes": "; ".join(self.notes),
             "limits": "; ".join(f"{what}: {reason}" for what, reason in self.limits.items()),
-            **({} if self.measured is None else self.measured.rows()),
         }
-        return "\n".join([self.name, *(f"  {key + ':':<12}{value}" for key, value in rows.items() if value)])
+
+    def __str__(self) -> str:
+        return "\n".join([self.name, *(f"  {label + ':':<12}{words}" for label, words in self.rows().items() if words)])
 
 
 # Where many definitions are taken from, and none was first published.

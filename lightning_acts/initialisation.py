@@ -12,7 +12,7 @@ from torch.nn.parameter import UninitializedParameter
 from torch.nn.utils.parametrize import is_parametrized
 
 from lightning_acts.factory import ActivationLike, definition_of, resolve
-from lightning_acts.measuring import measure
+from lightning_acts.measuring import measured
 from lightning_acts.spec import SpecError
 
 Mode = Literal["forward", "backward"]
@@ -56,12 +56,12 @@ def gain(activation: ActivationLike, mode: Mode = "forward") -> float:
         raise ValueError(f"gain(mode={mode!r}): 'forward' or 'backward'")
     spec = resolve(activation)
     definition = definition_of(spec)
-    measured = measure(definition, spec.parameters) if spec.parameters else definition.measured
-    if measured is None:
+    facts = measured(definition, spec.parameters)
+    if facts is None:
         raise SpecError(f"{spec} has no gain: it has no curve of real numbers ({definition.kind})")
-    value = measured.forward_gain if mode == "forward" else measured.backward_gain
+    value = facts.forward_gain if mode == "forward" else facts.backward_gain
     if value is None:
-        moment = measured.second_moment if mode == "forward" else measured.slope
+        moment = facts.second_moment if mode == "forward" else facts.slope
         what = "E[f(z)^2]" if mode == "forward" else "E[f'(z)^2]"
         raise SpecError(f"{spec} has no {mode} gain: {what} is {moment:g} for a standard normal input")
     return value

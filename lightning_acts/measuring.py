@@ -252,9 +252,18 @@ class Measured:
 Stability = Literal["stable", "marginal", "unstable"]
 
 
-def measure(definition: Definition, parameters: Mapping[str, Any] | None = None) -> Measured | None:
-    """Measure an activation at its defaults, or with other parameters; None where it has no curve there."""
-    given = dict(parameters or {})
+def measured(definition: Definition, parameters: Mapping[str, Any] | None = None) -> Measured | None:
+    """Return what is measured at the defaults, or with other parameters; None where there is no curve of real numbers."""
+    return _measured(definition, parameters) if parameters else _measured_at_defaults(definition)
+
+
+@functools.cache
+def _measured_at_defaults(definition: Definition) -> Measured | None:
+    return _measured(definition, {})
+
+
+def _measured(definition: Definition, parameters: Mapping[str, Any]) -> Measured | None:
+    given = dict(parameters)
     needed = [entry for entry in definition.parameters if entry.default is REQUIRED and entry.name not in given]
     if definition.kind != "elementwise" or needed:
         return None

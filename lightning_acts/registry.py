@@ -277,7 +277,7 @@ def _targets(version: int) -> dict[int, Definition]:
 
 def is_registered(definition: Definition) -> bool:
     """Return whether its name leads to this very definition."""
-    return DEFINITIONS.get(definition.name) is definition
+    return DEFINITIONS.get(definition.name) == definition
 
 
 def definitions() -> tuple[Definition, ...]:

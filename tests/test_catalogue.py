@@ -11,7 +11,10 @@ from torch import nn
 import lightning_acts as acts
 from lightning_acts import activations
 from lightning_acts.definition import REQUIRED
+from lightning_acts.factory import definition_of
 from lightning_acts.formula import parse
+from lightning_acts.measuring import measured
+from lightning_acts.module import build
 
 
 def test_names_filters() -> None:
@@ -43,6 +46,17 @@ def test_facts_are_complete_and_shown(name: str) -> None:
 def test_info_takes_whatever_names_an_activation() -> None:
     for given in ("relu", nn.ReLU, nn.ReLU(inplace=True), F.relu, {"name": "relu"}):
         assert acts.info(given).name == "relu"  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["relu", "pelu", "softmax"])
+def test_an_entry_shows_its_definition_beside_its_measured_facts_and_stands_for_it(name: str) -> None:
+    definition, entry = definition_of(name), acts.info(name)
+    assert entry == definition and hash(entry) == hash(definition) and entry != definition_of("tanh")
+    assert type(build(entry, {})) is type(acts.create(name))
+    assert str(acts.spec_of(build(entry, {}))) == name
+    shown = measured(definition)
+    assert entry.rows() == {**definition.rows(), **(shown.rows() if shown else {})}
+    assert entry.range == (shown and shown.range)
 
 
 def test_entries_with_one_curve_are_related() -> None:

@@ -11,14 +11,15 @@ from torch import Tensor
 
 import lightning_acts as acts
 from lightning_acts.checks.reference import evaluate
-from lightning_acts.measuring import Measured, measure
+from lightning_acts.factory import definition_of
+from lightning_acts.measuring import Measured, measured
 
 
 def facts(spec: str) -> Measured:
     resolved = acts.resolve(spec)
-    measured = measure(acts.info(resolved.name), resolved.parameters)
-    assert measured is not None
-    return measured
+    found = measured(acts.info(resolved.name), resolved.parameters)
+    assert found is not None
+    return found
 
 
 MEASURED = [name for name in acts.names(kind="elementwise") if acts.info(name).measured is not None]
@@ -194,6 +195,12 @@ def test_a_function_without_derivative_or_curve(clean_registry: None) -> None:
 def test_facts_asked_for_without_gradients_are_the_same() -> None:
     definition = acts.info("selu")
     with torch.no_grad():
-        measured = measure(definition)
-    assert measured is not None and [at for at, _ in measured.kinks] == [0.0]
-    assert measured.smoothness == definition.measured.smoothness
+        fresh = measured(definition, {"inplace": False})
+    assert fresh is not None and [at for at, _ in fresh.kinks] == [0.0]
+    assert fresh.smoothness == definition.measured.smoothness
+
+
+def test_what_is_measured_at_the_defaults_is_kept() -> None:
+    definition = definition_of("mish")
+    assert measured(definition) is measured(definition, {}) is acts.info("mish").measured
+    assert facts("elu(alpha=0.5)") is not facts("elu(alpha=0.5)")

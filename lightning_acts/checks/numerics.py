@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from lightning_acts.checks.reference import DIGITS, Jet, evaluate
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.formula import FormulaError
-from lightning_acts.measuring import Measured, measure
+from lightning_acts.measuring import Measured, measured
 from lightning_acts.module import build
 
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
@@ -70,7 +70,7 @@ class _Subject:
             raise FormulaError(f"{definition.name} has no formula to compare it with")
         self.definition, self.formula = definition, definition.formula
         self.given = definition.check(parameters or {})
-        self.measured = measure(definition, self.given) if self.given else definition.measured
+        self.measured = measured(definition, self.given)
         kinks = () if self.measured is None else tuple(at for at, _ in self.measured.kinks)
         self.breaks = kinks if self.measured is None else (*self.measured.jumps, *kinks)
 

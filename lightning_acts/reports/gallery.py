@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts import catalogue
+from lightning_acts.catalogue import Info
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.files import write_whole
 from lightning_acts.formula import FormulaError, parse, to_mathml
@@ -130,7 +131,7 @@ def _is_ours(path: Path) -> bool:
         return _OURS.encode() in file.read(2000)
 
 
-def _card(definition: Definition) -> str:
+def _card(definition: Info) -> str:
     name, measured = definition.name, definition.measured
     others = ", ".join((*definition.aliases, *definition.variants))
     properties = "".join(f"<li>{escape(each)}</li>" for each in _properties(definition))
@@ -158,7 +159,7 @@ def _card(definition: Definition) -> str:
     )
 
 
-def _data(definition: Definition) -> str:
+def _data(definition: Info) -> str:
     """What the filters and the order of the page ask for."""
     measured = definition.measured
     holds = {
@@ -185,7 +186,7 @@ def _monotone(measured: Measured) -> str:
     return "increasing" if measured.monotone else "decreasing" if measured.decreasing else "no"
 
 
-def _properties(definition: Definition) -> list[str]:
+def _properties(definition: Info) -> list[str]:
     measured = definition.measured
     found: list[str] = [] if definition.kind == "elementwise" else [definition.kind]
     if measured:
@@ -202,7 +203,7 @@ def _properties(definition: Definition) -> list[str]:
     return found
 
 
-def _facts(definition: Definition) -> dict[str, str]:
+def _facts(definition: Info) -> dict[str, str]:
     """The facts as HTML."""
     module = definition.module_class
     pinned: dict[str, list[str]] = {}
@@ -384,7 +385,7 @@ def _short(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
 
 
-def _table_row(definition: Definition) -> str:
+def _table_row(definition: Info) -> str:
     facts = definition.measured.rows() if definition.measured else {}
     names = (*definition.aliases, *definition.variants)
     cells = [

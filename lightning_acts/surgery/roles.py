@@ -7,7 +7,6 @@ is one that a swap leaves alone, and the reason says so.
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import nn
 
 from lightning_acts import factory
 from lightning_acts.definition import Definition
+from lightning_acts.measuring import measured
 from lightning_acts.surgery.site import UNKNOWN, Role
 
 Chain = Sequence[tuple[nn.Module, str | None]]
@@ -157,12 +157,14 @@ def _is_class_of_metrics(cls: Any) -> bool:
 
 def is_bounded(definition: Definition) -> bool:
     """Whether its values lie in a finite interval."""
-    return definition.range is not None and all(math.isfinite(bound) for bound in definition.range)
+    facts = measured(definition)
+    return facts is not None and facts.bounded
 
 
 def is_gate_like(definition: Definition) -> bool:
     """Whether its values lie in [0, 1]."""
-    return definition.range is not None and definition.range[0] >= 0 and definition.range[1] <= 1
+    facts = measured(definition)
+    return facts is not None and facts.range[0] >= 0 and facts.range[1] <= 1
 
 
 def chain_to(model: nn.Module, path: str) -> list[tuple[nn.Module, str]]:

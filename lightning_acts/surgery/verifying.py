@@ -459,7 +459,7 @@ def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]
         definition = factory.definition_for(promise.replacement)
         if not lost.isdisjoint(promise.exchanges):
             found.append(promise.disagrees("nothing: it has been taken away, or replaced, since"))
-        elif definition is not None and definition is not factory.definition_of(promise.promised):
+        elif definition is not None and definition != factory.definition_of(promise.promised):
             found.append(promise.disagrees(f"nothing: what stands there is {definition.name}"))
     return found
 
