@@ -20,7 +20,7 @@ from lightning_acts.registry import definitions, version
 from lightning_acts.spec import SpecError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Info(Definition):
     """A definition, and beside what it declares what is measured of its curve."""
 

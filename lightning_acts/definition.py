@@ -125,53 +125,69 @@ class Parameter:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Definition:
-    """An activation and the facts about it; made by :func:`define`, shown by ``print(acts.info(name))``.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Facts:
+    """The facts that are declared of an activation, beside the function or class: the arguments of :func:`register`.
 
-    Two are equal if one is a copy of the other, as the entry in the catalogue is.
+    This is their only list: a new fact is a field and its line here. :meth:`Definition.rows` says how it is shown.
 
     Attributes:
-        name: The name in the registry, in snake_case.
+        name: The name in the registry, in snake_case; by default the function's, or the class's.
         aliases: Other names for it.
-        target: What computes it: a function of the input and the parameters, or a module class.
-        parameters: Its parameters, in order.
-        family: The family of the literature that it belongs to.
+        family: The family of the literature that it belongs to; by default the file that it stands in, or ``"user"``.
         kind: ``elementwise``; ``normalising`` (over a dimension, as softmax); ``gated`` (changes the shape, as GLU);
             ``mixing`` (keeps the shape, but looks at several channels or positions); ``transfer`` (a layer with
             weights, never a target of a swap).
         formula: The formula, in the language of :mod:`lightning_acts.formula`.
         source: Where it was published.
-        functions: torch's functions and methods that compute it, by which it is recognised in a forward.
-        requires: What its parameters must satisfy: the reason in words and the test of it.
+        functions: Functions and methods that compute the same, by which it is recognised in a forward.
+        requires: What the parameters must satisfy: reason in words -> test whose arguments are parameters by name.
         notes: Facts worth knowing before it is used.
         claim: What its authors recommend it for.
         used_in: Well-known models that use it.
         related: Other activations that have the same curve at their defaults.
         limits: What it can't do, as its name in :mod:`lightning_acts.checks` -> the reason.
-        stochastic: Whether it is random in training.
-        per_channel: For a module class with a parameter per channel: the class that sizes itself at its first input.
+        stochastic: Whether a class is random in training; a function is if it has an argument ``training``.
+        per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
         variants: Names for it with particular parameters: ``gelu_tanh`` for ``gelu(approximate=tanh)``.
     """
 
-    name: str
-    aliases: tuple[str, ...]
+    name: str = ""
+    aliases: Sequence[str] = ()
+    family: str = ""
+    kind: Kind = "elementwise"
+    formula: str | None = None
+    source: str | None = None
+    functions: Sequence[Callable[..., Any]] = ()
+    requires: Mapping[str, Callable[..., bool]] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    claim: str | None = None
+    used_in: Sequence[str] = ()
+    related: Sequence[str] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
+    stochastic: bool = False
+    per_channel: type[nn.Module] | None = None
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for fact, value in vars(self).items():
+            if isinstance(value, list):  # so that a definition doesn't change with what it was made of
+                object.__setattr__(self, fact, tuple(value))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Definition(Facts):
+    """An activation and the facts about it; made by :func:`define`, shown by ``print(acts.info(name))``.
+
+    Two are equal if one is a copy of the other, as the entry in the catalogue is.
+
+    Attributes:
+        target: What computes it: a function of the input and the parameters, or a module class.
+        parameters: Its parameters, in order.
+    """
+
     target: Callable[..., Any]
     parameters: tuple[Parameter, ...]
-    family: str
-    kind: Kind
-    formula: str | None
-    source: str | None
-    functions: tuple[Callable[..., Any], ...]
-    requires: Mapping[str, Callable[..., bool]]
-    notes: tuple[str, ...]
-    claim: str | None
-    used_in: tuple[str, ...]
-    related: tuple[str, ...]
-    limits: Mapping[str, str]
-    stochastic: bool
-    per_channel: type[nn.Module] | None
-    variants: Mapping[str, Mapping[str, Any]]
     _made: object = field(default_factory=object, repr=False)
 
     def __eq__(self, other: object) -> bool:
@@ -283,61 +299,30 @@ _SURVEY = "arXiv:2402.09092"
 _RESERVED = {"training", "given", "definition", "per", "num_parameters", "input"}
 
 
-def define(
-    target: Callable[..., Any],
-    *,
-    name: str | None = None,
-    aliases: Sequence[str] = (),
-    family: str | None = None,
-    kind: Kind = "elementwise",
-    formula: str | None = None,
-    source: str | None = None,
-    functions: Sequence[Callable[..., Any]] = (),
-    requires: Mapping[str, Callable[..., bool]] | None = None,
-    notes: Sequence[str] = (),
-    claim: str | None = None,
-    used_in: Sequence[str] = (),
-    related: Sequence[str] = (),
-    limits: Mapping[str, str] | None = None,
-    stochastic: bool = False,
-    per_channel: type[nn.Module] | None = None,
-    variants: Mapping[str, Mapping[str, Any]] | None = None,
-) -> Definition:
-    """Make a definition without registering it; the arguments are those of :func:`register`."""
+def define(target: Callable[..., Any], /, **facts: Any) -> Definition:
+    """Make a definition without registering it; the facts are those of :class:`Facts`, None for one that is not given."""
+    given = Facts(**{fact: value for fact, value in facts.items() if value is not None})
     is_class = isinstance(target, type)
     if isinstance(target, type) and not issubclass(target, nn.Module):
         raise ValueError(f"{target.__name__} is a class but no torch.nn.Module: register a function or a module class")
     own_name = getattr(target, "__name__", type(target).__name__)
-    chosen = name or (_snake_case(own_name) if is_class else own_name)
+    chosen = given.name or (_snake_case(own_name) if is_class else own_name)
     if not chosen.replace("_", "").isalnum() or not chosen.isidentifier():
         raise ValueError(f"{chosen!r} can't name an activation: letters, digits and '_'; give one with name=")
     parameters = _parameters(target, chosen)
-    if per_channel is not None or any(parameter.learnable for parameter in parameters):
+    if given.per_channel is not None or any(parameter.learnable for parameter in parameters):
         marked = {parameter.learnable.per for parameter in parameters if parameter.learnable}
         sizes: dict[str, Parameter] = {parameter.name: parameter for parameter in parameters}
         sizes.setdefault("num_parameters", Parameter("num_parameters", None, int | None))
         sizes["per"] = Parameter("per", marked.pop() if len(marked) == 1 else None, Per | None)
         parameters = tuple(sizes.values())
-    return Definition(
-        name=chosen,
-        aliases=tuple(aliases),
-        target=target,
-        parameters=parameters,
-        family=family or _family_of(target),
-        kind=kind,
-        formula=formula,
-        source=source,
-        functions=tuple(functions) if is_class else (target, *functions),
-        requires=requires or {},
-        notes=tuple(notes),
-        claim=claim,
-        used_in=tuple(used_in),
-        related=tuple(related),
-        limits=limits or {},
-        stochastic=stochastic or (not is_class and takes_training(target)),
-        per_channel=per_channel,
-        variants=variants or {},
-    )
+    derived = {
+        "name": chosen,
+        "family": given.family or _family_of(target),
+        "functions": tuple(given.functions) if is_class else (target, *given.functions),
+        "stochastic": given.stochastic or (not is_class and takes_training(target)),
+    }
+    return Definition(target=target, parameters=parameters, **{**vars(given), **derived})
 
 
 def _family_of(target: Callable[..., Any]) -> str:

@@ -11,19 +11,18 @@ import pkgutil
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 import torch
 from torch import nn
 
-from lightning_acts.definition import Definition, Kind, Learnable, define
+from lightning_acts.definition import Definition, Facts, Learnable, define
 from lightning_acts.hints import canonical, did_you_mean
 from lightning_acts.spec import ActivationSpec, SpecError
 
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
-
+Told = ParamSpec("Told")
 Target = TypeVar("Target", bound=Callable[..., Any])
 
 # The package of what ships, and the entry points of what other packages bring.
@@ -62,35 +61,33 @@ class Table(Mapping[str, Definition]):
 DEFINITIONS = Table()
 
 
-class Facts(TypedDict, total=False):
-    """What :func:`register` is told of an activation, beside the function or class itself."""
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Registration(Facts):
+    """What :func:`register` is told, beside the function or class.
 
-    name: str | None
-    aliases: Sequence[str]
-    family: str | None
-    kind: Kind
-    formula: str | None
-    source: str | None
-    functions: Sequence[Callable[..., Any]]
-    requires: Mapping[str, Callable[..., bool]] | None
-    notes: Sequence[str]
-    claim: str | None
-    used_in: Sequence[str]
-    related: Sequence[str]
-    limits: Mapping[str, str] | None
-    stochastic: bool
-    per_channel: type[nn.Module] | None
-    variants: Mapping[str, Mapping[str, Any]] | None
-    override: bool
+    Attributes:
+        override: Replace a definition of the same name, and take aliases away from others.
+    """
+
+    override: bool = False
 
 
-@overload
-def register(target: Target, /, **facts: Unpack[Facts]) -> Target: ...
-@overload
-def register(**facts: Unpack[Facts]) -> Callable[[Target], Target]: ...
+class _Register(Protocol[Told]):
+    """The types of :func:`register`: as a call, and as a decorator with arguments."""
+
+    @overload
+    def __call__(self, target: Target, /, *args: Told.args, **facts: Told.kwargs) -> Target: ...
+    @overload
+    def __call__(self, *args: Told.args, **facts: Told.kwargs) -> Callable[[Target], Target]: ...
 
 
-def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the facts are described one by one
+def _typed_by(told: Callable[Told, object]) -> Callable[[Callable[..., Any]], _Register[Told]]:
+    """Give a function the keywords of a class, for type checkers and editors."""
+    return lambda function: cast("_Register[Told]", function)
+
+
+@_typed_by(Registration)
+def register(target: Any = None, /, **facts: Any) -> Any:
     """Register an activation: a function of the input and its parameters, or a module class.
 
     Works as a decorator, with or without arguments, and as a call on a class that exists. The parameters, their
@@ -99,23 +96,8 @@ def register(target: Any = None, /, **facts: Any) -> Any:  # noqa: D417 - the fa
 
     Args:
         target: The function or the class.
-        name: The name in the registry; by default the function's, or the class's in snake_case.
-        aliases: Other names for it.
-        family: The family that it belongs to; by default the file that it stands in, or ``"user"``.
-        kind: See :class:`Definition`.
-        formula: The formula, in the language of :mod:`lightning_acts.formula`.
-        source: Where it was published.
-        functions: Functions that compute the same, by which it is recognised in a forward.
-        requires: What the parameters must satisfy: reason in words -> test whose arguments are parameters by name.
-        notes: Facts worth knowing.
-        claim: See :class:`Definition`.
-        used_in: See :class:`Definition`.
-        related: See :class:`Definition`.
-        limits: See :class:`Definition`.
-        stochastic: Whether a class is random in training; a function is if it has an argument ``training``.
-        per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
-        variants: Names for it with particular parameters.
-        override: Replace a definition of the same name, and take aliases away from others.
+        facts: The facts about it by name, see :class:`~lightning_acts.definition.Facts`; and ``override=True`` to replace
+            a definition of the same name and take aliases away from others.
 
     Raises:
         ValueError: The name or an alias is taken, or the signature can't be one of an activation.

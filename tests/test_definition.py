@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.definition import define
 
 pytestmark = pytest.mark.usefixtures("clean_registry")
 
@@ -239,3 +240,12 @@ def test_one_function_under_two_names_learns_under_both() -> None:
     for name in ("slope_one", "slope_two"):
         acts.register(slope, name=name)
         assert len(list(acts.create(name).parameters())) == 1
+
+
+def test_facts_are_kept_as_they_were_given() -> None:
+    notes = ["one"]
+    definition = define(torch.sin, notes=notes, functions=None, limits=None)
+    notes.append("two")
+    assert definition.notes == ("one",) and definition.functions == (torch.sin,) and definition.limits == {}
+    with pytest.raises(TypeError, match="'formla'"):
+        define(torch.sin, formla="sin(x)")

@@ -7,6 +7,7 @@ from torch import Tensor
 
 import lightning_acts as acts
 from lightning_acts import registry
+from lightning_acts.definition import define
 
 
 def scaled(x: Tensor, scale: float = 2.0) -> Tensor:
@@ -94,3 +95,21 @@ def test_override_takes_an_alias_and_leaves_the_rest() -> None:
     assert acts.info("second_of_a_test").name == "owner_of_a_test"
     assert acts.info("owner_of_a_test").aliases == ("second_of_a_test",)
     assert str(acts.spec_of(module)) == "owner_of_a_test"
+
+
+def test_the_table_counts_every_change_of_names() -> None:
+    table, definition = registry.Table(), define(scaled)
+    table.add(definition, ["scaled_one", "other"])
+    assert table["Scaled-One"] is definition and "other" in table and table.version == 1
+    table.remove(["OTHER", "never there"])
+    assert list(table) == ["scaledone"] and len(table) == 1 and table.version == 2
+
+
+@pytest.mark.usefixtures("clean_registry")
+def test_what_is_derived_from_the_table_follows_it() -> None:
+    before = registry.version()
+    acts.register(scaled, name="follows_of_a_test")
+    assert registry.version() > before
+    assert registry.by_target(scaled) is registry.by_name("follows_of_a_test") in registry.definitions()
+    registry.DEFINITIONS.remove(["follows_of_a_test"])
+    assert registry.registered(scaled) is None
