@@ -492,11 +492,14 @@ def _terms(equation: str) -> tuple[list[str], str]:
 
 
 def _are_spread(tensors: Sequence[Tensor]) -> bool:
-    """Return whether two tensors are both broadcast along an axis of the other, as for an outer product."""
+    """Return whether each of two tensors is broadcast along one axis of the other, as for an outer product of vectors.
+
+    A global context of channels times a map of places is broadcast along more, and is no product of matrices.
+    """
     if len(tensors) != 2:
         return False
     pairs = list(zip(reversed(tensors[0].shape), reversed(tensors[1].shape), strict=False))
-    return any(one == 1 < other for one, other in pairs) and any(other == 1 < one for one, other in pairs)
+    return sum(one == 1 < other for one, other in pairs) == sum(other == 1 < one for one, other in pairs) == 1
 
 
 def _certain(runs: Iterable[_Run]) -> list[_Run]:

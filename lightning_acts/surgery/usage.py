@@ -169,7 +169,7 @@ def _are_spread(left: ast.expr, right: ast.expr) -> bool:
             places = [
                 [isinstance(part, ast.Constant) and part.value is None for part in index.elts] for index in (one, other)
             ]
-            return all(map(any, places)) and places[0] != places[1] and len(places[0]) == len(places[1])
+            return places[0] != places[1] and len(places[0]) == len(places[1]) and all(sum(new) == 1 for new in places)
     return False
 
 

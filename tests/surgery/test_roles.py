@@ -235,14 +235,15 @@ def test_features_of_linear_attention_in_a_recurrence(attends: type[nn.Module], 
     assert [site.role for site in sites] == ["attention", "attention"]
 
 
-def test_a_gate_over_channels_and_one_over_places_are_no_outer_product() -> None:
+def test_a_global_context_times_a_map_of_places_is_no_outer_product() -> None:
     class Scaled(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.conv = nn.Conv2d(3, 3, 1)
 
         def forward(self, x: Tensor) -> Tensor:
-            return self.conv(F.relu(self.conv(x)) * self.conv(x).mean((2, 3), keepdim=True))
+            context = F.relu(self.conv(x).mean((2, 3), keepdim=True))
+            return self.conv(context * self.conv(x)[:, :1])
 
     for example in (None, torch.randn(2, 3, 5, 5)):
         (site,) = acts.find(Scaled(), example)
