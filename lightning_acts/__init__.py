@@ -32,11 +32,9 @@ if TYPE_CHECKING:
     from lightning_acts.spec import ActivationSpec as ActivationSpec
     from lightning_acts.spec import SpecError as SpecError
     from lightning_acts.surgery.checkpoints import CheckpointError as CheckpointError
-    from lightning_acts.surgery.finding import find as find
+    from lightning_acts.surgery.finding.sites import find as find
     from lightning_acts.surgery.history import restore as restore
     from lightning_acts.surgery.plan import Plan as Plan
-    from lightning_acts.surgery.replacing import swap as swap
-    from lightning_acts.surgery.replacing import swapped as swapped
     from lightning_acts.surgery.report import SwapReport as SwapReport
     from lightning_acts.surgery.saving import keep_swaps as keep_swaps
     from lightning_acts.surgery.saving import load_swaps as load_swaps
@@ -44,6 +42,8 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.site import Site as Site
     from lightning_acts.surgery.site import SwapError as SwapError
     from lightning_acts.surgery.site import VerificationError as VerificationError
+    from lightning_acts.surgery.swapping import swap as swap
+    from lightning_acts.surgery.swapping import swapped as swapped
     from lightning_acts.surgery.verifying import Verification as Verification
     from lightning_acts.surgery.verifying import verify as verify
 
@@ -67,7 +67,7 @@ _EXPORTS = {
     "activation_parameters": "parameters",
     "compare": "reports.comparison",
     "create": "factory",
-    "find": "surgery.finding",
+    "find": "surgery.finding.sites",
     "gain": "initialisation",
     "info": "catalogue",
     "init_": "initialisation",
@@ -83,8 +83,8 @@ _EXPORTS = {
     "restore": "surgery.history",
     "save_swaps": "surgery.saving",
     "spec_of": "factory",
-    "swap": "surgery.replacing",
-    "swapped": "surgery.replacing",
+    "swap": "surgery.swapping",
+    "swapped": "surgery.swapping",
     "verify": "surgery.verifying",
 }
 

@@ -33,7 +33,7 @@ from torch.utils._pytree import tree_leaves
 
 import lightning_acts as acts
 from lightning_acts.surgery import history
-from lightning_acts.surgery.running import as_it_was, run_example
+from lightning_acts.surgery.example import as_it_was, run_example
 from lightning_acts.surgery.site import UNKNOWN
 from lightning_acts.surgery.verifying import Census
 

@@ -21,15 +21,15 @@ from lightning_acts.callbacks.packages import (
     uncompiled,
 )
 from lightning_acts.surgery import checkpoints, history
-from lightning_acts.surgery.finding import locate, seen_calls
-from lightning_acts.surgery.flow import Flow
-from lightning_acts.surgery.matching import Rules
-from lightning_acts.surgery.observing import FunctionObserver
+from lightning_acts.surgery.example import plain_path
+from lightning_acts.surgery.exchanging.matching import Rules
+from lightning_acts.surgery.finding.observing import FunctionObserver
+from lightning_acts.surgery.finding.sites import locate, seen_calls
 from lightning_acts.surgery.plan import Request, Share
-from lightning_acts.surgery.replacing import replay, swap
 from lightning_acts.surgery.report import SwapReport
-from lightning_acts.surgery.running import plain_path
+from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.site import Site, SwapError
+from lightning_acts.surgery.swapping import replay, swap
 
 _COPIES = (
     "ActivationSwap can't bring a swap back from processes that the Trainer starts by spawn or fork: use strategy='ddp', "

@@ -17,8 +17,8 @@ from lightning.pytorch import LightningModule
 
 from lightning_acts.files import damaged_record
 from lightning_acts.surgery.checkpoints import CheckpointError, SavedSwaps, complete, strip_guard, warn_if_plain
-from lightning_acts.surgery.replacing import replay
 from lightning_acts.surgery.site import SwapError
+from lightning_acts.surgery.swapping import replay
 
 Module = TypeVar("Module", bound=LightningModule)
 

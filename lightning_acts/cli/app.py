@@ -299,7 +299,7 @@ def inspect(
 
     example = _example(inputs or [])
     built = _built(model, weights)
-    from lightning_acts.surgery.finding import find
+    from lightning_acts.surgery.finding.sites import find
 
     sites = find(built.eval(), example)
     if as_json:
@@ -353,7 +353,7 @@ def swap(
     example = _example(inputs or [])
     from lightning_acts.models import check_target, save
     from lightning_acts.surgery.plan import Plan
-    from lightning_acts.surgery.replacing import swap as make_swap
+    from lightning_acts.surgery.swapping import swap as make_swap
 
     loaded = None if plan is None else Plan.load(plan)
     if out is not None:

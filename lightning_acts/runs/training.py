@@ -40,7 +40,7 @@ from lightning_acts.runs.recording import Recorder, WholeFiles
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
 from lightning_acts.surgery.checkpoints import CheckpointError
-from lightning_acts.surgery.finding import find
+from lightning_acts.surgery.finding.sites import find
 from lightning_acts.surgery.site import UNKNOWN
 
 #: What may differ when a run goes on: how long, and on what.

@@ -30,10 +30,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_acts import factory
 from lightning_acts.surgery import history
-from lightning_acts.surgery.fast_paths import in_use
-from lightning_acts.surgery.history import Exchange, PlacedExchange
-from lightning_acts.surgery.matching import describe
-from lightning_acts.surgery.running import (
+from lightning_acts.surgery.example import (
     as_it_was,
     one_at_a_time,
     plain_path,
@@ -41,10 +38,13 @@ from lightning_acts.surgery.running import (
     without_gradients_if_possible,
     wrappers_of,
 )
+from lightning_acts.surgery.exchanging.matching import describe
+from lightning_acts.surgery.fast_paths import in_use
+from lightning_acts.surgery.history import Exchange, PlacedExchange
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
 
 if TYPE_CHECKING:
-    from lightning_acts.surgery.routes import Step
+    from lightning_acts.surgery.rewriting.reading import Step
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 #: ATen operations, without the ``_`` of their in-place forms, that are activations under other names.

@@ -21,8 +21,8 @@ from lightning_acts.models import ModelError, build
 from lightning_acts.runs import config as configs
 from lightning_acts.runs.reading import ConfigError
 from lightning_acts.spec import SpecError
-from lightning_acts.surgery.replacing import swap as make_swap
 from lightning_acts.surgery.site import SwapError
+from lightning_acts.surgery.swapping import swap as make_swap
 
 
 def run(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import lightning_acts as acts
-from lightning_acts.surgery import replacing
+from lightning_acts.surgery import swapping as replacing
 from lightning_acts.surgery.site import ROLES
 
 WIDTH = 4
@@ -302,7 +302,7 @@ def test_a_step_that_fails(step: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     model = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.ReLU(), Calls(nn.ReLU()))
     before = state(model)
-    monkeypatch.setattr(f"lightning_acts.surgery.replacing.{step}", fails)
+    monkeypatch.setattr(f"lightning_acts.surgery.swapping.{step}", fails)
     with pytest.raises(RuntimeError, match=step):
         acts.swap(model, {"relu": "prelu(per=channel)"}, example_input=X)
     monkeypatch.undo()

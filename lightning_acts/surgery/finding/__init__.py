@@ -1,0 +1,1 @@
+"""All sites of a model, from its source and from a run."""

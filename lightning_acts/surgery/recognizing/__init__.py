@@ -1,0 +1,1 @@
+"""Which activation a module, a call or a formula computes."""

@@ -1,0 +1,1 @@
+"""What an activation is there for: hidden, gate, attention or output."""

@@ -1,0 +1,1 @@
+"""Functions and their source: syntax trees, and what the names in them mean."""

@@ -1,0 +1,470 @@
+"""Putting activations in the place of others, all at once or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.optim.swa_utils import AveragedModel
+
+from lightning_acts import factory
+from lightning_acts.factory import ActivationLike
+from lightning_acts.spec import SpecError
+from lightning_acts.surgery import checkpoints, history
+from lightning_acts.surgery.example import one_at_a_time, plain_path
+from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
+from lightning_acts.surgery.exchanging.matching import Rules, SwapMap, describe, spec_or_none
+from lightning_acts.surgery.exchanging.trial import try_out
+from lightning_acts.surgery.fast_paths import notes as fast_path_notes
+from lightning_acts.surgery.finding.separating import calls_of_child
+from lightning_acts.surgery.finding.sites import (
+    AttributeSite,
+    CallSite,
+    Found,
+    Located,
+    ModuleSite,
+    locate,
+    works_in_place_there,
+)
+from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
+from lightning_acts.surgery.plan import Plan, PlannedSite, Request, Share
+from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
+from lightning_acts.surgery.rewriting.classes import is_in_loop, may_read_what_it_writes, reading_of
+from lightning_acts.surgery.rewriting.reading import WALKS
+from lightning_acts.surgery.roles.structure import role_of
+from lightning_acts.surgery.site import Role, Site, SwapError
+
+
+@one_at_a_time
+def swap(
+    model: nn.Module,
+    mapping: SwapMap | Plan,
+    *,
+    include: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+    role: Role | Sequence[Role] = "hidden",
+    where: Callable[[Site], bool] | None = None,
+    share: Share = "site",
+    write_back: bool = True,
+    example_input: Any = None,
+) -> SwapReport:
+    """Swap activations of a model in place.
+
+    All pairs of the mapping apply at once (``{"relu": "mish", "mish": "relu"}`` exchanges them), the first that
+    matches a site wins. Device, type, train or eval mode, hooks and ``requires_grad`` are those of the module that
+    stood there. After an error the model is as it was.
+
+    Args:
+        model: Any module that holds others; not yet wrapped for several processes.
+        mapping: What to swap -> replacement, or a plan of an earlier swap. On the left stands an activation (a name
+            matches it with any parameters, ``"leaky_relu(negative_slope=0.01)"`` with these alone, torch's class or
+            function as the name), a path, a glob on paths, a regular expression after ``re:``, a class of one's own,
+            or ``"unknown activation"``; on the right an activation, a function with one parameter named ``site`` or
+            annotated with :class:`Site` that returns one, or ``None``: leave it alone. Paths are those without the
+            prefixes of wrappers.
+        include: Paths, globs or ``re:`` patterns; if given, only sites of which a path matches one are swapped.
+        exclude: Paths, globs or ``re:`` patterns of sites to leave alone.
+        role: The roles of the sites to swap: ``"hidden"``, ``"gate"``, ``"attention"``, ``"output"``.
+        where: A test of each site: those for which it is false are left alone.
+        share: How many instances a replacement has. ``"site"``: one for each site, and where the model uses one module in
+            several places or calls it several times, one for these; ``"place"``: each place of such a module is a site
+            of its own; ``"call"``: each call in the code too; ``"all"``: one for all sites with the same replacement,
+            and so one set of parameters.
+        write_back: What a call in place writes into its input is still written there, where something else may read it.
+            With False nothing is: full backward hooks work, but who else reads the input sees it unchanged.
+        example_input: A batch (tensor, tuple, mapping): with it, calls that the source alone does not show are found
+            too, roles are told from the data flow, calls are counted, and ``per=channel`` replacements are sized.
+
+    Returns:
+        The report: what was swapped, what was left and why; ``report.undo()`` takes the swap back.
+
+    Raises:
+        SwapError: Nothing matches, or the model or a replacement can't take part in a swap.
+        SpecError: An activation's name or a parameter is wrong.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> report = acts.swap(model, {"relu": "mish"})
+        >>> model[1]
+        Mish()
+        >>> print(report.summary)
+        swapped relu -> mish at 1 site; nothing else
+    """
+    refuse_model(model)
+    if isinstance(mapping, Plan):
+        if (include, exclude, role, where, share, write_back) != (None, None, "hidden", None, "site", True):
+            raise SwapError(
+                "a Plan says itself what it means: include=, exclude=, role=, where=, share= and write_back= have no place "
+                "beside it"
+            )
+        request: Request | None = mapping.request
+        share, write_back = mapping.request.share, mapping.request.write_back
+        found = _located(model, example_input, share, write_back)
+        chosen, left, notes = _follow(model, mapping, found)
+    else:
+        rules = Rules(mapping, include, exclude, role, where, share, write_back, model)
+        found = _located(model, example_input, share, write_back)
+        chosen, left, notes = rules.choose(
+            found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
+        )
+        request = rules.request_for(chosen)
+    rng_state = torch.get_rng_state()
+    try:
+        if example_input is not None:
+            failures, said = try_out(model, [located for located, _ in chosen], example_input)
+            left = [*left, *(LeftSite(located.site, why) for located, why in failures.items())]
+            chosen, notes = [(located, new) for located, new in chosen if located not in failures], [*notes, *said]
+            if not chosen:
+                raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in failures.items()))
+        else:
+            sites = [located for located, _ in chosen]
+            notes = [*notes, *_in_place_before(sites), *_passed_through(model, sites)]
+        # A module that stands in the mapping is meant for several sites; one that a function made, for this one.
+        several = [] if isinstance(mapping, Plan) else list(mapping.values())
+        prepared = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
+        kept = [prepare(model, call, module, copied=False) for call, module in _kept(found, chosen)]
+        if share == "all":
+            _share_replacements(prepared, [replacement for _, replacement in chosen])
+        transaction = history.begin(model, request)
+        with installed(
+            model, [*prepared, *kept], transaction, functools.partial(checkpoints.follow, replay)
+        ) as fast_paths:
+            _size_lazy_modules(model, prepared, example_input)
+            swapped = [
+                SwappedSite(one.located.site, _name(one.exchange), _path_of_replacement(one)) for one in prepared
+            ]
+            plan = _plan(request, [*prepared, *kept])
+            remarks = (
+                *found.notes,
+                *notes,
+                *_of_calls(chosen, share),
+                *_written_back(prepared),
+                *fast_path_notes(model, fast_paths),
+            )
+            report = SwapReport(tuple(swapped), tuple(left), remarks, model, transaction.number, plan, found.was_read)
+            history.conclude(model, transaction)
+            checkpoints.hook(model, replay)
+    except BaseException:
+        torch.set_rng_state(rng_state)
+        raise
+    return report
+
+
+def _located(model: nn.Module, example_input: Any, share: Share, write_back: bool) -> Found:
+    found = locate(model, example_input, share)
+    calls = (replace(one, write_back=write_back) if isinstance(one, CallSite) else one for one in found.located)
+    return replace(found, located=list(calls))
+
+
+@one_at_a_time
+def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
+    """Make the swaps of several plans in order, all or none of them.
+
+    Raises:
+        SwapError: A plan was made for another model, or names an activation that is not registered here.
+    """
+    earlier = history.newest(model)
+    try:
+        return [swap(model, plan) for plan in plans]
+    except BaseException as error:
+        history.undo_since(model, earlier)
+        if isinstance(error, SpecError):
+            raise SwapError(f"{error} (is the package or file that registers it imported?)") from error
+        raise
+
+
+@contextlib.contextmanager
+def swapped(
+    model: nn.Module,
+    mapping: SwapMap | Plan,
+    *,
+    include: str | Sequence[str] | None = None,
+    exclude: str | Sequence[str] | None = None,
+    role: Role | Sequence[Role] = "hidden",
+    where: Callable[[Site], bool] | None = None,
+    share: Share = "site",
+    write_back: bool = True,
+    example_input: Any = None,
+) -> Iterator[SwapReport]:
+    """Swap for the length of a ``with`` block; arguments as for :func:`swap`.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> from torch import nn
+        >>> model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        >>> with acts.swapped(model, {"relu": "silu"}):
+        ...     print(model[1])
+        SiLU()
+        >>> model[1]
+        ReLU()
+    """
+    # Whatever was swapped within the block goes with it. Should the first undoing be interrupted, the second one does it.
+    with history.undoing(model), history.undoing(model):
+        yield swap(
+            model,
+            mapping,
+            include=include,
+            exclude=exclude,
+            role=role,
+            where=where,
+            share=share,
+            write_back=write_back,
+            example_input=example_input,
+        )
+
+
+def refuse_model(model: nn.Module) -> None:
+    """Check that a model can be swapped.
+
+    Raises:
+        SwapError: It can't be, or would not stay what it is.
+    """
+    if not isinstance(model, nn.Module):
+        raise SwapError(f"{type(model).__name__} is no torch.nn.Module")
+    name = type(model).__name__
+    wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
+    if wrapped or any(cls.__name__ in ("FullyShardedDataParallel", "FSDPModule") for cls in type(model).__mro__):
+        raise SwapError(
+            f"the model is wrapped in {name}: a replacement with parameters would not be synchronised. Swap before wrapping, "
+            "or let the callback ActivationSwap do it in time"
+        )
+    if isinstance(model, AveragedModel):
+        raise SwapError(
+            "AveragedModel averages the parameters of another model, one by one: swap that model before it is averaged"
+        )
+    if isinstance(model, torch.jit.ScriptModule):
+        raise SwapError(
+            f"the model is compiled TorchScript ({name}): its code can't be changed; swap before torch.jit.script"
+        )
+    if recognise(model) is not None or type(model) is nn.Identity:
+        raise SwapError(
+            f"the model is itself an activation ({model!r}): nothing holds it; acts.create makes another one"
+        )
+
+
+def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
+    """The sites that a plan names, each with its replacement, after checking that they are what the plan found."""
+    by_path = {path: one for one in found.located if not isinstance(one, CallSite) for path in one.site.paths}
+    by_route = {(plain_path(c.path_in_tree), c.route): c for c in found.located if isinstance(c, CallSite)}
+    chosen: list[tuple[Located, Any]] = []
+    problems = []
+    for planned in plan.sites:
+        if planned.route is None:
+            located: Located | None = by_path.get(planned.paths[0])
+            if isinstance(located, ModuleSite):
+                located = _in_places(model, located, planned.paths)
+            differs = _differs(planned, located)
+        else:
+            owner = planned.paths[0].rpartition("/")[0].rpartition("/")[0]
+            located = by_route.get((owner, planned.route)) or _call_site(model, owner, planned)
+            differs = "no such call" if located is None else None
+        if differs is not None or located is None:
+            problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {differs}")
+        elif (why := located.why_not()) is not None:
+            problems.append(f"{', '.join(planned.paths)}: {why}")
+        else:
+            factory.resolve(planned.replacement)
+            chosen.append((located, planned.replacement))
+    if problems:
+        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        raise SwapError(f"the plan was made for another model, or one in another state. {shown}")
+    if not chosen:
+        raise SwapError("the plan names no site")
+    taken = {path for located, _ in chosen for path in located.site.paths}
+    rest = [LeftSite(located.site, "not in the plan") for located in found.located if located.site.path not in taken]
+    return chosen, [*rest, *found.others], []
+
+
+def _in_places(model: nn.Module, located: ModuleSite, paths: Sequence[str]) -> ModuleSite:
+    """Return the site as far as it lies at these paths: a swap of a part leaves what a module does elsewhere as it is."""
+    raw = {plain_path(name): name for name, _ in model.named_modules(remove_duplicate=False)}
+    parents = {path: model.get_submodule(raw[path].rpartition(".")[0]) for path in located.site.paths}
+    slots = [(parents[path], raw[path].rpartition(".")[2]) for path in located.site.paths if path in paths]
+    # A parent that several paths lead to is one place.
+    also = [path for path in located.site.paths if (parents[path], raw[path].rpartition(".")[2]) in slots]
+    if not also or len(also) == len(located.site.paths):
+        return located
+    site = replace(located.site, path=also[0], paths=tuple(also))
+    return replace(located, site=site, slots=tuple(dict.fromkeys(slots)), path_in_tree=raw[also[0]])
+
+
+def _differs(planned: PlannedSite, located: Located | None) -> str | None:
+    if located is None:
+        return "no activation"
+    if located.site.original != planned.original or set(planned.paths) != set(located.site.paths):
+        return f"{located.site.original} at {', '.join(located.site.paths)}"
+    return None
+
+
+def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite | None:
+    """A call that only a run would show, where the plan says that it is; None if there is none."""
+    paths = {plain_path(name): (name, module) for name, module in model.named_modules()}
+    if owner not in paths or planned.route is None or planned.route.child is not None:
+        return None
+    name, module = paths[owner]
+    function, index = planned.paths[0].split("/")[-2:]
+    role, reason = role_of(planned.original, ())
+    site = Site(planned.paths[0], planned.paths, "function", planned.original, role, reason, planned.route.callee)
+    return CallSite(site, module, name, planned.route, f"{function}_{index}")
+
+
+def _is_in_loop(located: Located) -> bool:
+    """Whether a call is written in a loop; where a run has counted it, that is not asked."""
+    if located.site.calls is not None or isinstance(located, AttributeSite):
+        return False
+    if isinstance(located, CallSite):
+        return is_in_loop(located.owner, located.route)
+    first = [(owner, route) for owner, name in located.slots for route in list(calls_of_child(owner, name))[:1]]
+    return any(is_in_loop(owner, route) for owner, route in first)
+
+
+def _path_of_replacement(prepared: Prepared) -> str:
+    """Where the replacement stands in the tree: the prefix of its keys in a state dict."""
+    located = prepared.located
+    if isinstance(located, ModuleSite):
+        return located.site.path
+    return f"{plain_path(located.path_in_tree)}.{prepared.exchange.name}".lstrip(".")
+
+
+def _share_replacements(prepared: list[Prepared], replacements: list[ActivationLike]) -> None:
+    """Let the sites with the same replacement have one instance of it; the model is not changed.
+
+    Raises:
+        SwapError: Their places differ in device or type, or hooks would come to lie on one module.
+    """
+    first: dict[Any, Prepared] = {}
+    for one, replacement in zip(prepared, replacements, strict=True):
+        shared = first.setdefault(spec_or_none(replacement) or replacement, one)
+        if shared is one:
+            continue
+        paths = [each.located.site.path for each in (shared, one)]
+        if history.placement(shared.replacement) != history.placement(one.replacement):
+            raise SwapError(f"share='all': {' and '.join(paths)} differ in device or type")
+        for path, stood in zip(paths, (shared.exchange.before, one.exchange.before), strict=True):
+            if stood is not None and has_hooks(stood):
+                raise SwapError(f"share='all': {path} has hooks, which would be called for all sites")
+        for parameter, other in zip(shared.replacement.parameters(), one.replacement.parameters(), strict=True):
+            parameter.requires_grad = parameter.requires_grad or other.requires_grad
+        one.replacement = shared.replacement
+
+
+def _kept(found: Found, chosen: Sequence[tuple[Located, Any]]) -> list[tuple[CallSite, nn.Module]]:
+    """The further calls of modules that are swapped, which are left themselves: they go on calling the original."""
+    swapped = {one.site.path for one, _ in chosen}
+    slots = {slot for one, _ in chosen if isinstance(one, ModuleSite) for slot in one.slots}
+    return [
+        (one, one.module)
+        for one in found.located
+        if isinstance(one, CallSite) and one.module is not None and one.site.path not in swapped
+        if (one.owner, one.route.child) in slots
+    ]
+
+
+def _in_place_before(chosen: Sequence[Located]) -> list[str]:
+    """A note on modules that work in place, and whose input something else may read: without a run nobody knows."""
+    paths = [
+        located.site.path
+        for located in chosen
+        if works_in_place_there(located)
+        if any(may_read_what_it_writes(parent, name) for parent, name in _slots(located))
+    ]
+    return [
+        f"{_listed(paths)} worked in place, and what stands there now does not: where something else reads the same input "
+        "afterwards, the network computes something else; example_input= tells whether it does"
+    ] if paths else []  # fmt: skip
+
+
+def _slots(located: Located) -> Sequence[tuple[nn.Module, str]]:
+    if isinstance(located, ModuleSite):
+        return located.slots
+    return [(located.owner, located.route.child or "")] if isinstance(located, CallSite) else []
+
+
+def _passed_through(model: nn.Module, chosen: Sequence[Located]) -> list[str]:
+    """Return a note on code that goes through the modules in others, where it meets what stands for calls."""
+    owners = [located.owner for located in chosen if not isinstance(located, ModuleSite)]
+    shown = {"modules", "named_modules", "_modules"} if owners else set()
+    if any(isinstance(owner, torch.fx.GraphModule) for owner in owners):
+        shown |= set(WALKS)
+    readings = (reading_of(type(module)) for module in model.modules())
+    places = dict.fromkeys(where for each in readings for way, where in each.passes_through.items() if way in shown)
+    return [
+        f"{_listed(list(places))}: goes through the modules in others, among which is now what stands for calls; "
+        "example_input= tells whether that changes what the network computes"
+    ] if places else []  # fmt: skip
+
+
+def _written_back(prepared: Sequence[Prepared]) -> list[str]:
+    paths: dict[bool, list[str]] = {True: [], False: []}
+    for one in prepared:
+        owner, exchange = one.changes[0]
+        if isinstance(exchange, CallExchange) and exchange.is_read_elsewhere(owner):
+            paths[exchange.write_back].append(one.located.site.path)
+    written = (
+        f"{_listed(paths[True])}: written into the input, as the original works in place and others read it; what forbids "
+        "that, as full backward hooks do, needs write_back=False, or exclude= there"
+    )
+    unwritten = (
+        f"{_listed(paths[False])}: worked in place, and what stands there now does not: what else reads the same input "
+        "sees it as it was before"
+    )
+    return [note for note, of in ((written, paths[True]), (unwritten, paths[False])) if of]
+
+
+def _of_calls(chosen: Sequence[tuple[Located, Any]], share: Share) -> list[str]:
+    """A note on calls that are written once and run several times, where each was to have an instance of its own."""
+    if share != "call":
+        return []
+    paths = [one.site.path for one, _ in chosen if (one.site.calls or 0) > 1 or _is_in_loop(one)]
+    return [
+        f"{_listed(paths)}: written once and run several times in a pass, by a loop or because a module around it is called "
+        "again, so that one instance serves them all"
+    ] if paths else []  # fmt: skip
+
+
+def _listed(paths: Sequence[str]) -> str:
+    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
+
+
+def _size_lazy_modules(model: nn.Module, prepared: list[Prepared], example_input: Any) -> None:
+    if example_input is not None and any(isinstance(one.replacement, LazyModuleMixin) for one in prepared):
+        locate(model, example_input)
+
+
+def _name(exchange: Exchange) -> str:
+    """What was asked for; a replacement that has been sized since, with its size."""
+    sized = describe(exchange.replacement) or ""
+    return sized if exchange.requested is None or "per=" in exchange.requested else exchange.requested
+
+
+def _is_spec(exchange: Exchange) -> bool:
+    return exchange.requested is not None and "." not in exchange.requested.partition("(")[0]
+
+
+def _plan(request: Request | None, prepared: list[Prepared]) -> Plan | None:
+    """What was done, as far as it can be named; the exchanges are told too."""
+    for one in prepared:
+        named = spec_or_none(one.replacement) is not None or _is_spec(one.exchange)
+        for _, exchange in one.changes:
+            exchange.spec = _name(one.exchange) if named else None
+    if request is None or any(one.exchange.spec is None for one in prepared):
+        return None
+    sites = [
+        PlannedSite(
+            one.located.site.paths if one.exchange.route is None else one.located.site.paths[:1],
+            one.exchange.was,
+            one.exchange.spec or "",
+            one.exchange.route,
+        )
+        for one in prepared
+    ]
+    return Plan(request, tuple(sites))
