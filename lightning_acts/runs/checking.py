@@ -118,9 +118,8 @@ def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
 
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a config, by which an editor completes and checks: groups, Trainer's arguments, swaps."""
-    target = {
+    target = {  # _target_ may come from a base
         "type": "object",
-        "required": ["_target_"],
         "properties": {"_target_": {"type": "string", "description": "import path of a class"}},
     }
     named_targets = {"type": "object", "additionalProperties": {"anyOf": [target, {"type": "null"}]}}
@@ -132,6 +131,7 @@ def json_schema() -> dict[str, Any]:
         "additionalProperties": False,
     }
     kinds: dict[str, Any] = {
+        "base": {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
         **dict.fromkeys(("model", "data", "optimizer", "scheduler"), target),
         **dict.fromkeys(("callbacks", "logger"), named_targets),
         "trainer": {"type": "object", "properties": trainer, "additionalProperties": False},

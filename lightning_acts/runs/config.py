@@ -21,11 +21,13 @@ from lightning_acts.runs.reading import (
     dotted,
     read_file,
     read_value,
+    shown_path,
     walk,
 )
 
 #: The keys of a config, each with what it is for.
 GROUPS = {
+    "base": "configs that are merged before this one: a name or a path from here, or a list of them",
     "model": "the LightningModule: _target_ and its arguments",
     "data": "the LightningDataModule: _target_ and its arguments",
     "optimizer": "an optimizer, for models that take one",
@@ -63,7 +65,7 @@ def load(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[
     """Read config files, apply overrides, resolve interpolations.
 
     Args:
-        files: Paths, or names of shipped configs and of configs in ``folders``; later ones win.
+        files: Paths, or names of shipped configs and of configs in ``folders``; later ones win, each over its bases.
         overrides: ``a.b=value``, ``+a.b=value``, ``~a.b``.
         folders: Where named configs are looked for, before the shipped ones.
 
@@ -82,21 +84,18 @@ def collect(
     """Read as :func:`load` does, and return what can be checked further with the problems so far.
 
     Raises:
-        ConfigError: A file can't be read.
+        ConfigError: A file can't be read, or has a base that can't.
     """
     paths = [find(name, folders) for name in files]
-    problems: list[Problem] = []
-    documents: list[Document] = []
+    stack = _Stack(folders)
     for path in paths:
-        try:
-            documents.append(read_file(path))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(*problems)
+        stack.add(path)
+    if stack.problems:
+        raise ConfigError(*stack.problems, *(problem for document in stack.documents for problem in document.problems))
+    problems: list[Problem] = []
     data: dict[str, Any] = {}
     origins: dict[KeyPath, Origin] = {}
-    for document in documents:
+    for document in stack.documents:
         problems += document.problems
         data = _merged(data, document.data, (), origins, document.origins)
     for override in overrides:
@@ -104,7 +103,8 @@ def collect(
             _apply(override, data, origins)
         except ConfigError as error:
             problems += error.problems
-    config = Config(paths[0].stem, data, origins)
+    in_order = {key: data[key] for key in (*GROUPS, *data) if key in data}  # a base may begin with any of them
+    config = Config(paths[0].stem, in_order, origins)
     problems += [
         config.problem((key,), f"unknown key {key}{did_you_mean(key, GROUPS)} The keys: {', '.join(GROUPS)}")
         for key in data
@@ -123,10 +123,14 @@ def shipped_folder() -> Path:
 
 def named(folders: Sequence[Path] = ()) -> dict[str, Path]:
     """Every config that has a name: those in ``folders``, then those that ship."""
+    return _named(folders, "*.yaml")
+
+
+def _named(folders: Sequence[Path], pattern: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (*folders, shipped_folder()):
-        for path in sorted(folder.glob("*.yaml")):
-            found.setdefault(path.stem, path)
+        for path in sorted(folder.glob(pattern)):
+            found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
     return found
 
 
@@ -137,8 +141,13 @@ def first_comment(path: Path) -> str:
     return line.lstrip("# ").strip() if line.startswith("#") else ""
 
 
-def find(name: str, folders: Sequence[Path] = ()) -> Path:
+def find(name: str, folders: Sequence[Path] = (), beside: Path = Path()) -> Path:
     """The file of a config that was given by name or path.
+
+    Args:
+        name: Its name, such as ``digits`` or ``base/image_classifier``, or its path.
+        folders: Where named configs are looked for, before the shipped ones.
+        beside: The folder that a path starts from.
 
     Raises:
         ConfigError: There is none.
@@ -146,18 +155,18 @@ def find(name: str, folders: Sequence[Path] = ()) -> Path:
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(Problem(None, f"--config-dir {folder}: there is no such folder"))
-    known = named(folders)
+    known = {**named(folders), **_named(folders, "base/*.yaml")}
     if name in known:
         return known[name]
-    path = Path(name)
-    if path.is_file():
+    path = beside / name
+    if os.path.isfile(path):  # False for what no path can be, where that of pathlib raises
         return path
-    if path.is_dir():
+    if os.path.isdir(path):
         raise ConfigError(Problem(None, f"{name} is a folder, not a config"))
     if "=" in name:
         raise ConfigError(Problem(None, f"{name!r} is an override, and stands before any config: train CONFIG {name}"))
     looks_like_path = os.sep in name or path.suffix in (".yaml", ".yml")
-    candidates = [str(near) for near in path.parent.glob("*.y*ml")] if looks_like_path else list(known)
+    candidates = [*known, *(str(Path(name).with_name(near.name)) for near in path.parent.glob("*.y*ml"))]
     what = "file" if looks_like_path else "config"
     raise ConfigError(
         Problem(None, f"there is no {what} {name!r}{did_you_mean(name, candidates)} 'ls configs' shows what ships")
@@ -236,6 +245,49 @@ def _merged(old: Any, new: Any, path: KeyPath, origins: dict[KeyPath, Origin], n
     return result
 
 
+class _Stack:
+    """The documents of files in the order in which they are merged: each after its bases."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.documents: list[Document] = []
+        self.problems: list[Problem] = []
+        self._folders = folders
+        self._done: set[Path] = set()
+
+    def add(self, path: Path, above: Sequence[Path] = ()) -> None:
+        """Add a file and its bases; ``above`` are the files that it is a base of, the outermost first."""
+        try:
+            document = read_file(path)
+        except ConfigError as error:
+            self.problems += error.problems
+            return
+        bases = document.data.pop("base", [])
+        for index, base in enumerate(bases if isinstance(bases, list) else [bases]):
+            origin = document.origins.get(("base", index), document.origins[("base",)])
+            self._add_base(base, origin, [*above, path])
+        self.documents.append(document)
+        self._done.add(path.resolve())
+
+    def _add_base(self, base: Any, origin: Origin, above: Sequence[Path]) -> None:
+        if not isinstance(base, str):
+            given = "null" if base is None else repr(base)
+            said = f"base is the name or path of a config, or a list of them, not {given}"
+            self.problems.append(Problem(origin, said))
+            return
+        try:
+            path = find(base, self._folders, above[-1].parent)
+        except ConfigError as error:
+            self.problems += [Problem(origin, f"base: {problem.message}") for problem in error.problems]
+            return
+        open_files = [file.resolve() for file in above]
+        if path.resolve() in open_files:
+            circle = [*above[open_files.index(path.resolve()) :], path]
+            said = f"base: {base!r} closes a circle: {' -> '.join(map(shown_path, circle))}"
+            self.problems.append(Problem(origin, said))
+        elif path.resolve() not in self._done:  # what two files share stays below both
+            self.add(path, above)
+
+
 def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) -> None:
     origin = Origin(f"command line: {override}")
     removing = override.startswith("~")
@@ -245,6 +297,8 @@ def _apply(override: str, data: dict[str, Any], origins: dict[KeyPath, Origin]) 
     keys = left.strip().split(".")
     if not all(keys) or len(keys) > 50:
         raise ConfigError(Problem(origin, f"{left!r} is no key path, such as trainer.max_epochs"))
+    if keys[0] == "base":
+        raise ConfigError(Problem(origin, "base is for files; here, write a base before its config: train BASE CONFIG"))
     path: KeyPath = ()
     parent: Any = data
     for key in keys[:-1]:

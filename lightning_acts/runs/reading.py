@@ -7,6 +7,7 @@ number; quoted ones are text. Tags of Python objects are refused. Nothing here i
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def read_value(text: str, origin: Origin) -> Any:
 
 def shown_path(path: Path) -> str:
     """A path as short as it can be from here."""
-    absolute = path.absolute()
+    absolute = Path(os.path.abspath(path))
     return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
 
 
