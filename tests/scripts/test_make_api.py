@@ -10,6 +10,7 @@ import make_api
 import pytest
 
 import lightning_acts as acts
+from lightning_acts.surgery.plan import Share
 
 PAGE = (Path(acts.__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
 CLASSES = {name for name in acts._EXPORTS if inspect.isclass(getattr(acts, name))}
@@ -70,7 +71,7 @@ def test_members_are_those_of_the_class_and_no_hooks() -> None:
 def test_types_stand_with_their_definitions() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(.+)` \| (.+) \|$", PAGE, re.MULTILINE)
     (shares,) = [definition for name, definition, where in rows if name == "Share" and "`swap`" in where]
-    assert shares == str(acts.swap.__globals__["Share"]).removeprefix("typing.")
+    assert shares == str(Share).removeprefix("typing.")
     assert [where for name, _, where in rows if name == "Kind"] == ["`names`", "`Site`"]
     assert {name for name, *_ in rows} >= {"ActivationLike", "SwapMap", "Role", "Stability"}
 
