@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import collections.abc
+import contextlib
+import enum
 import importlib
 import inspect
 import math
+import os
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Union
 
 import lightning as L
@@ -51,7 +54,12 @@ class Targeted:
     def make(self, *positional: Any, **more: Any) -> Any:
         """Make it, and first what its arguments name."""
         made = {key: made_of(value) for key, value in self.arguments.items()}
-        return self.target(*positional, **made, **more)
+        by_position = [
+            made.pop(name)
+            for name, parameter in list(_parameters(self.target).items())[len(positional) :]
+            if parameter.kind is parameter.POSITIONAL_ONLY and name in made
+        ]
+        return self.target(*positional, *by_position, **made, **more)
 
 
 @dataclass(frozen=True)
@@ -227,7 +235,7 @@ class _Checker:
         known = {
             name: parameter
             for name, parameter in parameters.items()
-            if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         }
         coerced: dict[str, Any] = {}
         for name, value in given.items():
@@ -238,6 +246,8 @@ class _Checker:
                 self.add(here, f"unknown key {dotted(here)}{hint} {_name(target)} takes: {listed}")
                 continue
             annotation = _hints(target).get(name, Any) if name in known else Any
+            if name in known and known[name].default is None:
+                annotation = Union[annotation, None]  # many write ``width: int = None``
             coerced[name] = self.value(here, value, annotation)
         missing = [
             name for name, parameter in known.items() if parameter.default is parameter.empty and name not in given
@@ -264,7 +274,7 @@ class _Checker:
             self.add(path, f"{dotted(path)}: {error}")
             return value
         if isinstance(coerced, dict):
-            return {key: self.value((*path, key), child, Any) for key, child in coerced.items()}
+            return {key: self.value((*path, str(key)), child, Any) for key, child in coerced.items()}
         if isinstance(coerced, list):
             return [self.value((*path, index), child, Any) for index, child in enumerate(coerced)]
         return coerced
@@ -373,6 +383,8 @@ def _fits(target: Any, name: str, annotation: Any) -> bool:
     """Return whether what a class or function makes can be what a parameter is declared to take, as far as one sees."""
     made = target if isinstance(target, type) else _hints(target).get("return")
     kinds = _kinds(annotation)
+    if Any in kinds:
+        return True
     if all(kind in _PLAIN for kind in kinds):
         return False
     classes = [kind for kind in kinds if isinstance(kind, type) and typing.get_origin(kind) is None]
@@ -446,8 +458,8 @@ def coerce(value: Any, annotation: Any) -> Any:
                 continue
     elif origin is typing.Literal:
         for member in arguments:
-            if value == member and type(value) is type(member):
-                return value
+            if value == member and (type(value) is type(member) or float in (type(value), type(member))):
+                return member
         near = did_you_mean(value, [str(member) for member in arguments]).rstrip(".") if isinstance(value, str) else ""
         raise TypeError(f"must be one of {', '.join(map(repr, arguments))}, not {_shown(value)}{near}")
     elif origin is typing.Annotated:
@@ -473,14 +485,14 @@ def coerce(value: Any, annotation: Any) -> Any:
     elif annotation is str:
         if isinstance(value, str):
             return value
-    elif isinstance(annotation, type) and issubclass(annotation, Path):
-        if isinstance(value, str):
-            return Path(value)
-    elif isinstance(annotation, type) and annotation in (list, dict, tuple, set):
+    elif annotation in (list, dict, tuple, set, frozenset):
         return _coerce_container(value, annotation, annotation, ())
+    elif typing.is_typeddict(annotation):
+        if isinstance(value, dict):
+            hints = typing.get_type_hints(annotation)
+            return {name: coerce(child, hints.get(name, Any)) for name, child in value.items()}
     elif isinstance(annotation, type):
-        if isinstance(value, annotation):
-            return value
+        return _made_of_text(value, annotation)
     else:
         return value
     raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
@@ -493,18 +505,62 @@ def _coerce_container(value: Any, annotation: Any, origin: Any, arguments: tuple
             members = [arguments[0]] * len(value) if open_ended else list(arguments) or [Any] * len(value)
             if len(members) == len(value):
                 return tuple(coerce(child, member) for child, member in zip(value, members, strict=True))
-    elif isinstance(origin, type) and issubclass(dict, origin):
-        if isinstance(value, dict):
-            key, member = arguments or (Any, Any)
-            return {coerce(name, key): coerce(child, member) for name, child in value.items()}
-    elif isinstance(origin, type) and issubclass(list, origin) and origin is not object:
-        if isinstance(value, (list, tuple)):
-            return [coerce(child, arguments[0] if arguments else Any) for child in value]
+    elif isinstance(origin, type) and issubclass(dict, origin) and isinstance(value, dict):
+        key, member = arguments if len(arguments) == 2 else (*arguments, Any, Any)[:2]
+        return {_coerce_key(name, key): coerce(child, member) for name, child in value.items()}
+    elif isinstance(origin, type) and issubclass(list, origin) and isinstance(value, (list, tuple)):
+        return [coerce(child, arguments[0] if arguments else Any) for child in value]
+    elif isinstance(origin, type) and issubclass(origin, collections.abc.Set):
+        if isinstance(value, (list, set, frozenset)):
+            members = [coerce(child, arguments[0] if arguments else Any) for child in value]
+            return frozenset(members) if origin is frozenset else set(members)
+    elif isinstance(origin, type) and (issubclass(dict, origin) or issubclass(list, origin)):
+        pass
     elif origin is collections.abc.Callable or origin is type:
         if callable(value):
             return value
     else:
         return value
+    raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
+
+
+def _coerce_key(name: Any, annotation: Any) -> Any:
+    """A key of a mapping, which is text in a config whatever was written, as the declared type."""
+    if annotation in (int, float) and isinstance(name, str):
+        with contextlib.suppress(ValueError):
+            return annotation(name)
+    return coerce(name, annotation)
+
+
+def _made_of_text(value: Any, annotation: type) -> Any:
+    """A value of a class; one of those that are written down as text, numbers or lists is made.
+
+    Raises:
+        TypeError: It is of another class, and can't be made.
+    """
+    if isinstance(value, annotation):
+        return value
+    if issubclass(annotation, enum.Enum):
+        for name, member in annotation.__members__.items():
+            if value in (name, member.value):
+                return member
+        listed = ", ".join(annotation.__members__)
+        raise TypeError(
+            f"must be one of {listed}, not {_shown(value)}{did_you_mean(str(value), annotation.__members__)}"
+        )
+    if isinstance(value, str):
+        if issubclass(annotation, os.PathLike):
+            return annotation(value) if issubclass(annotation, PurePath) else value
+        if annotation is torch.dtype and isinstance(
+            dtype := getattr(torch, value.removeprefix("torch."), None), torch.dtype
+        ):
+            return dtype
+        if annotation is torch.device:
+            with contextlib.suppress(RuntimeError):
+                return torch.device(value)
+    if isinstance(value, list) and issubclass(annotation, tuple):
+        with contextlib.suppress(TypeError):
+            return annotation(*value) if hasattr(annotation, "_fields") else annotation(value)
     raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
 
 
@@ -554,7 +610,7 @@ def _type_name(annotation: Any) -> str:
     if annotation in names:
         return names[annotation]
     container = origin or annotation
-    if isinstance(container, type) and container is not object:
+    if isinstance(container, type) and container not in (object, bytes):
         if issubclass(container, (list, tuple, collections.abc.Sequence)):
             return f"a list of {_type_name(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
         if issubclass(container, collections.abc.Mapping):

@@ -35,7 +35,7 @@ _MODELING = (
     "torchmetrics", "torchvision.models", "torchvision.ops", "torchvision.transforms",
     "timm.data", "timm.layers", "timm.loss", "timm.models", "timm.optim", "timm.scheduler",
     "transformers.models", "transformers.optimization",
-    "lightning_acts.activations", "lightning_acts.module", "lightning_acts.zoo",
+    "lightning_acts.activations", "lightning_acts.factory", "lightning_acts.module", "lightning_acts.zoo",
     *(f"{package}.{part}" for package in ("lightning.pytorch", "lightning.fabric", "pytorch_lightning", "lightning_fabric") for part in _LIGHTNING),
 )  # fmt: skip
 # Within those, what loads files or starts processes.
