@@ -101,6 +101,8 @@ class FunctionActivation(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The activation of ``input``."""
+        if isinstance(input, torch.fx.Proxy):  # a leaf for every tracer of torch.fx, as torch's own activations are
+            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input,), {})
         learned = {name: self._broadcast(name, dim, input) for name, dim in self._learned.items()}
         if self._takes_training:
             learned["training"] = self.training

@@ -3,7 +3,9 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision
 from torch import Tensor, nn
+from torchvision.models.feature_extraction import create_feature_extractor
 
 import lightning_acts as acts
 
@@ -148,3 +150,19 @@ def test_random_ones_are_told_whether_they_are_trained() -> None:
     module, x = acts.create("probact"), torch.ones(1000)
     assert module.train()(x).std() > 0.05
     assert torch.equal(module.eval()(x), x)
+
+
+@pytest.mark.parametrize("spec", ["logish", "pau", "prelu(per=channel)", "mish", "rational_a"])
+def test_a_leaf_for_tracers_as_torch_s_own_activations_are(spec: str) -> None:
+    model, x = nn.Sequential(nn.Linear(4, 4), acts.create(spec)), torch.randn(2, 4)
+    expected = model(x)
+    traced = torch.fx.symbolic_trace(model)
+    assert [node.op for node in traced.graph.nodes].count("call_module") == 2
+    assert torch.equal(traced(x), expected)
+
+
+def test_features_of_a_swapped_model_of_torchvision() -> None:
+    model, x = torchvision.models.resnet18().eval(), torch.randn(1, 3, 32, 32)
+    acts.swap(model, {"relu": "logish"})
+    features = create_feature_extractor(model, ["layer2"])(x)["layer2"]
+    assert torch.equal(features, model.layer2(model.layer1(model.maxpool(model.relu(model.bn1(model.conv1(x)))))))
