@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from lightning_acts.hints import shortened
 
 # Hints at hardware and workers, Lightning's advertisements, and what we say ourselves.
 _UNWANTED = (
@@ -62,6 +66,25 @@ def logged_to(path: Path) -> Iterator[None]:
         for logger in loggers:
             logger.removeHandler(handler)
         handler.close()
+
+
+@contextlib.contextmanager
+def errors_in_words(debug: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Turn an error into words and an exit status; where ``debug`` says so, it is raised as it is."""
+    try:
+        yield
+    except BrokenPipeError:  # the reader of our output has gone, as head does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug():
+            raise
+        own = type(error).__module__.startswith("lightning_acts.")
+        in_words = str(error) if own or isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        hint = "" if own else "\n(lightning-acts --debug, before the verb, shows where)"
+        print(shortened(in_words) + hint, file=sys.stderr)  # noqa: T201
+        # Ours are ValueErrors where what was given is wrong.
+        sys.exit(getattr(error, "exit_status", 2 if own and isinstance(error, ValueError) else 1))
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:

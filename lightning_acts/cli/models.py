@@ -1,0 +1,179 @@
+"""Verbs about models: inspect, swap, verify."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lightning_acts.cli.arguments import Inputs, Json, Model, Weights
+from lightning_acts.cli.configs import check_loaded
+from lightning_acts.cli.runs import open_run
+from lightning_acts.runs.importing import import_from_here
+from lightning_acts.runs.reading import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def inspect(
+    model: Model,
+    inputs: Inputs = None,
+    weights: Weights = None,
+    as_json: Json = False,
+) -> None:
+    """Where a model applies activations, which, and in which role.
+
+    `lightning-acts inspect torchvision:mobilenet_v3_small --input 1,3,224,224` · `lightning-acts inspect hf:my_bert --input 1,16:long`
+    """
+    from lightning_acts.cli.showing import site_tree
+
+    example = _example(inputs or [])
+    built = build_model(model, weights)
+    from lightning_acts.surgery.finding.sites import find
+
+    sites = find(built.eval(), example)
+    if as_json:
+        typer.echo(json.dumps([site.to_dict() for site in sites], indent=2))
+    else:
+        site_tree(model, sites)
+
+
+def swap(
+    model: Model,
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", metavar="OLD=NEW", help="relu=mish; OLD may be a path or pattern, NEW may be none; repeat it"
+        ),
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="the plan of an earlier swap, in the place of --map")] = None,
+    include: Annotated[list[str] | None, typer.Option(help="only sites on these paths: exact, glob or re:")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="no sites on these paths: exact, glob or re:")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="hidden (if nothing is said), gate, attention, output")] = None,
+    share: Annotated[
+        str | None, typer.Option(help="instances of a replacement: one for each call, place, site (default), or all")
+    ] = None,
+    write_back: Annotated[
+        bool, typer.Option(help="write into the input what a call in place wrote there, where somebody reads it")
+    ] = True,
+    inputs: Inputs = None,
+    weights: Weights = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="the weights: .pt or .safetensors, or a folder for models of transformers"),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="overwrite what is there")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be swapped; write nothing")] = False,
+    as_json: Json = False,
+) -> None:
+    """Swap activations of a model, show what was swapped and what was left, and write weights and swaps.
+
+    The swaps are beside the weights, in `model.swap.json` for `model.pt`: wherever MODEL and weights are named, they
+    come back with them.
+
+    `lightning-acts swap torchvision:resnet18 --map relu=mish --weights default --out model.pt` ·
+    `lightning-acts swap timm:efficientnet_b0 --map "silu=hardswish" --exclude "*.se.*" --dry-run`
+    """
+    if (mapping is None) == (plan is None):
+        raise ConfigError(Problem(None, "swap needs --map or --plan, one of them: --map relu=mish"))
+    if out is None and not dry_run:
+        raise ConfigError(Problem(None, "swap needs a file for the weights, --out model.pt; or --dry-run"))
+    pairs = dict(map(_pair, mapping or []))
+    example = _example(inputs or [])
+    from lightning_acts.models import check_target, save
+    from lightning_acts.surgery.plan import Plan
+    from lightning_acts.surgery.swapping import swap as make_swap
+
+    loaded = None if plan is None else Plan.load(plan)
+    if out is not None:
+        check_target(out, force)
+    built = build_model(model, weights).eval()
+    given: dict[str, Any] = {"include": include, "exclude": exclude, "role": role, "share": share}
+    options = {name: value for name, value in given.items() if value}
+    if not write_back:
+        options["write_back"] = False
+    report = make_swap(built, loaded or pairs, example_input=example, **options)
+    typer.echo(report.to_json() if as_json else str(report))
+    if out is not None and not dry_run:
+        for what, path in save(built, out, overwrite=force).items():
+            typer.echo(f"{what}: {path}", err=as_json)
+
+
+def verify(
+    model: Model,
+    inputs: Inputs = None,
+    weights: Weights = None,
+) -> None:
+    """Prove the swaps of a model by what it executes, in eval and in train mode.
+
+    `lightning-acts verify torchvision:resnet18 --weights model.pt --input 2,3,64,64` · `lightning-acts verify runs/digits/... --input 2,1,8,8`
+    """
+    example = _example(inputs or [])
+    if example is None:
+        raise ConfigError(Problem(None, "verify needs an input to run the model on: --input 2,3,64,64"))
+    from lightning_acts.surgery.verifying import verify as verify_swaps
+
+    typer.echo(str(verify_swaps(build_model(model, weights), example)))
+
+
+def build_model(model: str, weights: str | None) -> nn.Module:
+    """The model that MODEL names, which may be a run."""
+    import_from_here()
+    if not Path(model).is_dir():
+        from lightning_acts.models import build
+
+        return build(model, weights=weights)
+    if weights is not None:
+        raise ConfigError(Problem(None, f"--weights {weights}: {model} is a run, and has weights of its own"))
+    from lightning_acts.runs import training
+
+    folder, config = open_run(model)
+    return training.trained_model(check_loaded(config), folder)
+
+
+def _pair(text: str) -> tuple[str, str | None]:
+    """``OLD=NEW``, split at the last ``=`` outside parentheses: both may have parameters."""
+    depth = 0
+    for at in range(len(text) - 1, 0, -1):
+        depth += {")": 1, "(": -1}.get(text[at], 0)
+        if text[at] == "=" and depth == 0:
+            new = text[at + 1 :]
+            return text[:at], None if new.lower() == "none" else new
+    raise ConfigError(Problem(None, f"--map {text}: OLD=NEW, such as relu=mish"))
+
+
+_INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<sizes>[1-9]\d*(?:,[1-9]\d*)*)(?::(?P<dtype>\w+))?")
+
+
+def _example(texts: Sequence[str]) -> Any:
+    """Zeros of the given shapes and types: a tensor, a tuple of them, or a mapping where they are named."""
+    if not texts:
+        return None
+    parsed = [_INPUT.fullmatch(text.replace(" ", "")) for text in texts]
+    for text, match in zip(texts, parsed, strict=True):
+        if match is None:
+            raise ConfigError(
+                Problem(None, f"--input {text}: a shape is whole numbers with commas, such as 1,3,224,224 or 1,16:long")
+            )
+    import torch
+
+    found: list[tuple[str | None, Any]] = []
+    for text, match in zip(texts, parsed, strict=True):
+        assert match is not None
+        dtype = getattr(torch, match["dtype"] or "float32", None)
+        if not isinstance(dtype, torch.dtype):
+            raise ConfigError(
+                Problem(None, f"--input {text}: torch has no type {match['dtype']!r}; long, say, or bool")
+            )
+        found.append((match["name"], torch.zeros([int(size) for size in match["sizes"].split(",")], dtype=dtype)))
+    names = [name for name, _ in found]
+    if None not in names and len(set(names)) == len(names):
+        return dict(found)
+    if any(names):
+        raise ConfigError(Problem(None, f"--input {' --input '.join(texts)}: all have a name of their own, or none"))
+    return found[0][1] if len(found) == 1 else tuple(tensor for _, tensor in found)

@@ -1,0 +1,33 @@
+"""Modules of the user's: found in the current folder too, and named by their file."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+from lightning_acts.runs.reading import ConfigError, Problem
+
+
+def import_named(module: str) -> None:
+    """Import a module of the user's by its name or its file."""
+    path = Path(module)
+    name = path.stem if path.suffix == ".py" else module
+    if path.suffix == ".py":
+        if not path.is_file():
+            raise ConfigError(Problem(None, f"--import {module}: there is no such file"))
+        sys.path.insert(0, str(path.parent.resolve()))
+    import_from_here()
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise
+        raise ConfigError(Problem(None, f"--import {module}: there is no module {error.name!r}")) from None
+
+
+def import_from_here() -> None:
+    """Import paths are looked up in the current folder too, as python -m does."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
