@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from model_collection import COLLECTION
-from nasties import CASES
+from odd_models import CASES
 from test_coverage import SAMPLE
 
 import lightning_acts as acts

@@ -12,7 +12,7 @@ import timm
 import torch
 import torch.nn.functional as F
 import torchvision
-from nasties import CASES, Case
+from odd_models import CASES, Case
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 

@@ -1,4 +1,4 @@
-"""What the models of ``nasties.py`` keep in another file: helper functions, mixins, decorators, bases."""
+"""What the odd models keep in another file: helper functions, mixins, decorators, bases."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch.nn.functional import relu
 
 
 class Net(nn.Module):
-    """Two layers; the nasties differ in what they do between and after them."""
+    """Two layers; the odd models differ in what they do between and after them."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Each model of ``nasties.py``, swapped, against its twin edited by hand: equal to the bit."""
+"""Each model of ``odd_models``, swapped, against its twin edited by hand: equal to the bit."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import nasties
-import nasty_helpers
+import odd_models
 import pytest
 import torch
-from nasties import CASES, Case, results
+from odd_models import CASES, Case, results
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -111,9 +110,10 @@ def own_frames(model: nn.Module, inputs: tuple[Tensor, ...]) -> list[tuple[str, 
     """The frames of the models' files in the traceback of a failing forward."""
     with pytest.raises((RuntimeError, AssertionError)) as caught:
         model(*inputs)
-    own = (nasties.__file__, nasty_helpers.__file__)
+    own = os.path.dirname(odd_models.__file__)
     frames = traceback.extract_tb(caught.value.__traceback__)
-    return [(frame.filename, frame.lineno, frame.name, frame.line) for frame in frames if frame.filename in own]
+    own_ones = [frame for frame in frames if os.path.dirname(frame.filename) == own]
+    return [(frame.filename, frame.lineno, frame.name, frame.line) for frame in own_ones]
 
 
 class TestTheTwinsThemselves:
@@ -315,7 +315,7 @@ class TestCopies:
 _FRESH_PROCESS = """
 import io, sys, torch
 import lightning_acts as acts
-from nasties import results
+from odd_models import results
 given, got = torch.load(sys.argv[1], weights_only=False), {}
 def of(model):
     return [results(model, inputs, training) for training in (False, True)]
@@ -349,7 +349,7 @@ def from_a_fresh_process(tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         except Exception as error:
             got[case.name] = f"before: {type(error).__name__}: {error}"
     torch.save(given, folder / "given.pt")
-    paths = [str(Path(nasties.__file__).parent), str(Path(acts.__file__).parents[1])]
+    paths = [str(Path(odd_models.__file__).parents[1]), str(Path(acts.__file__).parents[1])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, "-W", "ignore", "-c", _FRESH_PROCESS, "given.pt", "got.pt"]
     subprocess.run(command, cwd=folder, env=environment, check=True)
