@@ -1,5 +1,6 @@
 """Every snippet of the README runs, in order and in one process, as a reader would paste them."""
 
+import json
 import re
 import subprocess
 import sys
@@ -91,6 +92,46 @@ def test_links_of_the_guide(path: str) -> None:
     assert (PROJECT / "docs" / path).exists()
 
 
+def test_versions_are_those_that_pip_asks_for() -> None:
+    project = (PROJECT / "pyproject.toml").read_text()
+    needed = dict(re.findall(r'"([\w-]+)(?:\[\w+\])?>=([\d.]+)"', project))
+    needed["Python"] = re.search(r'^requires-python = ">=([\d.]+)"', project, flags=re.MULTILINE)[1]  # type: ignore[index]
+    rows = re.findall(r"^\| ([\w, -]+) \| ([\d., ]+) \| ([\d., ]+) \|.*\|$", README, flags=re.MULTILINE)
+    stated = {}
+    for names, least, tested in rows:
+        versions = zip(names.split(", "), least.split(", "), tested.split(", "), strict=True)
+        for name, lowest, used in versions:
+            stated[name] = lowest
+            assert [int(part) for part in used.split(".")] >= [int(part) for part in lowest.split(".")]
+    assert set(stated) == {
+        "Python",
+        "torch",
+        "lightning",
+        "torchvision",
+        "timm",
+        "matplotlib",
+        "tensorboard",
+        "transformers",
+    }
+    assert stated == {name: needed[name] for name in stated}
+
+
+def test_the_coverage_is_as_measured() -> None:
+    coverage = (PROJECT / "docs" / "coverage.md").read_text()
+    models, share = re.search(r"^\| \*\*all\*\* \| (\d+) \| \d+ \| \d+ \| ([\d.]+ %)", coverage, re.MULTILINE).groups()  # type: ignore[union-attr]
+    assert f"In {models} models, {share} of the hidden activations" in README
+
+
+def test_the_citation_agrees_with_the_package() -> None:
+    citation = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
+    package = (PROJECT / "pyproject.toml").read_text()
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)  # those that the format requires
+    for key in ("version", "license"):
+        assert re.search(rf'^{key} = "(.+)"$', package, flags=re.MULTILINE)[1] == citation[key]  # type: ignore[index]
+    assert f'name = "{citation["title"]}"' in package
+    assert json.dumps(citation["keywords"]) in package
+
+
 def test_the_commands_explain_themselves() -> None:
     commands = re.findall(r"^(scripts/\w+)", "".join(snippets("sh")), flags=re.MULTILINE)
     assert commands == ["scripts/demo", "scripts/test"]
@@ -103,7 +144,7 @@ def test_the_commands_explain_themselves() -> None:
 
 @pytest.mark.slow
 def test_the_command_line(tmp_path: Path) -> None:
-    lines = [line.partition("  #")[0].strip() for line in snippets("sh")[1].splitlines()]
+    lines = [line.partition("  #")[0].strip() for line in snippets("sh")[2].splitlines()]
     assert len(lines) == 6
     for line in lines:
         if "resume" in line:  # the run that the lines before it have made
