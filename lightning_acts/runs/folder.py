@@ -218,7 +218,8 @@ class RunFolder:
             raise RunError(f"{self} can't be worked in: {_reason(error)}") from error
         with lock as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # Unlike flock, it does not pass to workers of a loader, which outlive a killed process by seconds.
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise RunError(f"{self} is in use: another process is running it") from error
             yield

@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,26 @@ def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
     holder.communicate()
     with RunFolder(tmp_path).locked():
         pass
+
+
+def test_a_worker_that_outlives_its_process_does_not_keep_the_lock(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys, time; from pathlib import Path; from lightning_acts.runs.folder import RunFolder\n"
+        "with RunFolder(Path(sys.argv[1])).locked():\n"
+        "    worker = os.fork()\n"
+        "    if not worker: time.sleep(60)\n"
+        "    print(worker, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        worker = int(holder.stdout.readline())
+        try:
+            assert holder.wait() == -signal.SIGKILL
+            with RunFolder(tmp_path).locked():
+                pass
+        finally:
+            os.kill(worker, signal.SIGKILL)
 
 
 def test_the_environment_is_plain_data() -> None:
