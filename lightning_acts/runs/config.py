@@ -372,11 +372,12 @@ def _resolve(config: Config) -> tuple[Config, list[Problem]]:
 
     problems = [
         config.problem(
-            path, f"{dotted(path)}: ${{{name}:...}} is refused: a config refers to other values, or to oc.env"
+            path,
+            f"{dotted(path)}: ${{{name}:...}} is refused: a config refers to other values, to oc.env, or to oc.decode",
         )
         for path, text in ((path, _at(config.data, path)) for path in using)
         for name in _resolvers(text)
-        if name != "oc.env"
+        if name not in ("oc.env", "oc.decode")
     ]
     if not problems:
         lengths = _Lengths(config.data)

@@ -73,14 +73,14 @@ def is_refused(target: Any) -> bool:
 
 def is_modeling(target: Any, name: str) -> bool:
     """Return whether a class or function, imported as ``name``, is one that models and data are made of, or a user's own."""
-    if isinstance(target, type) and issubclass(target, _BASES):
-        return True
     target = _unwrapped(target)
     module = _module(target)
-    if name in _MAKERS and module.partition(".")[0] == "torch":
-        return True
     if any(_within(module, place) for place in _NOT_MODELING):
         return False
+    if isinstance(target, type) and issubclass(target, _BASES):
+        return True
+    if name in _MAKERS and module.partition(".")[0] == "torch":
+        return True
     return name in _VALUES or any(_within(module, place) for place in _MODELING) or _is_own(module)
 
 

@@ -71,7 +71,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("interpolation of itself", "seed: ${seed}", "seed"),
     ("interpolation half open", "seed: ${data.batch_size", "seed"),
     ("unknown resolver", "seed: ${run:ls}", "seed: ${run:...} is refused"),
-    ("a resolver", "seed: '${oc.decode:1}'", "${oc.decode:...} is refused"),
+    ("a resolver", "seed: '${oc.select:trainer}'", "${oc.select:...} is refused"),
     ("a resolver within", "seed: '${oc.env:X,${oc.create:1}}'", "${oc.create:...} is refused"),
     ("doubled by references", "model:\n  backbone: ${seed}\nseed: " + "1" + "\n" + "\n".join(f"a{i}: '${{a{i - 1}}}${{a{i - 1}}}'" if i else "a0: ''" for i in range(60)), "a59: refers to values that refer to others, too many or too long in all"),
     ("doubled within mappings", "callbacks:\n  b0: {x: 1}\n" + "\n".join(f"  b{i}: {{x: '${{.b{i - 1}}}', y: '${{callbacks[b{i - 1}]}}'}}".replace("${.", "${..") for i in range(1, 60)), "callbacks.b59.x: refers to values that refer to others"),
@@ -84,6 +84,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("a loader of pickles", "trainer: {profiler: {_target_: torch.load, f: x, weights_only: false}}", "torch.load is refused"),
     ("a runner of commands in torch", "trainer: {profiler: {_target_: torch.utils.collect_env.run, command: ls}}", "torch.utils.collect_env.run is refused"),
     ("a file", "trainer: {plugins: [{_target_: builtins.open, file: x, mode: w}]}", "builtins.open is refused"),
+    ("a dataset that opens files", "data: {batch_size: {_target_: torch.utils.data.datapipes.iter.FileOpener, datapipe: []}}", "FileOpener is refused"),
     ("a resolver for a target", "data: {batch_size: {_target_: '${oc.env:NO_SUCH,os.system}', command: ls}}", "os.system is refused"),
     ("a class of another type", "data: {batch_size: {_target_: torch.nn.Identity}}", "data.batch_size: must be a whole number, not what torch.nn.Identity makes"),
     ("a backbone of Python's own", "model: {backbone: 'os:abort'}", "os:abort is refused"),
@@ -246,6 +247,7 @@ RIGHT: list[tuple[str, str, tuple[str, ...], dict[str, object]]] = [
     ("removal", "", ("~swap", "~trainer.devices"), {"swap": 0}),
     ("override of the target", "", ("model._target_=mine.Mine",), {"model": {}}),
     ("Windows line ends and a mark", "\ufefftrainer:\r\n  max_epochs: 4\r\n", (), {"trainer.max_epochs": 4}),
+    ("a number from the environment", "data: {batch_size: '${oc.decode:${oc.env:NO_SUCH_SIZE,16}}'}", (), {"data.batch_size": 16}),
     ("underscored and signed", "trainer: {max_epochs: +4}", (), {"trainer.max_epochs": 4}),
 ]  # fmt: skip
 
