@@ -101,8 +101,10 @@ class FunctionActivation(nn.Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """The activation of ``input``."""
-        if isinstance(input, torch.fx.Proxy):  # a leaf for every tracer of torch.fx, as torch's own activations are
-            return input.tracer.create_proxy("call_module", input.tracer.path_of_module(self), (input,), {})
+        given: Any = input
+        if isinstance(given, torch.fx.Proxy):  # a leaf for every tracer of torch.fx, as torch's own activations are
+            tracer: Any = given.tracer
+            return tracer.create_proxy("call_module", tracer.path_of_module(self), (given,), {})  # type: ignore[no-any-return]
         learned = {name: self._broadcast(name, dim, input) for name, dim in self._learned.items()}
         if self._takes_training:
             learned["training"] = self.training

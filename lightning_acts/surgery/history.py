@@ -32,7 +32,7 @@ from lightning_acts.surgery.ledger import ATTRIBUTE, Ledger, ledger_of
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request
 from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import Replaced, read_elsewhere, routes_of, set_routes, with_routes
-from lightning_acts.surgery.rewriting.reading import Route
+from lightning_acts.surgery.route import Route
 from lightning_acts.surgery.site import SwapError
 
 # What users hang on a module: shared with the replacement, so that the handles which they hold go on working.

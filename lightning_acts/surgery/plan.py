@@ -14,7 +14,7 @@ import yaml
 
 from lightning_acts.files import write_whole
 from lightning_acts.hints import did_you_mean
-from lightning_acts.surgery.rewriting.reading import Route, Step
+from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import ROLES, Role, SwapError
 
 _VERSION = 1

@@ -15,7 +15,7 @@ from torch import nn
 
 from lightning_acts.surgery import history
 from lightning_acts.surgery.plan import Plan
-from lightning_acts.surgery.site import Site, SwapError
+from lightning_acts.surgery.site import LeftSite, Site, SwapError
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,6 @@ class SwappedSite:
     site: Site
     replacement: str
     path: str
-
-
-@dataclass(frozen=True)
-class LeftSite:
-    """A site that was left as it was, and why."""
-
-    site: Site
-    why: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
-
-from torch.overrides import resolve_name
 
 Kind = Literal["module", "function", "method", "attribute"]
 Role = Literal["hidden", "gate", "attention", "output"]
@@ -89,31 +84,9 @@ class Site:
         return {**vars(self), "paths": list(self.paths)}
 
 
-def module_name(name: str) -> str:
-    """Return the name by which a module is imported, also of the script that runs: as which its file is imported.
+@dataclass(frozen=True)
+class LeftSite:
+    """A site that was left as it was, and why."""
 
-    A script's module is called ``__main__``, and ``__mp_main__`` in the processes that it spawns.
-    """
-    if name not in ("__main__", "__mp_main__"):
-        return name
-    module = sys.modules.get(name)
-    spec, file = getattr(module, "__spec__", None), getattr(module, "__file__", None)
-    return spec.name if spec is not None else Path(file).stem if file else "__main__"
-
-
-def imported(name: str) -> ModuleType | None:
-    """Return the module of a name, if it is imported or is the script that runs."""
-    if name not in sys.modules and name == module_name("__main__"):
-        return sys.modules["__main__"]
-    return sys.modules.get(name)
-
-
-def type_name(cls: Any) -> str:
-    """``package.module.Name`` of a class or function; a function of torch under its public name."""
-    public = None if isinstance(cls, type) or not isinstance(cls, Hashable) else resolve_name(cls)
-    if public is not None:
-        return str(public)
-    module = getattr(cls, "__module__", None)
-    name = getattr(cls, "__qualname__", None) or getattr(cls, "__name__", repr(cls))
-    name = str(name).removeprefix("_VariableFunctionsClass.")
-    return f"{module_name(module)}.{name}" if module else name
+    site: Site
+    why: str

@@ -19,7 +19,7 @@ from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.example import one_at_a_time, plain_path
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
-from lightning_acts.surgery.exchanging.matching import Rules, SwapMap, describe, spec_or_none
+from lightning_acts.surgery.exchanging.matching import Rules, SwapMap
 from lightning_acts.surgery.exchanging.trial import try_out
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
 from lightning_acts.surgery.finding.separating import calls_of_child
@@ -33,13 +33,14 @@ from lightning_acts.surgery.finding.sites import (
     works_in_place_there,
 )
 from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
+from lightning_acts.surgery.naming import describe, spec_or_none
 from lightning_acts.surgery.plan import Plan, PlannedSite, Request, Share
 from lightning_acts.surgery.recognizing.modules import recognise
-from lightning_acts.surgery.report import LeftSite, SwappedSite, SwapReport
+from lightning_acts.surgery.report import SwappedSite, SwapReport
 from lightning_acts.surgery.rewriting.classes import is_in_loop, may_read_what_it_writes, reading_of
 from lightning_acts.surgery.rewriting.reading import WALKS
 from lightning_acts.surgery.roles.structure import role_of
-from lightning_acts.surgery.site import Role, Site, SwapError
+from lightning_acts.surgery.site import LeftSite, Role, Site, SwapError
 
 
 @one_at_a_time

@@ -38,13 +38,13 @@ from lightning_acts.surgery.example import (
     without_gradients_if_possible,
     wrappers_of,
 )
-from lightning_acts.surgery.exchanging.matching import describe
 from lightning_acts.surgery.fast_paths import in_use
 from lightning_acts.surgery.history import Exchange, PlacedExchange
+from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
 
 if TYPE_CHECKING:
-    from lightning_acts.surgery.rewriting.reading import Step
+    from lightning_acts.surgery.route import Step
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 #: ATen operations, without the ``_`` of their in-place forms, that are activations under other names.

@@ -14,7 +14,6 @@ from torch import nn
 from lightning_acts import factory
 from lightning_acts.factory import ActivationLike
 from lightning_acts.surgery import history
-from lightning_acts.surgery.exchanging.matching import describe
 from lightning_acts.surgery.fast_paths import FastPath, in_use
 from lightning_acts.surgery.finding.sites import AttributeSite, CallSite, Located, ModuleSite
 from lightning_acts.surgery.history import (
@@ -30,6 +29,7 @@ from lightning_acts.surgery.history import (
     Setting,
     Transaction,
 )
+from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.rewriting.classes import submodule_name
 from lightning_acts.surgery.roles.structure import chain_to
 from lightning_acts.surgery.site import SwapError

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,10 +18,10 @@ from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.example import plain_path
 from lightning_acts.surgery.exchanging.patterns import PathPattern, any_matches, looks_like_path, patterns
 from lightning_acts.surgery.finding.sites import CallSite, Found, Located
+from lightning_acts.surgery.naming import describe, spec_or_none
 from lightning_acts.surgery.plan import SHARES, Request
 from lightning_acts.surgery.recognizing.calls import name_of
-from lightning_acts.surgery.report import LeftSite
-from lightning_acts.surgery.site import ROLES, UNKNOWN, Site, SwapError
+from lightning_acts.surgery.site import ROLES, UNKNOWN, LeftSite, Site, SwapError
 
 #: What a swap exchanges. On the left: an activation (a name alone matches whatever its parameters), a path, a glob on
 #: paths, ``re:`` and a regular expression, a class, or ``"unknown activation"``. On the right: the replacement, a
@@ -294,36 +293,6 @@ def refuse_as_replacement(replacement: Any) -> None:
         )
     if definition.kind == "transfer":
         raise SwapError(f"{spec} is a layer with weights, no activation: it can't stand in for one")
-
-
-def spec_or_none(activation: Any) -> str | None:
-    """The spec string of a replacement; None for one that is not registered.
-
-    Raises:
-        SpecError: It is named by a name, spec or mapping that can't be understood.
-    """
-    if isinstance(activation, nn.Module):
-        spec = factory.spec_of(activation)
-        return None if spec is None else str(spec)
-    if isinstance(activation, str):
-        return _spec_of_text(activation, registry.version())
-    if isinstance(activation, (Mapping, ActivationSpec)):
-        return str(factory.resolve(activation))
-    definition = registry.registered(activation)
-    return None if definition is None else str(factory.resolve(activation))
-
-
-@functools.lru_cache(maxsize=4096)
-def _spec_of_text(text: str, version: int) -> str:
-    return str(factory.resolve(text))
-
-
-def describe(activation: Any) -> str | None:
-    """The spec string, or the name of the class or function where there is none."""
-    if activation is None:
-        return None
-    owner = type(activation) if isinstance(activation, nn.Module) else activation
-    return spec_or_none(activation) or name_of(owner)
 
 
 @dataclass(frozen=True)

@@ -29,8 +29,6 @@ from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import base_of, reading_of
 from lightning_acts.surgery.rewriting.reading import (
     Call,
-    Route,
-    Step,
     call_at,
     call_name,
     function_name,
@@ -42,6 +40,7 @@ from lightning_acts.surgery.rewriting.reading import (
     step_to,
 )
 from lightning_acts.surgery.roles.dataflow import Flow
+from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import Kind, SwapError
 from lightning_acts.surgery.source.functions import UNKNOWN, Scope, SourceError, layers, original
 

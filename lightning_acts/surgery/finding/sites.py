@@ -19,6 +19,7 @@ from lightning_acts.surgery.example import one_at_a_time, plain_path
 from lightning_acts.surgery.finding.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.finding.separating import Part, separated
 from lightning_acts.surgery.history import has_hooks
+from lightning_acts.surgery.naming import type_name
 from lightning_acts.surgery.plan import Share
 from lightning_acts.surgery.recognizing.calls import (
     DOUBT_OF_CLAMPS,
@@ -31,7 +32,6 @@ from lightning_acts.surgery.recognizing.calls import (
 )
 from lightning_acts.surgery.recognizing.modules import recognise
 from lightning_acts.surgery.recognizing.uses import Fate
-from lightning_acts.surgery.report import LeftSite
 from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import base_of, obstacle, reading_of, routes_of
 from lightning_acts.surgery.rewriting.in_place import writes_into_its_input
@@ -39,8 +39,6 @@ from lightning_acts.surgery.rewriting.reading import (
     OF_ATEN,
     AttributeCall,
     Call,
-    Route,
-    Step,
     calls_of,
     forget_changed,
     function_name,
@@ -52,8 +50,9 @@ from lightning_acts.surgery.rewriting.reading import (
 from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.roles.structure import chain_to, has_parameters, is_bounded, is_metric, role_of
 from lightning_acts.surgery.roles.usage import Key, Usage
+from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
-from lightning_acts.surgery.site import Role, Site, type_name
+from lightning_acts.surgery.site import LeftSite, Role, Site
 from lightning_acts.surgery.source.functions import UNKNOWN, layers
 
 

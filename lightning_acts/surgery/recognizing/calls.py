@@ -16,7 +16,7 @@ from torch import Tensor
 from lightning_acts import factory, registry
 from lightning_acts.definition import Definition
 from lightning_acts.spec import ActivationSpec
-from lightning_acts.surgery.site import imported, type_name
+from lightning_acts.surgery.naming import imported, type_name
 from lightning_acts.surgery.source.functions import UNKNOWN
 
 #: Functions that are activations for some of their arguments only.

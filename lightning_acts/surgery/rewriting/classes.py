@@ -32,17 +32,17 @@ from lightning_acts.surgery.rewriting.in_place import (
 )
 from lightning_acts.surgery.rewriting.reading import (
     Reading,
-    Route,
-    Step,
     forget_changed,
     function_name,
     function_named,
     may_apply,
     method_scopes,
+    node_of,
     reached,
     read,
     with_twin,
 )
+from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.source.functions import (
     UNKNOWN,
@@ -146,7 +146,7 @@ def is_in_loop(owner: nn.Module, route: Route) -> bool:
     if isinstance(owner, GraphModule) or not route.steps:
         return False
     _, scope = _attributes_with(base_of(type(owner)), route.steps[0])[0]
-    return repeats(route.steps[0].node_in(scope), scope)
+    return repeats(node_of(route.steps[0], scope), scope)
 
 
 def may_read_what_it_writes(owner: nn.Module, name: str) -> bool:
@@ -213,7 +213,7 @@ def _attributes_with(cls: type[nn.Module], step: Step) -> list[tuple[str, Scope]
             if function_name(scope.function) != function:
                 continue
             try:
-                step.node_in(scope)
+                node_of(step, scope)
             except SourceError as error:
                 problem = str(error)
                 continue
@@ -259,7 +259,7 @@ class _Members:
         for steps, callee, name in inside:
             by_step.setdefault(steps[0], []).append((steps, callee, name))
         for step, routes in by_step.items():
-            node = step.node_in(scope)
+            node = node_of(step, scope)
             _refuse_shadowed(node, owner, scope)
             if len(routes[0][0]) == 1 and not routes[0][1]:
                 edits[node] = _look(node, scope)

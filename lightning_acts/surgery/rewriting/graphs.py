@@ -34,8 +34,9 @@ from lightning_acts.surgery.recognizing.calls import (
 )
 from lightning_acts.surgery.recognizing.modules import recognise_function
 from lightning_acts.surgery.recognizing.uses import Fate
-from lightning_acts.surgery.rewriting.reading import Call, Route, Step, call_name, sealed
+from lightning_acts.surgery.rewriting.reading import Call, call_name, sealed
 from lightning_acts.surgery.roles.structure import is_bounded
+from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source.functions import UNKNOWN, SourceError
 

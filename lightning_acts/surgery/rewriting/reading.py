@@ -1,8 +1,4 @@
-"""Where in the code of a module an activation is called: the way from one of its methods to the call, as plain data.
-
-A route is read off the source of the module's class, or built from the frames of a call that was seen to run; both give
-the same. It names functions and expressions, not objects: it can be kept in a file, and found again in a class.
-"""
+"""Where activations are called in the code of a module: its methods and what they lead to, read once."""
 
 from __future__ import annotations
 
@@ -24,14 +20,16 @@ import torch.fx
 from torch import nn
 
 from lightning_acts import registry
+from lightning_acts.surgery.naming import imported, module_name
 from lightning_acts.surgery.recognizing.calls import DOUBT_OF_EVERYDAY, applied, is_candidate, is_method, name_of
 from lightning_acts.surgery.recognizing.expressions import Written, is_handed_on, written, written_in_statements
 from lightning_acts.surgery.recognizing.formulas import forget as forget_formulas
 from lightning_acts.surgery.recognizing.formulas import gates_its_input
 from lightning_acts.surgery.recognizing.modules import recognise
 from lightning_acts.surgery.recognizing.uses import Fate, fate_of
+from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
-from lightning_acts.surgery.site import Kind, imported, module_name
+from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source.functions import (
     UNKNOWN,
     Function,
@@ -47,47 +45,6 @@ _FOREIGN = sys.stdlib_module_names | {
     "lightning", "lightning_fabric", "lightning_utilities", "pytorch_lightning", "sympy", "torchmetrics"
 }  # fmt: skip
 _DEEPEST = 12
-
-
-@dataclass(frozen=True)
-class Step:
-    """One expression on the way: the function that holds it, its place counted from there, and its text."""
-
-    function: str
-    line: int
-    column: int
-    code: str
-
-    def node_in(self, scope: Scope) -> ast.expr:
-        """The expression in the function's source, also where lines have moved since.
-
-        Raises:
-            SourceError: It is not there, or not just once.
-        """
-        first = scope.function.__code__.co_firstlineno
-        same = scope.source.by_text.get(self.code, [])
-        exact = [node for node in same if (node.lineno - first, node.col_offset) == (self.line, self.column)]
-        if len(exact or same) != 1:
-            raise SourceError(f"{self.function} holds {self.code!r} {len(same)} times, not where it was")
-        return (exact or same)[0]
-
-
-@dataclass(frozen=True)
-class Route:
-    """The way to a call: the first step lies in a method of the module, the last one is the call itself.
-
-    Attributes:
-        steps: Each but the last is a reference to the function in which the next one lies.
-        callee: The import path of the function that is called; ``self.NAME`` for a child of the module.
-    """
-
-    steps: tuple[Step, ...]
-    callee: str
-
-    @property
-    def child(self) -> str | None:
-        """The name of the child that is called; None for a function."""
-        return self.callee.removeprefix("self.") if self.callee.startswith("self.") else None
 
 
 @dataclass(frozen=True)
@@ -123,6 +80,20 @@ class Call:
     obstacle: str | None = None
     is_looked_up: bool = False
     is_everyday: bool = False
+
+
+def node_of(step: Step, scope: Scope) -> ast.expr:
+    """Return the expression that a step names in the function's source, also where lines have moved since.
+
+    Raises:
+        SourceError: It is not there, or not just once.
+    """
+    first = scope.function.__code__.co_firstlineno
+    same = scope.source.by_text.get(step.code, [])
+    exact = [node for node in same if (node.lineno - first, node.col_offset) == (step.line, step.column)]
+    if len(exact or same) != 1:
+        raise SourceError(f"{step.function} holds {step.code!r} {len(same)} times, not where it was")
+    return (exact or same)[0]
 
 
 def step_to(node: ast.expr, scope: Scope) -> Step:

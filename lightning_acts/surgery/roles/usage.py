@@ -20,9 +20,10 @@ from lightning_acts.surgery.operations import operation
 from lightning_acts.surgery.recognizing.calls import is_everyday
 from lightning_acts.surgery.recognizing.expressions import written
 from lightning_acts.surgery.rewriting.classes import base_of
-from lightning_acts.surgery.rewriting.reading import Step, is_own_method, method_scopes, reached, sealed, step_to
+from lightning_acts.surgery.rewriting.reading import is_own_method, method_scopes, reached, sealed, step_to
 from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.roles.structure import has_parameters
+from lightning_acts.surgery.route import Step
 from lightning_acts.surgery.site import Role
 from lightning_acts.surgery.source.functions import UNKNOWN, Scope, SourceError
 
