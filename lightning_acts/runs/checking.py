@@ -26,7 +26,8 @@ from lightning_acts.models import ModelError, check
 from lightning_acts.runs.config import GROUPS, Config
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
 from lightning_acts.runs.targets import REFUSED, is_modeling, is_refused, is_refused_name
-from lightning_acts.spec import SpecError
+from lightning_acts.runs.trainer import refused_anywhere, refused_arguments
+from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.site import SwapError
 
 #: What each group's _target_ has to be.
@@ -288,7 +289,17 @@ class _Checker:
         for name in [name for name in value if name in _TAKEN]:
             self.add(("trainer", name), f"trainer.{name} is not for a config: use {_TAKEN[name]}")
         given = {name: child for name, child in value.items() if name not in _TAKEN}
-        return self.arguments(("trainer",), given, L.Trainer)
+        coerced = self.arguments(("trainer",), given, L.Trainer)
+        plain = {name: child for name, child in self.right(("trainer",), coerced).items() if not _is_targeted(child)}
+        for name, message in refused_anywhere(plain):
+            path = ("trainer", name) if name else ("trainer",)
+            self.add(path, f"{dotted(path)}: {message}")
+        return coerced
+
+    def right(self, path: KeyPath, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments below a path with which nothing is wrong so far."""
+        wrong = [problem.path[: len(path) + 1] for problem in self.problems if problem.path]
+        return {name: value for name, value in arguments.items() if (*path, name) not in wrong}
 
     def swaps(self, value: Any) -> list[dict[str, Any]]:
         entries = [] if value is None else [value] if isinstance(value, dict) else value
@@ -303,22 +314,33 @@ class _Checker:
                 continue
             before = len(self.problems)
             arguments = self.arguments(path, entry, ActivationSwap)
-            pairs = arguments.get("map")
-            for left, right in pairs.items() if isinstance(pairs, dict) else ():
-                self.swap((*path, "map", left), {"map": {left: right}})
-            for name in [name for name in arguments if name != "map" and name in entry]:
-                self.swap((*path, name), {"map": {"relu": "relu"}, name: arguments[name]})
-            if len(self.problems) == before:
-                self.swap((*path, "map"), arguments)
+            right = self.right(path, arguments)
+            for old, new in right.pop("map", {}).items():
+                self.pair(path, old, new)
+            for name, child in right.items():
+                if (message := _refusal({"map": {"relu": "relu"}, name: child})) is not None:
+                    self.add((*path, name), f"{dotted(path)}: {message}")
+            if len(self.problems) == before and (message := _refusal(arguments)) is not None:
+                self.add((*path, "map"), f"{dotted(path)}: {message}")
             checked.append(arguments)
         return checked
 
-    def swap(self, path: KeyPath, arguments: dict[str, Any]) -> None:
-        """Add what is wrong with a swap, or with a part of one."""
-        try:
-            ActivationSwap(**arguments)
-        except (SpecError, SwapError, TypeError, ValueError) as error:
-            self.add(path, f"{dotted(path[: path.index('map')] if 'map' in path else path[:-1])}: {error}")
+    def pair(self, path: KeyPath, old: str, new: Any) -> None:
+        """Add what is wrong with an activation, with each parameter of the other, or with both together."""
+        with contextlib.suppress(SpecError):
+            spec = ActivationSpec.parse(new) if isinstance(new, str) else None
+            new = {"name": spec.name, **spec.parameters} if spec else new
+        names = [name for name in new if name != "name"] if isinstance(new, dict) and "name" in new else []
+
+        def make(without: set[str]) -> ActivationSwap:
+            kept = {name: value for name, value in new.items() if name not in without} if names else new
+            return ActivationSwap(map={"relu": kept})
+
+        # Each mistake is told, not only the first; what is wrong with both together, if each alone is right.
+        if (both := _refusal({"map": {old: new}})) is not None:
+            alone = [_refusal({"map": {old: "relu"}}), *(str(error) for _, error in refused_arguments(make, names))]
+            for message in [message for message in alone if message is not None] or [both]:
+                self.add((*path, "map", old), f"{dotted(path)}: {message}")
 
     def compile(self, value: Any) -> dict[str, Any] | None:
         if isinstance(value, bool) or value is None:
@@ -346,6 +368,20 @@ class _Checker:
                 check(backbone)
             except (ModelError, ImportError) as error:
                 self.add(("model", "backbone"), f"model.backbone: {error}")
+
+
+def _refusal(swap: dict[str, Any]) -> str | None:
+    """What is wrong with a swap, if anything is."""
+    try:
+        ActivationSwap(**swap)
+    except (SpecError, SwapError, TypeError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _is_targeted(value: Any) -> bool:
+    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, Targeted) or any(map(_is_targeted, children))
 
 
 def _has_target(value: dict[str, Any] | list[Any]) -> bool:

@@ -52,6 +52,19 @@ def quiet() -> None:
 
 
 @contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Show no warning and no log message for the length of a block."""
+    before = logging.root.manager.disable
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logging.disable()
+        try:
+            yield
+        finally:
+            logging.disable(before)
+
+
+@contextlib.contextmanager
 def logged_to(path: Path) -> Iterator[None]:
     """Append what is said to a file, warnings too."""
     handler = logging.FileHandler(path, encoding="utf-8")

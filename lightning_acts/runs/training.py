@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import functools
 import re
 import sys
 import time
@@ -32,11 +33,12 @@ from lightning_acts.reports.pictures import (
 from lightning_acts.runs import folder as folders
 from lightning_acts.runs.checking import Checked, made_of
 from lightning_acts.runs.config import Config, load, to_yaml
-from lightning_acts.runs.console import logged_to, quiet
+from lightning_acts.runs.console import logged_to, quiet, silenced
 from lightning_acts.runs.folder import RunError, RunFolder
 from lightning_acts.runs.monitors import MonitorCheck, refuse_unlogged
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted, shown_path
 from lightning_acts.runs.recording import Recorder, WholeFiles
+from lightning_acts.runs.trainer import REFUSALS, refused_arguments
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
 from lightning_acts.surgery.checkpoints import CheckpointError
@@ -134,7 +136,7 @@ def resume(checked: Checked, folder: RunFolder) -> Result:
 
 def dry_run(checked: Checked) -> str:
     """Build everything, swap, run one batch of each stage, write nothing; returns what a run would do, in words."""
-    built = _build(checked, [], fast_dev_run=True)
+    built = _build(checked, [], dry=True)
     with _refusals(checked.config) as refusals, refusals.of(()):
         built.trainer.fit(built.model, datamodule=built.data)
         logged = dict(built.trainer.callback_metrics)
@@ -242,7 +244,7 @@ def refused_changes(old: Config, new: Config) -> list[KeyPath]:
     return found
 
 
-def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) -> _Built:
+def _build(checked: Checked, recorders: list[Callback], *, dry: bool = False) -> _Built:
     """Everything that the config names, made; nothing is written."""
     quiet()
     config = checked.config
@@ -261,8 +263,13 @@ def _build(checked: Checked, recorders: list[Callback], **trainer_options: Any) 
         for name, target in checked.logger.items():
             with refusals.of(("logger", name)):
                 loggers.append(target.make())
-        with refusals.of(("trainer",)):
-            trainer = _trainer(checked, callbacks, loggers, recorders, trainer_options)
+        make = functools.partial(_trainer, checked, callbacks, loggers, recorders)
+        # A dry run makes one as a run would, too: fast_dev_run overrides arguments without checking them.
+        with silenced() if dry else contextlib.nullcontext():
+            trainer = refusals.of_trainer(functools.partial(make, writes=dry or bool(recorders)))
+        if dry and trainer:
+            trainer = make(set(), writes=False, fast_dev_run=True)
+    assert trainer
     return _Built(model, data, trainer, swaps)
 
 
@@ -271,22 +278,26 @@ def _trainer(
     callbacks: list[Callback],
     loggers: list[Logger],
     recorders: list[Callback],
-    trainer_options: Mapping[str, Any],
+    without: set[str],
+    *,
+    writes: bool,
+    **more: Any,
 ) -> L.Trainer:
-    options = {key: made_of(value) for key, value in checked.trainer.items()}
+    """The Trainer of a config, without some of its arguments and with more."""
+    options = {key: made_of(value) for key, value in checked.trainer.items() if key not in without}
     own_bar = any(isinstance(callback, L.pytorch.callbacks.ProgressBar) for callback in callbacks)
     if _in_terminal() and options.get("enable_progress_bar") is not False and not own_bar:
         callbacks = [*callbacks, RichProgressBar()]
-    options.setdefault("enable_progress_bar", _in_terminal())
+    options.setdefault("enable_progress_bar", _in_terminal() or own_bar)
     options.setdefault("enable_model_summary", False)
     plugins = options.pop("plugins", None) or []
-    if recorders:
+    if writes:
         options["plugins"] = [*(plugins if isinstance(plugins, list) else [plugins]), WholeFiles()]
-    else:  # nothing is to be written
+    else:
         callbacks = [callback for callback in callbacks if not isinstance(callback, ModelCheckpoint)]
         loggers, options["enable_checkpointing"] = [], False
         options["plugins"] = plugins
-    options |= {"callbacks": [*callbacks, *recorders], "logger": loggers or False, **trainer_options}
+    options |= {"callbacks": [*callbacks, *recorders], "logger": loggers or False, **more}
     return L.Trainer(**options)
 
 
@@ -507,16 +518,33 @@ class _Refusals:
         """Note a refusal by what stands at ``path``, and go on to the next."""
         try:
             yield
-        except (
-            TypeError,
-            ValueError,
-            ImportError,
-            OSError,
-            L.fabric.utilities.exceptions.MisconfigurationException,
-        ) as error:
+        except REFUSALS as error:
             where = f"{dotted(path)}: " if path else ""
-            self.problems.append(self.config.problem(_named_in(str(error), self.config, path), f"{where}{error}"))
+            self.problems.append(self.config.problem(self._named_in(str(error), path), f"{where}{error}"))
             self.cause = error
+
+    def of_trainer(self, make: Callable[[set[str]], L.Trainer]) -> L.Trainer | None:
+        """Make a Trainer, or note every argument that it refuses and return None."""
+        try:
+            return make(set())
+        except REFUSALS:
+            names = self.config.data["trainer"]
+            overridden = [name for name in names if self._is_overridden(("trainer", name))]
+            for name, error in refused_arguments(make, names, overridden):
+                path: KeyPath = ("trainer", name) if name else ("trainer",)
+                self.problems.append(self.config.problem(path, f"{dotted(path)}: {error}"))
+                self.cause = error
+        return None
+
+    def _named_in(self, message: str, path: KeyPath) -> KeyPath:
+        """The argument below a path that a message names, an overridden one first; the path where it names none."""
+        below = [known for known in self.config.origins if known[:-1] == path]
+        named = [known for known in below if re.search(rf"\b{re.escape(str(known[-1]))}\b", message)]
+        named.sort(key=lambda known: not self._is_overridden(known))
+        return named[0] if named and path else path
+
+    def _is_overridden(self, path: KeyPath) -> bool:
+        return str(self.config.origins.get(path)).startswith("command line")
 
 
 @contextlib.contextmanager
@@ -526,11 +554,3 @@ def _refusals(config: Config) -> Iterator[_Refusals]:
     yield refusals
     if refusals.problems:
         raise ConfigError(*refusals.problems) from refusals.cause
-
-
-def _named_in(message: str, config: Config, path: KeyPath) -> KeyPath:
-    """The argument below a path that a message names, one of the command line first; the path where it names none."""
-    below = [known for known in config.origins if known[: len(path)] == path and len(known) == len(path) + 1]
-    named = [known for known in below if re.search(rf"\b{re.escape(str(known[-1]))}\b", message)]
-    named.sort(key=lambda known: not str(config.origins[known]).startswith("command line"))
-    return named[0] if named and path else path

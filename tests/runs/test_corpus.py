@@ -1,8 +1,11 @@
 """Wrong configs, each with its message, file and line; and right ones in odd styles."""
 
+import os
 from pathlib import Path
 
 import pytest
+import torch
+from lightning.pytorch.utilities import rank_zero_only
 
 from lightning_acts.runs.checking import Checked, check_config
 from lightning_acts.runs.config import collect, load
@@ -173,6 +176,126 @@ def test_what_can_not_be_read_hides_no_other_mistake(tmp_path: Path) -> None:
     assert [str(problem.origin) for problem in caught.value.problems] == [
         "a.yaml:3", "a.yaml:6", "b.yaml:1", "a.yaml:8", "a.yaml:5", "a.yaml:2", "b.yaml:2",
     ]  # fmt: skip
+
+
+# Each with as many mistakes as it has messages.
+SEVERAL: list[tuple[str, tuple[str, ...], list[str]]] = [
+    ("trainer:\n  max_epochs: -3\n  max_time: foo\n  limit_val_batches: 1.5\n  gradient_clip_algorithm: foo\n  accumulate_grad_batches: 0", ("trainer.devices=0", "trainer.max_time=bar"), [
+        "command line: trainer.devices=0: trainer.devices: `Trainer(devices=0)` value is not a valid input",
+        "a.yaml:2: trainer.max_epochs: `max_epochs` must be a non-negative integer or -1",
+        "command line: trainer.max_time=bar: trainer.max_time: `Timer(duration='bar')` is not a valid duration",
+        "a.yaml:4: trainer.limit_val_batches: You have passed invalid value 1.5",
+        "a.yaml:5: trainer.gradient_clip_algorithm: `gradient_clip_algorithm` foo is invalid",
+        "a.yaml:6: trainer.accumulate_grad_batches: must be 1 or more, not 0",
+    ]),
+    ("trainer:\n  num_sanity_val_steps: -3\n  val_check_interval: 1.5\n  check_val_every_n_epoch: 0\n  accelerator: cpuu\n  strategy: dpp\n  num_nodes: 0", (), [
+        "a.yaml:6: trainer.strategy: You selected an invalid strategy name",
+        "a.yaml:5: trainer.accelerator: You selected an invalid accelerator name",
+        "a.yaml:7: trainer.num_nodes: `num_nodes` must be a positive integer",
+        "a.yaml:3: trainer.val_check_interval: You have passed invalid value 1.5",
+        "a.yaml:4: trainer.check_val_every_n_epoch: must be 1 or more, not 0",
+        "a.yaml:2: trainer.num_sanity_val_steps: must be -1 or more, not -3",
+    ]),
+    ("trainer:\n  max_epoch: 3\n  max_epochs: ten\n  max_steps: -5\n  val_check_interval: 0\n  devices: !run ls\n  callbacks: []", (), [
+        "a.yaml:6: the tag '!run' is refused",
+        "a.yaml:7: trainer.callbacks is not for a config",
+        "a.yaml:2: unknown key trainer.max_epoch",
+        "a.yaml:3: trainer.max_epochs: must be a whole number or null",
+        "a.yaml:4: trainer.max_steps: `max_steps` must be a non-negative integer",
+        "a.yaml:5: trainer.val_check_interval: must be 1 or more, not 0",
+    ]),
+    ("trainer:\n  strategy: {_target_: lightning.pytorch.strategies.DDPStrategy}\n  max_time: {hour: 3}\n  profiler: foo", (), [
+        "a.yaml:3: trainer.max_time: 'hour' is an invalid keyword argument",
+        "a.yaml:4: trainer.profiler: When passing string value for the `profiler`",
+    ]),
+    ("swap:\n- map:\n    rleu: mishh\n    gelu: {name: elu, alfa: 1, betta: 2}\n    silu: elu(alfa=1, betta=2)\n  role: hiden\n  share: cal\n  include: 3\n  exlude: x", (), [
+        "a.yaml:7: swap.0.share: must be one of",
+        "a.yaml:8: swap.0.include: must be text or a list of text",
+        "a.yaml:9: unknown key swap.0.exlude",
+        "a.yaml:3: swap.0: there is no activation 'rleu'",
+        "a.yaml:3: swap.0: there is no activation 'mishh'",
+        "a.yaml:4: swap.0: elu has no parameter 'alfa'",
+        "a.yaml:4: swap.0: elu has no parameter 'betta'",
+        "a.yaml:5: swap.0: elu has no parameter 'alfa'",
+        "a.yaml:5: swap.0: elu has no parameter 'betta'",
+        "a.yaml:6: swap.0: there is no role 'hiden'",
+    ]),
+    ("swap:\n- map: {relu: swiglu, softmax: {nme: x}}\n- include: 3\n- mish", (), [
+        "a.yaml:2: swap.0: swiglu changes the shape",
+        "a.yaml:2: swap.0: {'nme': 'x'}: a mapping names its activation under 'name'",
+        "a.yaml:3: swap.1.include: must be text or a list of text",
+        "a.yaml:3: swap.1: ActivationSwap needs map",
+        "a.yaml:4: swap.2 holds map, include",
+    ]),
+    ("model:\n  num_classes: ten\n  bakbone: 3\n  backbone: torchvision:resnet81", (), [
+        "a.yaml:2: model.num_classes: must be a whole number",
+        "a.yaml:3: unknown key model.bakbone",
+        "a.yaml:4: model.backbone: torchvision has no model 'resnet81'",
+    ]),
+    ("callbacks:\n  best:\n    monitr: x\n    save_top_k: x\n  stop:\n    _target_: lightning.pytorch.callbacks.EarlyStopping\n    patience: x", (), [
+        "a.yaml:3: unknown key callbacks.best.monitr",
+        "a.yaml:4: callbacks.best.save_top_k: must be a whole number",
+        "a.yaml:7: callbacks.stop.patience: must be a whole number",
+        "a.yaml:6: callbacks.stop: EarlyStopping needs monitor",
+    ]),
+    ("seed: -1\ncompile: {fulgraph: true, dynamic: 3}", (), [
+        "a.yaml:2: unknown key compile.fulgraph",
+        "a.yaml:2: compile.dynamic: must be true or false or null",
+        "a.yaml:1: seed: -1 does not lie between",
+    ]),
+    ("scheduler:\n  _target_: torch.optim.lr_scheduler.StepLR\n  gama: 3\noptimizer:\n  _target_: torch.optim.SGD\n  lr: x\n  momentm: 1", (), [
+        "a.yaml:6: optimizer.lr: must be a number or Tensor",
+        "a.yaml:7: unknown key optimizer.momentm",
+        "a.yaml:3: unknown key scheduler.gama",
+        "a.yaml:2: scheduler: StepLR needs step_size",
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "overrides", "messages"), SEVERAL)
+def test_no_mistake_hides_another_of_its_group(
+    text: str, overrides: tuple[str, ...], messages: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(tmp_path, text, overrides=overrides)
+    told = list(map(str, caught.value.problems))
+    assert len(told) == len(messages), told
+    for message in messages:
+        assert any(line.startswith(message) for line in told), (message, told)
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        "{accelerator: gpu, devices: [0, 1, 2], num_nodes: 4, strategy: fsdp, precision: 16-mixed}",
+        "{accelerator: tpu, profiler: xla}",
+        "{devices: -1, strategy: deepspeed_stage_2, precision: transformer-engine, sync_batchnorm: true}",
+        "{devices: '2', strategy: DDP, precision: 16}",
+        "{max_epochs: -1, max_time: {hours: 3}, val_check_interval: 0.0, num_sanity_val_steps: -1}",
+        "{max_epochs: null, max_steps: 0, max_time: '00:12:00:00', check_val_every_n_epoch: null, val_check_interval: 50}",
+        "{limit_train_batches: 0, limit_val_batches: 1.0, overfit_batches: 2, log_every_n_steps: 0}",
+        "{fast_dev_run: true}",
+        "{barebones: true}",
+    ],
+)
+def test_a_trainer_of_another_machine_is_valid(trainer: str, tmp_path: Path) -> None:
+    check(tmp_path, f"trainer: {trainer}")
+
+
+def test_a_check_leaves_the_process_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(rank_zero_only, "rank", 3)
+    for name, value in {"SLURM_NTASKS": "4", "SLURM_JOB_NAME": "train", "SLURM_NTASKS_PER_NODE": "4"}.items():
+        monkeypatch.setenv(name, value)
+    environment = dict(os.environ)
+    check_config(load(["digits"], ["trainer.deterministic=true", "trainer.devices=4", "trainer.strategy=ddp"]))
+    assert rank_zero_only.rank == 3
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert dict(os.environ) == environment
+    assert not list(tmp_path.iterdir())
+    assert capfd.readouterr() == ("", "")
 
 
 def test_what_follows_in_a_list_keeps_its_line(tmp_path: Path) -> None:

@@ -269,7 +269,7 @@ def test_every_class_that_refuses_its_values_is_told_at_once(smallnet: Any) -> N
         "model={_target_: smallnet.Plateau, frequency: 0}",
         "data.test_fraction=7",
         "callbacks.best.mode=upwards",
-        "trainer.accelerator=gpuu",
+        "trainer.devices=[0, 1]",
     )
     with pytest.raises(ConfigError) as caught:
         training.dry_run(check_config(load(["c.yaml"], wrong)))

@@ -14,6 +14,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from lightning_acts.runs import training
+from lightning_acts.runs.checking import check_config
+from lightning_acts.runs.config import load
+from lightning_acts.runs.reading import ConfigError
+
 pytestmark = pytest.mark.slow
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
@@ -219,6 +224,39 @@ def test_a_dry_run_writes_nothing(project: Path, cli: Cli) -> None:
     assert "would train 4 epochs" in said
     after = [path for path in sorted(project.rglob("*")) if "__pycache__" not in path.parts]
     assert after == before
+
+
+def test_a_dry_run_tells_what_the_run_would_be_refused_for(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(project)
+    overrides = [
+        "+trainer.enable_checkpointing=false",
+        "trainer.devices=[0, 1]",
+        "trainer.strategy=fsdp",
+        "model.dropout=3.0",
+        "callbacks.best.mode=maxx",
+    ]
+    with pytest.raises(ConfigError) as caught:
+        training.dry_run(check_config(load(["mine.yaml"], overrides)))
+    messages = [
+        "model.dropout=3.0: model: dropout probability has to be between 0 and 1",
+        "callbacks.best.mode=maxx: callbacks.best: `mode` can be min, max but got maxx",
+        "trainer.devices=[0, 1]: trainer.devices: `devices` selected with `CPUAccelerator` should be an int > 0",
+        "trainer.strategy=fsdp: trainer.strategy: The strategy `fsdp` requires a GPU accelerator",
+    ]
+    for problem, message in zip(caught.value.problems, messages, strict=True):
+        assert str(problem).startswith(f"command line: {message}")
+    with pytest.raises(ConfigError, match=r"trainer.enable_checkpointing: .* but found `ModelCheckpoint`"):
+        training.dry_run(check_config(load(["mine.yaml"], overrides[:1])))
+    assert not (project / "runs").exists()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_progress_bar_of_ones_own_where_there_is_no_terminal(project: Path, cli: Cli) -> None:
+    bar = "+callbacks.bar={_target_: lightning.pytorch.callbacks.TQDMProgressBar}"
+    assert "Epoch 0" in cli("train", "mine.yaml", "--dry-run", bar).stdout
 
 
 def test_seeds_end_in_a_mean_and_an_interval_and_go_on(project: Path, cli: Cli) -> None:
