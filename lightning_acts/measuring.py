@@ -257,6 +257,18 @@ def measured(definition: Definition, parameters: Mapping[str, Any] | None = None
     return _measured(definition, parameters) if parameters else _measured_at_defaults(definition)
 
 
+def is_bounded(definition: Definition) -> bool:
+    """Return whether the values of an activation at its defaults lie in a finite interval."""
+    facts = measured(definition)
+    return facts is not None and facts.bounded
+
+
+def is_gate_like(definition: Definition) -> bool:
+    """Return whether the values of an activation at its defaults lie in [0, 1]."""
+    facts = measured(definition)
+    return facts is not None and facts.range[0] >= 0 and facts.range[1] <= 1
+
+
 @functools.cache
 def _measured_at_defaults(definition: Definition) -> Measured | None:
     return _measured(definition, {})

@@ -62,14 +62,3 @@ def test_nothing_below_the_callbacks_imports_lightning() -> None:
             for alias in node.names
         ]
         assert not [module for module in modules if module.split(".")[0] == "lightning"], path
-
-
-def test_each_floor_of_the_core_imports_only_those_below() -> None:
-    folder = Path(lightning_acts.__file__).parent
-    floors = ["definition", "registry", "module", "factory", "measuring", "catalogue"]
-    for height, floor in enumerate(floors):
-        tree = ast.parse((folder / f"{floor}.py").read_text())
-        own = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and "lightning_acts" in (n.module or "")]
-        assert all(node in tree.body for node in own), f"{floor}: an import stands in a function"
-        imported = {(node.module or "").removeprefix("lightning_acts.") for node in own}
-        assert imported <= {"hints", "spec", *floors[:height]}, floor

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import factory
+from lightning_acts.measuring import is_bounded
 from lightning_acts.surgery.example import one_at_a_time, plain_path
 from lightning_acts.surgery.finding.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.finding.separating import Part, separated
@@ -48,7 +49,7 @@ from lightning_acts.surgery.rewriting.reading import (
     method_scopes,
 )
 from lightning_acts.surgery.roles.dataflow import Flow
-from lightning_acts.surgery.roles.structure import chain_to, has_parameters, is_bounded, is_metric, role_of
+from lightning_acts.surgery.roles.structure import chain_to, has_parameters, is_metric, role_of
 from lightning_acts.surgery.roles.usage import Key, Usage
 from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION

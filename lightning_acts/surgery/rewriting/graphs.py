@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.fx import Graph, GraphModule, Node
 from torch.fx.node import map_arg
 
+from lightning_acts.measuring import is_bounded
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.operations import COMPARISONS, LAYERS, PRODUCTS, SAME, SUMS, UNARY, operation, shares_memory
 from lightning_acts.surgery.recognizing.calls import (
@@ -35,7 +36,6 @@ from lightning_acts.surgery.recognizing.calls import (
 from lightning_acts.surgery.recognizing.modules import recognise_function
 from lightning_acts.surgery.recognizing.uses import Fate
 from lightning_acts.surgery.rewriting.reading import Call, call_name, sealed
-from lightning_acts.surgery.roles.structure import is_bounded
 from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source.functions import UNKNOWN, SourceError

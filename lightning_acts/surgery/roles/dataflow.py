@@ -19,6 +19,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from lightning_acts import factory, registry
 from lightning_acts.definition import Definition
+from lightning_acts.measuring import is_bounded, is_gate_like
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.operations import (
     JOINS,
@@ -32,7 +33,6 @@ from lightning_acts.surgery.operations import (
     UNARY,
     operation,
 )
-from lightning_acts.surgery.roles.structure import is_bounded, is_gate_like
 from lightning_acts.surgery.site import UNKNOWN, Role
 
 _Use = Literal["multiplied", "self", "combined", "matrix", "scores", "layer", "added", "output", "unknown"]

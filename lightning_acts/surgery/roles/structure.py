@@ -14,7 +14,7 @@ from torch import nn
 
 from lightning_acts import factory
 from lightning_acts.definition import Definition
-from lightning_acts.measuring import measured
+from lightning_acts.measuring import is_bounded, is_gate_like
 from lightning_acts.surgery.site import UNKNOWN, Role
 
 Chain = Sequence[tuple[nn.Module, str | None]]
@@ -153,18 +153,6 @@ def is_metric(module: nn.Module) -> bool:
 @functools.lru_cache(maxsize=4096)
 def _is_class_of_metrics(cls: Any) -> bool:
     return any(base.__module__.startswith("torchmetrics.") for base in cls.__mro__)
-
-
-def is_bounded(definition: Definition) -> bool:
-    """Whether its values lie in a finite interval."""
-    facts = measured(definition)
-    return facts is not None and facts.bounded
-
-
-def is_gate_like(definition: Definition) -> bool:
-    """Whether its values lie in [0, 1]."""
-    facts = measured(definition)
-    return facts is not None and facts.range[0] >= 0 and facts.range[1] <= 1
 
 
 def chain_to(model: nn.Module, path: str) -> list[tuple[nn.Module, str]]:
