@@ -32,6 +32,7 @@ def test_a_file_wins_over_its_base() -> None:
     assert loaded.name == "a"
     assert origin("trainer", "max_epochs") == "a.yaml:2"
     assert origin("trainer", "devices") == "b.yaml:4"
+    assert list(loaded.data) == ["trainer", "seed"]  # as in every config, whichever file begins with it
     assert load(["a.yaml"], ["trainer.devices=4"]).data["trainer"] == {"max_epochs": 1, "devices": 4}
 
 
