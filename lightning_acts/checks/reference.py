@@ -20,6 +20,8 @@ from lightning_acts.formula import FormulaError, parse
 DIGITS = 370
 # Beyond this an exponential is 0 or infinite in every type that is checked, and mpmath would take for ever.
 _LARGE = mpf(10) ** 7
+# Beyond this the phase of a wave takes mpmath minutes, and an ulp of its argument is more than a period in every type.
+_WITHOUT_PHASE = mpf(10) ** 100_000
 
 
 @dataclass(frozen=True)
@@ -234,11 +236,25 @@ def _abs(x: Jet) -> Jet:
     return _scaled(x, mpf(1)) if x.value >= 0 else _scaled(x, mpf(-1))
 
 
+def _sin_cos(v: Any) -> tuple[Any, Any]:
+    return (mpmath.sin(v), mpmath.cos(v)) if abs(v) < _WITHOUT_PHASE else (mpf(0), mpf(1))
+
+
+def _sin(x: Jet) -> Jet:
+    sin, cos = _sin_cos(x.value)
+    return _apply(x, sin, cos, -sin)
+
+
+def _cos(x: Jet) -> Jet:
+    sin, cos = _sin_cos(x.value)
+    return _apply(x, cos, -sin, -cos)
+
+
 def _sinc(x: Jet) -> Jet:
     if abs(x.value) < mpf(10) ** -60:  # its Taylor series there
         v = x.value
         return _apply(x, 1 - v**2 / 6, -v / 3, mpf(-1) / 3)
-    return _multiply(_elementary(mpmath.sin, mpmath.cos, lambda v: -mpmath.sin(v))(x), _reciprocal(x))
+    return _multiply(_sin(x), _reciprocal(x))
 
 
 def _elementary(value: Any, first: Any, second: Any) -> Callable[[Jet], Jet]:
@@ -323,8 +339,8 @@ _FUNCTIONS: dict[str, Callable[..., Jet]] = {
     "sech": lambda x: _reciprocal(_hyperbolic(even=True)(x)),
     "asinh": _elementary(mpmath.asinh, lambda v: 1 / mpmath.sqrt(1 + v**2), lambda v: -v / (1 + v**2) ** mpf(1.5)),
     "atan": _elementary(mpmath.atan, lambda v: 1 / (1 + v**2), lambda v: -2 * v / (1 + v**2) ** 2),
-    "sin": _elementary(mpmath.sin, mpmath.cos, lambda v: -mpmath.sin(v)),
-    "cos": _elementary(mpmath.cos, lambda v: -mpmath.sin(v), lambda v: -mpmath.cos(v)),
+    "sin": _sin,
+    "cos": _cos,
     "sinc": _sinc,
     "erf": _erf,
     "erfc": lambda x: _add(_constant(1), _scaled(_erf(x), mpf(-1))),
