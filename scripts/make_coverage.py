@@ -225,20 +225,22 @@ def _cached() -> dict[str, dict[str, Any]]:
     return {row["name"]: row for row in map(json.loads, lines)}
 
 
-def write(rows: list[dict[str, Any]], command: str) -> None:
-    """Write the page."""
+def versions() -> str:
+    """Return the versions of the packages whose models are measured."""
     import timm
     import torchvision
     import transformers
 
+    return ", ".join(f"{module.__name__} {module.__version__}" for module in (torch, torchvision, timm, transformers))
+
+
+def write(rows: list[dict[str, Any]], command: str) -> None:
+    """Write the page."""
     measured = [row for row in rows if "error" not in row]
-    versions = ", ".join(
-        f"{module.__name__} {module.__version__}" for module in (torch, torchvision, timm, transformers)
-    )
     lines = [
         "# Coverage",
         "",
-        f"Written by `{command}` on {date.today()} with {versions}, Python {platform.python_version()}, on a CPU.",
+        f"Written by `{command}` on {date.today()} with {versions()}, Python {platform.python_version()}, on a CPU.",
         "",
         "Every hidden activation of each model is swapped for one that the model does not use. Sites are counted by kind and "
         "role as `find` reports them. *Observer* counts the executed ATen operations module by module, in eval and in train "

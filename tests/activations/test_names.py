@@ -1,7 +1,9 @@
 """What other libraries call their activations: each name is one of ours, with the same curve or a stated difference."""
 
+import json
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,33 +53,34 @@ def test_transformers(name: str) -> None:
     torch.testing.assert_close(values(made(name)), values(ACT2FN[name].double().eval()), rtol=tolerance, atol=tolerance)
 
 
-# The public functions of keras.activations 3.15.1 and of jax.nn 0.10.2 that are activations. Their curves were compared
-# with ours by scripts/make_peers.py: docs/peers.md shows each.
-KERAS = (
-    "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid "
-    "log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid "
-    "sparsemax squareplus swish tanh tanh_shrink threshold"
-)
-JAX = (
-    "celu elu gelu glu hard_sigmoid hard_silu hard_swish hard_tanh identity leaky_relu log1mexp log_sigmoid log_softmax "
-    "logmeanexp logsumexp mish relu relu6 selu sigmoid silu soft_sign softmax softplus sparse_plus sparse_sigmoid "
-    "squareplus standardize swish tanh"
-)
+# The public functions of keras.activations 3.15.1 and of jax.nn 0.10.2 that are activations, as they computed these
+# points themselves, in float64 and with their defaults; keras's threshold with 0.5 and 0.25.
+RECORDED: dict[str, Any] = json.loads(Path(__file__).with_name("keras_and_jax.json").read_text())
 # Where their defaults are others than ours.
-DIFFERENT = {
-    "keras": ["leaky_relu", "log_softmax", "softmax", "sparsemax"],
-    "jax": ["gelu", "log_softmax", "logmeanexp", "logsumexp", "softmax"],
+OURS = {
+    ("keras", "leaky_relu"): "leaky_relu(negative_slope=0.2)",
+    ("keras", "log_softmax"): "log_softmax(dim=-1)",
+    ("keras", "softmax"): "softmax(dim=-1)",
+    ("keras", "threshold"): "threshold(threshold=0.5, value=0.25)",
+    ("jax", "gelu"): "gelu(approximate=tanh)",
+    ("jax", "log_softmax"): "log_softmax(dim=-1)",
+    ("jax", "softmax"): "softmax(dim=-1)",
 }
+# Where ours is another function, or takes the last dimension where theirs takes all.
+OTHERS = {("keras", "sparsemax"), ("jax", "logmeanexp"), ("jax", "logsumexp")}
 
 
 @pytest.mark.parametrize(
-    ("library", "name"), [("keras", name) for name in KERAS.split()] + [("jax", name) for name in JAX.split()]
+    ("library", "name"), [(library, name) for library in ("keras", "jax") for name in RECORDED[library]]
 )
 def test_keras_and_jax(library: str, name: str) -> None:
-    notes = " ".join(acts.info(name).notes)
-    assert name not in DIFFERENT[library] or library in notes
-    if name != "threshold":
-        made(name)
+    x = torch.tensor([RECORDED["points"]], dtype=torch.float64)
+    theirs = torch.tensor(RECORDED[library][name], dtype=torch.float64)
+    ours = made(OURS.get((library, name), name))(x).detach().flatten()
+    agree = torch.allclose(ours, theirs, rtol=1e-6, atol=1e-7, equal_nan=True)
+    assert agree == ((library, name) != ("keras", "sparsemax")), f"ours {ours.tolist()}, theirs {theirs.tolist()}"
+    if {(library, name)} & (OURS.keys() | OTHERS) and name != "threshold":
+        assert library in " ".join(acts.info(name).notes)
 
 
 @pytest.mark.parametrize(

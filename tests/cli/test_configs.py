@@ -55,7 +55,6 @@ def test_every_config_that_ships_gives_what_its_head_says(name: str, tmp_path: P
 @pytest.mark.parametrize("name", configs.named())
 def test_every_config_that_ships_is_valid_and_says_what_it_is(name: str, tmp_path: Path, run: Run) -> None:
     assert configs.first_comment(configs.named()[name])
-    assert EXPECTED.search(configs.named()[name].read_text())
     assert "all is well" in run("validate", name, cwd=tmp_path).stdout
     schema = json.loads(run("cat", "--schema", cwd=tmp_path).stdout)
     jsonschema.validate(configs.load([name]).data, schema)
