@@ -22,6 +22,7 @@ from lightning_acts.surgery.exchanging.installing import Prepared, installed, pr
 from lightning_acts.surgery.exchanging.matching import Rules, SwapMap
 from lightning_acts.surgery.exchanging.trial import try_out
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
+from lightning_acts.surgery.finding.observing import run_counting
 from lightning_acts.surgery.finding.separating import calls_of_child
 from lightning_acts.surgery.finding.sites import (
     AttributeSite,
@@ -121,7 +122,7 @@ def swap(
     rng_state = torch.get_rng_state()
     try:
         if example_input is not None:
-            failures, said = try_out(model, [located for located, _ in chosen], example_input)
+            failures, said = try_out(model, [located for located, _ in chosen], example_input, found.returned)
             left = [*left, *(LeftSite(located.site, why) for located, why in failures.items())]
             chosen, notes = [(located, new) for located, new in chosen if located not in failures], [*notes, *said]
             if not chosen:
@@ -437,8 +438,21 @@ def _listed(paths: Sequence[str]) -> str:
 
 
 def _size_lazy_modules(model: nn.Module, prepared: list[Prepared], example_input: Any) -> None:
-    if example_input is not None and any(isinstance(one.replacement, LazyModuleMixin) for one in prepared):
-        locate(model, example_input)
+    """Run the model once, so that replacements with a parameter a channel take their number from it.
+
+    Raises:
+        SwapError: One of them meets inputs of several widths.
+    """
+    lazy = [one.replacement for one in prepared if isinstance(one.replacement, LazyModuleMixin)]
+    if example_input is None or not lazy:
+        return
+    try:
+        run_counting(model, example_input, lazy)
+    except Exception as error:
+        raise SwapError(
+            f"with a parameter a channel the model does not run on example_input: {type(error).__name__}: {error}. One "
+            'replacement serves inputs of one width: share="call" gives each call, share="path" each place its own'
+        ) from error
 
 
 def _name(exchange: Exchange) -> str:

@@ -66,3 +66,39 @@ def test_the_operations_are_those_of_the_hand_edited_twin(
         operations = executed(model, x, training)
         assert operations == executed(twin, x, training)
     assert sum("mish" in name for name in operations) > 0 == sum("mish" in name for name in original)
+
+
+class Calls(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(4, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.fc(x))
+
+
+@pytest.mark.parametrize(("between", "runs"), [(nn.ReLU, 2), (Calls, 3)])
+@pytest.mark.parametrize(("spec", "more"), [("mish", 0), ("prelu", 0), ("prelu(per=channel)", 1)])
+def test_a_swap_runs_the_model_a_few_times(between: type[nn.Module], runs: int, spec: str, more: int) -> None:
+    model, forwards = nn.Sequential(nn.Linear(4, 4), between(), nn.Flatten()), []
+    model.register_forward_hook(lambda *_: forwards.append(1))
+    acts.swap(model, {"relu": spec}, example_input=torch.randn(2, 4))
+    # In eval and in train mode to find the sites, once to try calls; once more to count the channels.
+    assert len(forwards) == runs + more
+
+
+def test_a_parameter_a_channel_that_meets_two_widths_says_what_helps() -> None:
+    class Reused(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second, self.act = nn.Linear(4, 8), nn.Linear(8, 5), nn.ReLU()
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.act(self.second(self.act(self.first(x))))
+
+    model, x = Reused(), torch.randn(2, 4)
+    with pytest.raises(acts.SwapError, match='share="call" gives each call'):
+        acts.swap(model, {"relu": "prelu(per=channel)"}, example_input=x)
+    assert type(model.act) is nn.ReLU
+    acts.swap(model, {"relu": "prelu(per=channel)"}, example_input=x, share="call")
+    assert model(x).shape == (2, 5)

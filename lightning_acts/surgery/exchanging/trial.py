@@ -15,14 +15,16 @@ from torch import nn
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery import history
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
-from lightning_acts.surgery.finding.observing import run, run_counting
+from lightning_acts.surgery.finding.observing import run_counting
 from lightning_acts.surgery.finding.sites import AttributeSite, CallSite, Located, ModuleSite, works_in_place_there
 
 
-def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> tuple[dict[Located, str], list[str]]:
+def try_out(
+    model: nn.Module, chosen: Sequence[Located], example_input: Any, before: Sequence[torch.Tensor]
+) -> tuple[dict[Located, str], list[str]]:
     """The sites at which a replacement would miss something, each with the reason; notes for the reader.
 
-    The model is left as it was.
+    ``before`` is what the model returned when its sites were looked for. The model is left as it was.
     """
     tried: list[Prepared] = []
     for located in chosen:
@@ -34,7 +36,6 @@ def try_out(model: nn.Module, chosen: Sequence[Located], example_input: Any) -> 
                 continue
     if not tried:
         return {}, []
-    before = run(model, example_input)
     # An interruption between the one and the other leaves the second to undo it.
     with history.undoing(model), history.undoing(model), installed(model, tried, history.begin(model, None)):
         runs, after = run_counting(model, example_input, [one.replacement for one in tried])

@@ -440,12 +440,14 @@ class Observation:
         calls: How often each activation module ran in the pass in eval mode, or in train mode if never in eval.
         notes: What the reader should know about the pass.
         flow: Where the results went: keys are activation modules, and the ids of calls.
+        returned: The tensors that the model returned in eval mode, with the random numbers of seed 0.
     """
 
     functions: list[SeenCall] = field(default_factory=list)
     calls: dict[nn.Module, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     flow: Flow | None = None
+    returned: list[torch.Tensor] = field(default_factory=list)
 
 
 def observe(
@@ -474,15 +476,18 @@ def _observe(
     observer = FunctionObserver(model, (*activation_modules, *parts), flow)
     passes: list[Counter[nn.Module]] = []
     notes: list[str] = []
+    returned: list[torch.Tensor] = []
     with as_it_was(model):
         for training in (False, True):
             model.train(training)
             observer.number = int(training)
+            torch.manual_seed(0)
             with _counting(activation_modules, flow) as counts:
                 try:
                     # A compiled model runs as it was written: what is compiled can't be watched.
                     with torch.compiler.set_stance("force_eager"), observer:
-                        flow.returned(run_example(model, example_input))
+                        result = run_example(model, example_input)
+                        flow.returned(result)
                 except Exception as error:
                     problem = f"{type(error).__name__}: {error}"
                     if not training:
@@ -491,14 +496,11 @@ def _observe(
                         f"in train mode the model does not run on example_input ({problem}): seen in eval mode only"
                     )
             passes.append(counts)
+            if not training:
+                returned = _tensors_in(result)
     evaluated, trained = passes
     calls = {module: evaluated[module] or trained[module] for module in activation_modules}
-    return Observation(observer.seen, calls, notes, flow)
-
-
-def run(model: nn.Module, example_input: Any) -> list[torch.Tensor]:
-    """The tensors that a model returns in eval mode; it is left as it was."""
-    return run_counting(model, example_input, ())[1]
+    return Observation(observer.seen, calls, notes, flow, returned)
 
 
 def run_counting(
@@ -521,7 +523,11 @@ def _run_counting(
             with _counting(dict.fromkeys(idle, "identity"), None) as later, contextlib.suppress(Exception):
                 run_example(model.train(), example_input)
             runs.update(later)
-    return runs, [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+    return runs, _tensors_in(result)
+
+
+def _tensors_in(result: Any) -> list[torch.Tensor]:
+    return [leaf.detach() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 import torch.fx
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import factory
@@ -164,6 +164,7 @@ class Found:
         notes: What else should be known.
         was_run: Whether the model ran on an example.
         was_read: Whether nothing is left that neither a run nor the source has shown.
+        returned: The tensors that the run returned in eval mode.
     """
 
     located: list[Located]
@@ -171,6 +172,7 @@ class Found:
     notes: list[str]
     was_run: bool
     was_read: bool
+    returned: Sequence[Tensor] = ()
 
     @property
     def sites(self) -> list[Site]:
@@ -282,7 +284,7 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
     unread = [] if example_input is not None else list(_unread(model, activations))
     notes = [*observation.notes, *notes, *unread]
     functions = [known for located in _merged(attributes, calls) if (known := _without_doubt(located)) is not None]
-    return Found([*modules, *functions], others, notes, example_input is not None, not unread)
+    return Found([*modules, *functions], others, notes, example_input is not None, not unread, observation.returned)
 
 
 def _spec_of(value: Any) -> str | None:
