@@ -51,7 +51,9 @@ def swap(
             "--map", metavar="OLD=NEW", help="relu=mish; OLD may be a path or pattern, NEW may be none; repeat it"
         ),
     ] = None,
-    plan: Annotated[Path | None, typer.Option(help="the plan of an earlier swap, in the place of --map")] = None,
+    plan: Annotated[
+        Path | None, typer.Option(help="a file of earlier swaps, such as model.swap.json, instead of --map")
+    ] = None,
     include: Annotated[list[str] | None, typer.Option(help="only sites on these paths: exact, glob or re:")] = None,
     exclude: Annotated[list[str] | None, typer.Option(help="no sites on these paths: exact, glob or re:")] = None,
     role: Annotated[list[str] | None, typer.Option(help="hidden (if nothing is said), gate, attention, output")] = None,
@@ -86,10 +88,11 @@ def swap(
     pairs = dict(map(_pair, mapping or []))
     example = _example(inputs or [])
     from lightning_acts.models import check_target, save
-    from lightning_acts.surgery.plan import Plan
+    from lightning_acts.surgery.saving import read_plans
+    from lightning_acts.surgery.swapping import replay
     from lightning_acts.surgery.swapping import swap as make_swap
 
-    loaded = None if plan is None else Plan.load(plan)
+    plans = [] if plan is None else read_plans(plan)
     if out is not None:
         check_target(out, force)
     built = build_model(model, weights).eval()
@@ -97,8 +100,16 @@ def swap(
     options = {name: value for name, value in given.items() if value}
     if not write_back:
         options["write_back"] = False
-    report = make_swap(built, loaded or pairs, example_input=example, **options)
-    typer.echo(report.to_json() if as_json else str(report))
+    if len(plans) > 1:
+        if options or example is not None:
+            raise ConfigError(
+                Problem(None, f"{plan} holds {len(plans)} swaps, beside which no other option has a place")
+            )
+        reports = replay(built, plans)
+    else:
+        reports = [make_swap(built, plans[0] if plans else pairs, example_input=example, **options)]
+    for report in reports:
+        typer.echo(report.to_json() if as_json else str(report))
     if out is not None and not dry_run:
         for what, path in save(built, out, overwrite=force).items():
             typer.echo(f"{what}: {path}", err=as_json)

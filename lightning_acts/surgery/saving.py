@@ -89,23 +89,35 @@ def load_swaps(model: nn.Module, path: str | os.PathLike[str]) -> list[SwapRepor
     """
     folder = Path(path) if Path(path).is_dir() else None
     file = folder / FILE_NAME if folder else Path(path)
-    data = read_data(file)
-    plans = data.get("plans", [data]) if isinstance(data, Mapping) else None
-    if not isinstance(plans, list):
-        raise SwapError(f"{file} holds no plans of swaps, but {type(plans or data).__name__}")
+    plans = read_plans(file)
     *wrappers, model = wrappers_of(model)
     for wrapper in wrappers:
         if not isinstance(wrapper, AveragedModel):
             refuse_model(wrapper)
     before, earlier = set(model.modules()), history.newest(model)
     try:
-        reports = replay(model, [Plan.from_dict(plan, f"{file}: plan {index}") for index, plan in enumerate(plans)])
+        reports = replay(model, plans)
         if folder:
             _fill(model, before, folder)
     except BaseException:
         history.undo_since(model, earlier)
         raise
     return reports
+
+
+def read_plans(file: Path) -> list[Plan]:
+    """Return the plans in a file that :func:`save_swaps` or :meth:`Plan.save` has written.
+
+    Raises:
+        SwapError: It holds none.
+        FileNotFoundError: There is no such file.
+    """
+    data = read_data(file)
+    plans = data.get("plans", [data]) if isinstance(data, Mapping) else None
+    if not isinstance(plans, list):
+        raise SwapError(f"{file} holds no plans of swaps, but {type(plans or data).__name__}")
+    named = [str(file) if plans == [data] else f"{file}: plan {index}" for index in range(len(plans))]
+    return [Plan.from_dict(plan, name) for plan, name in zip(plans, named, strict=True)]
 
 
 def keep_swaps(model: nn.Module) -> None:

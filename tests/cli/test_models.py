@@ -92,6 +92,12 @@ class TestSwap:
             invoke("swap", "own_model:make", "--map", "tanh=silu", "--role", "gate", "--dry-run")
         assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == before
 
+    def test_the_file_that_an_earlier_swap_wrote(self, invoke: Callable[..., Result]) -> None:
+        invoke("swap", "own_model:make", "--map", "relu=mish", "--out", "first.pt")
+        again = invoke("swap", "own_model:make", "--plan", "first.swap.json", "--out", "second.pt").stdout
+        assert "relu -> mish at 1 site" in again
+        assert Path("second.swap.json").read_bytes() == Path("first.swap.json").read_bytes()
+
     def test_a_plan(self, invoke: Callable[..., Result]) -> None:
         plan = make_swap(build("own_model:make"), {"relu": "elu(alpha=0.5)"}).plan
         plan.save("swap.yaml")
