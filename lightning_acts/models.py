@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from lightning_acts.extras import require
 from lightning_acts.files import damaged_record, replacing
@@ -83,11 +84,17 @@ def save(model: nn.Module, path: Path, *, overwrite: bool = False) -> dict[str, 
         What was written where.
 
     Raises:
-        ModelError: A file exists, or the suffix is none of these, or the model can't be written to a folder.
+        ModelError: A file exists, or the suffix is none of these, or the model can't be written to a folder, or has
+            parameters without a size.
         SwapError: A swap can't be named in a file.
     """
     check_target(path, overwrite)
     plans_of(model)  # what can't be named is refused before anything is written
+    if unsized := [name for name, value in model.state_dict(keep_vars=True).items() if is_lazy(value)]:
+        raise ModelError(
+            f"{path}: {', '.join(unsized[:3])}{', ...' if unsized[3:] else ''}: without a size yet, which a run gives: swap "
+            "with an example_input (on the command line --input 2,3,64,64)"
+        )
     if not path.suffix:
         save_pretrained: Any = getattr(model, "save_pretrained", None)
         if save_pretrained is None:

@@ -222,6 +222,15 @@ class TestSave:
             save(self.model(), tmp_path / name)
         assert not list(tmp_path.iterdir())
 
+    def test_parameters_without_a_size(self, tmp_path: Path) -> None:
+        model = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+        acts.swap(model, {"relu": "prelu(per=channel)"})
+        with pytest.raises(ModelError, match="m.pt: 1.weight: without a size yet"):
+            save(model, tmp_path / "m.pt")
+        assert not list(tmp_path.iterdir())
+        model(torch.randn(3, 2))
+        save(model, tmp_path / "m.pt")
+
     def test_what_can_not_be_named(self, tmp_path: Path) -> None:
         model = self.model()
         acts.swap(model, {"prelu": torch.sinc})
