@@ -331,6 +331,8 @@ def _to_go_on_from(checked: Checked, folder: RunFolder) -> Path | None:
         # Killed between a new best and the last one, the run has removed the former best, and makes the new one again.
         if best and not best[0].exists() and not others:
             raise RunError(f"{shown_path(best[0])} is missing, which {folder.last.name} names as the best: put it back")
+        if best and best[0].exists():
+            check_checkpoint(best[0])
         return folder.last
     status = folder.read("status.json")
     # An epoch is counted before its checkpoint is written.

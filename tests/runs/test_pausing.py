@@ -246,6 +246,15 @@ def test_parts_of_a_checkpoint_that_do_not_fit_are_told_with_its_name(smallnet: 
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_damaged_best_checkpoint_is_told_before_training_goes_on(smallnet: Any) -> None:
+    folder = train("r", "trainer.max_epochs=1")
+    folder.best.write_bytes(folder.best.read_bytes()[:2000])
+    with pytest.raises(CheckpointError, match=r"best.ckpt can't be read: it is truncated"):
+        resume(folder, "trainer.max_epochs=2")
+    assert len(folder.rows()) == 1
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_moved_run_keeps_its_best_and_mends_its_metrics(smallnet: Any) -> None:
     stayed = train("r", "trainer.max_epochs=2")
     shutil.copytree(stayed.path, "moved")
