@@ -1,4 +1,4 @@
-"""The half-sentence that an error about an unknown name ends with."""
+"""Words for messages: suggestions for an unknown name, numbers of things, long texts cut."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
         return "."
     head, last = shown[:-1], shown[-1]
     return f"; did you mean {', '.join(head)} or {last}?" if head else f"; did you mean {last}?"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, singular or plural.
+
+    Example:
+        >>> counted(1, "call"), counted(2_000, "call")
+        ('1 call', '2,000 calls')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def shortened(text: str, longest: int = 4000) -> str:

@@ -3,46 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from lightning_acts.cli import activations, configs, listing, models, runs
 from lightning_acts.cli.arguments import Common
 from lightning_acts.runs.console import errors_in_words
 from lightning_acts.runs.importing import import_named
 
+
+class _FlagsWithoutType:
+    """Shows ``--json`` in the help as a flag, without the ``<bool>`` that typer puts behind it."""
+
+    def get_params(self, context: Any) -> list[Any]:
+        parameters: list[Any] = super().get_params(context)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False):
+                parameter.metavar = ""
+        return parameters
+
+
+class _Group(_FlagsWithoutType, TyperGroup):
+    """All verbs."""
+
+
+class _Verb(_FlagsWithoutType, TyperCommand):
+    """One verb."""
+
+
 app = typer.Typer(
     name="lightning-acts",
+    cls=_Group,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="""Activation functions for PyTorch Lightning: train from YAML, swap activations, look at them.
 
-    Results go to stdout, the rest to stderr. Exit status: 0; 1 failure; 2 usage or config; 3 some runs failed;
-    130 interrupted.""",
+    Results go to stdout, everything else to stderr. Exit status: 0 success; 1 failure; 2 wrong usage or config;
+    3 some runs failed; 130 interrupted.""",
 )
 
 
 @app.callback()
 def _common(
     context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show tracebacks of errors")] = False,
     modules: Annotated[
         list[str] | None,
-        typer.Option(
-            "--import", metavar="MODULE", help="a module, or a file, that registers activations; may be repeated"
-        ),
+        typer.Option("--import", metavar="MODULE", help="a module or file that registers activations; can be repeated"),
     ] = None,
-    end_with_stdin: Annotated[bool, typer.Option("--end-with-stdin", hidden=True)] = False,
 ) -> None:
     common = context.ensure_object(Common)
     common.debug, common.modules = debug, tuple(modules or ())
-    if end_with_stdin:
-        from lightning_acts.runs import seeds
-
-        seeds.end_with_stdin()
     for module in common.modules:
         import_named(module)
 
@@ -65,11 +80,11 @@ _VERBS: Mapping[str, Callable[..., None]] = {
     "gallery": activations.gallery,
 }
 for _name, _verb in _VERBS.items():
-    app.command(_name)(_verb)
+    app.command(_name, cls=_Verb)(_verb)
 
 
 def main() -> None:
-    """The console script: runs a command, and turns errors into words and an exit status."""
+    """Run a command; errors become messages and an exit status."""
     common = Common()
     with errors_in_words(lambda: common.debug):
         app(obj=common)

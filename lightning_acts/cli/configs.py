@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lightning_acts.cli import completion
 from lightning_acts.cli.arguments import ConfigArguments, Folders, Json
 from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.reading import ConfigError, Origin, Problem
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
 
 
 def cat(
-    config: Annotated[list[str] | None, typer.Argument(metavar="CONFIG... [KEY=VALUE...]")] = None,
+    config: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="CONFIG... [KEY=VALUE...]",
+            help="names or paths of configs, then overrides such as seed=1",
+            autocompletion=completion.configs,
+        ),
+    ] = None,
     config_dir: Folders = None,
-    schema: Annotated[bool, typer.Option("--schema", help="the JSON schema of configs, for editors")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of configs, for editors")] = False,
     as_json: Json = False,
 ) -> None:
-    """The resolved config, and where each value comes from.
+    """Show the resolved config, and where each value comes from.
 
     `lightning-acts cat digits trainer.max_epochs=3` · `lightning-acts cat --schema > schema.json`
     """
@@ -43,10 +51,10 @@ def cat(
 
 
 def cp(
-    name: Annotated[str, typer.Argument(help="a config that ships")],
-    dest: Annotated[Path, typer.Argument(help="a file, or a folder")] = Path(),
+    name: Annotated[str, typer.Argument(help="name of a shipped config", autocompletion=completion.configs)],
+    dest: Annotated[Path, typer.Argument(help="file or folder to copy to")] = Path(),
 ) -> None:
-    """Copy a config that ships, to make it one's own.
+    """Copy a shipped config to customize it.
 
     `lightning-acts cp digits mine.yaml`
     """
@@ -58,14 +66,14 @@ def cp(
         with target.open("x", encoding="utf-8") as file, source.open(encoding="utf-8") as original:
             shutil.copyfileobj(original, file)
     except FileExistsError:
-        raise ConfigError(Problem(None, f"{target} exists, and is not overwritten")) from None
+        raise ConfigError(Problem(None, f"{target} exists and is not overwritten")) from None
     except OSError as error:
         raise ConfigError(Problem(None, f"{target} can't be written: {error.strerror}")) from None
     typer.echo(target)
 
 
 def validate(config: ConfigArguments, config_dir: Folders = None) -> None:
-    """Check a config: every problem at once, nothing is built.
+    """Check a config without building anything, and report every problem at once.
 
     `lightning-acts validate mine.yaml`
     """
@@ -74,7 +82,7 @@ def validate(config: ConfigArguments, config_dir: Folders = None) -> None:
 
 
 def load_config(arguments: Sequence[str], folders: Sequence[Path]) -> Config:
-    """Return the config that names, paths and overrides make together."""
+    """Load the config that names, paths and overrides describe."""
     config, problems = _collected(arguments, folders)
     if problems:
         raise ConfigError(*problems)
@@ -82,21 +90,20 @@ def load_config(arguments: Sequence[str], folders: Sequence[Path]) -> Config:
 
 
 def check_arguments(arguments: Sequence[str], folders: Sequence[Path]) -> Checked:
-    """Return the same config, every problem of reading and checking reported at once."""
+    """Load and check the config that arguments describe, reporting every problem at once."""
     return check_loaded(*_collected(arguments, folders))
 
 
 def check_loaded(config: Config, problems: Sequence[Problem] = ()) -> Checked:
-    """Check a config whose classes may be in the current folder."""
+    """Check a config; its classes may be in the current folder."""
     import_from_here()
     from lightning_acts.runs.checking import check_config
 
     return check_config(config, problems)
 
 
-def _collected(arguments: Sequence[str], folders: Sequence[Path]) -> tuple[Config, list[Problem]]:
-    from lightning_acts.runs.config import collect
-
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names and paths among the arguments, and the overrides."""
     is_override = [
         ("=" in argument or argument.startswith("~")) and not Path(argument).exists() for argument in arguments
     ]
@@ -104,6 +111,12 @@ def _collected(arguments: Sequence[str], folders: Sequence[Path]) -> tuple[Confi
     overrides = [argument for argument, override in zip(arguments, is_override, strict=True) if override]
     if not files:
         raise ConfigError(
-            Problem(Origin("command line"), "a config is needed before its overrides: train digits seed=1")
+            Problem(Origin("command line"), "a config must come before its overrides: train digits seed=1")
         )
-    return collect(files, overrides, folders)
+    return files, overrides
+
+
+def _collected(arguments: Sequence[str], folders: Sequence[Path]) -> tuple[Config, list[Problem]]:
+    from lightning_acts.runs.config import collect
+
+    return collect(*split_arguments(arguments), folders)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lightning_acts.cli.arguments import Common, ConfigArguments, Folders, Json, Run
-from lightning_acts.cli.configs import check_arguments, check_loaded
+from lightning_acts.cli.configs import check_arguments, check_loaded, split_arguments
+from lightning_acts.hints import counted
+from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.reading import ConfigError, Problem, shown_path
 
 if TYPE_CHECKING:
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 def train(
     context: typer.Context,
     config: ConfigArguments,
-    out: Annotated[Path, typer.Option(help="where folders of runs are made")] = Path("runs"),
+    out: Annotated[Path, typer.Option(help="parent folder for the folder of the run")] = Path("runs"),
     config_dir: Folders = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="build, swap, run one batch of each stage; write nothing")
+        bool, typer.Option("--dry-run", help="build, swap and run one batch of each stage; write nothing")
     ] = False,
-    seeds: Annotated[str | None, typer.Option(help="several runs, one after another: 0,1,2")] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="run once for each seed and report mean and interval: 0,1,2")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Train, test and draw what a config says; everything is in one folder.
+    """Train and test what a config describes, and plot the results, all in one folder.
 
     `lightning-acts train digits` · `lightning-acts train digits swap.0.map.relu=silu trainer.max_epochs=3` ·
     `lightning-acts train mine.yaml --seeds 0,1,2`
@@ -54,7 +57,7 @@ def resume(
     overrides: Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE...]")] = None,
     as_json: Json = False,
 ) -> None:
-    """Go on with a run that was interrupted, or for longer.
+    """Resume an interrupted run, or train a finished one for longer.
 
     `lightning-acts resume runs/digits/20261124-120000-mish-s0-1a2b3c trainer.max_epochs=20`
     """
@@ -69,20 +72,23 @@ def resume(
     if refused:
         raise ConfigError(
             *(
-                Problem(new.origin(path), f"{dotted(path)}: a change makes it another run: train again")
+                Problem(
+                    new.origin(path), f"{dotted(path)}: a resumed run can't change this: start a new one with train"
+                )
                 for path in refused
             )
         )
     if folder.status() == "finished" and new.data == old.data:
         epochs = folder.read("status.json").get("epochs")
-        typer.echo(f"{folder} is finished, after {epochs} epochs; resume it for longer: trainer.max_epochs=N", err=True)
+        done = counted(epochs, "epoch") if isinstance(epochs, int) else "its last epoch"
+        typer.echo(f"{folder} is finished after {done}; to train it for longer, add trainer.max_epochs=N", err=True)
         return
     typer.echo(f"run: {folder}", err=True)
     _show_result(training.resume(checked, folder), as_json)
 
 
 def evaluate(run: Run, as_json: Json = False) -> None:
-    """The metrics of a run's best checkpoint on the test data; stderr says which that is.
+    """Evaluate the best checkpoint of a run on the test data.
 
     `lightning-acts eval runs/digits/20261124-120000-mish-s0-1a2b3c --json`
     """
@@ -95,9 +101,9 @@ def evaluate(run: Run, as_json: Json = False) -> None:
 
 def predict(
     run: Run,
-    out: Annotated[Path, typer.Option(help="the file to write: .csv, or .pt for tensors")] = Path("predictions.csv"),
+    out: Annotated[Path, typer.Option(help="output file: .csv, or .pt for tensors")] = Path("predictions.csv"),
 ) -> None:
-    """Write what a run's best checkpoint predicts for the data module's predict data.
+    """Write the predictions of a run's best checkpoint on the predict data of its data module.
 
     `lightning-acts predict runs/digits/20261124-120000-mish-s0-1a2b3c --out predictions.csv`
     """
@@ -106,16 +112,15 @@ def predict(
     folder, config = open_run(run)
     _say_checkpoint(folder)
     count = training.predict(check_loaded(config), folder, out)
-    typer.echo(f"{count} predictions are in {out}")
+    typer.echo(f"{counted(count, 'prediction')} written to {out}")
 
 
 def open_run(run: str, overrides: Sequence[str] = ()) -> tuple[RunFolder, Config]:
-    """The folder of a run, and its config under the name that it was started with."""
+    """Return the folder of a run, and its config."""
     from lightning_acts.runs import folder as folders
-    from lightning_acts.runs.config import load
 
     folder = folders.open_run(run)
-    return folder, dataclasses.replace(load([str(folder.config)], overrides), name=folder.name())
+    return folder, folder.load_config(overrides)
 
 
 def _train_seeds(
@@ -123,18 +128,30 @@ def _train_seeds(
 ) -> None:
     numbers = seeds.split(",")
     if not all(number.strip().isdigit() for number in numbers) or len(set(numbers)) < len(numbers):
-        raise ConfigError(Problem(None, f"--seeds {seeds}: different whole numbers with commas, such as 0,1,2"))
-    checked = check_arguments(arguments, folders)
-    from lightning_acts.runs.seeds import run_seeds
+        raise ConfigError(
+            Problem(None, f"--seeds {seeds}: expected different whole numbers separated by commas, such as 0,1,2")
+        )
+    files, overrides = split_arguments(arguments)
+    import_from_here()
+    from lightning_acts.runs.variants import SeedTable, Variant, run_variants
 
-    options = [part for folder in folders for part in ("--config-dir", str(folder))]
-    imports = [part for module in common.modules for part in ("--import", module)]
-    table, failed = run_seeds(checked, [int(number) for number in numbers], arguments, options, out, imports)
+    variants = {int(number): Variant(seed=int(number)) for number in numbers}
+    outcome = run_variants(
+        files,
+        list(variants.values()),
+        out,
+        overrides=overrides,
+        folders=folders,
+        modules=common.modules,
+    )
+    table = SeedTable.of(
+        {seed: outcome.finished[variant] for seed, variant in variants.items() if variant in outcome.finished}
+    )
     if as_json:
         typer.echo(json.dumps(table.to_dict(), indent=2))
     else:
         table.show()
-    if failed:
+    if outcome.failed:
         sys.exit(3)
 
 

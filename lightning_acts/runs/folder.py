@@ -14,8 +14,8 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -25,7 +25,8 @@ import torch
 
 from lightning_acts.callbacks.checkpoint import check_checkpoint
 from lightning_acts.files import write_whole
-from lightning_acts.runs.config import Config, to_yaml
+from lightning_acts.runs.config import Config, load, to_yaml
+from lightning_acts.runs.listing import run_paths
 from lightning_acts.runs.reading import shown_path
 
 Status = Literal["running", "interrupted", "failed", "finished"]
@@ -144,6 +145,10 @@ class RunFolder:
                 return str(data["config"])
         return self.path.parent.name
 
+    def load_config(self, overrides: Iterable[str] = ()) -> Config:
+        """Return the config of the run, under the name that it was started with."""
+        return replace(load([str(self.config)], overrides), name=self.name())
+
     def final_metrics(self) -> dict[str, float]:
         """The metrics of a finished run.
 
@@ -257,7 +262,7 @@ def open_run(path: str) -> RunFolder:
     """
     folder = RunFolder(Path(path).absolute())
     if not folder.path.is_dir():
-        near = sorted(str(found.parent) for found in Path().glob("runs/*/*/config.yaml"))
+        near = sorted(map(str, run_paths(Path("runs"))))
         latest = f"; the latest run here is {near[-1]}" if near else ""
         raise RunError(f"there is no run {path!r}{latest}")
     if not folder.config.exists():

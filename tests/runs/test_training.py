@@ -259,42 +259,6 @@ def test_a_progress_bar_of_ones_own_where_there_is_no_terminal(project: Path, cl
     assert "Epoch 0" in cli("train", "mine.yaml", "--dry-run", bar).stdout
 
 
-def test_seeds_end_in_a_mean_and_an_interval_and_go_on(project: Path, cli: Cli) -> None:
-    first = json.loads(cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1,2", "--json").stdout)
-    values = first["metrics"]["test/loss"]["values"]
-    assert len(set(values)) == 3
-    mean = sum(values) / 3
-    deviation = (sum((value - mean) ** 2 for value in values) / 2) ** 0.5
-    assert first["metrics"]["test/loss"]["mean"] == pytest.approx(mean)
-    assert first["metrics"]["test/loss"]["ci95"] == pytest.approx(4.302652729911275 * deviation / 3**0.5)
-    again = json.loads(cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1,2,3", "--json").stdout)
-    assert list(again["runs"].values())[:3] == list(first["runs"].values())
-    assert len(list(project.glob("runs/*/*"))) == 4
-    assert "± " in cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1").stdout
-
-
-def test_seeds_interrupted_go_on_where_they_stopped(project: Path, cli: Cli) -> None:
-    options = [
-        "mine.yaml",
-        "data._target_=lightning_acts.zoo.Digits",
-        "model.pause=0.05",
-        "trainer.max_epochs=2",
-        "--seeds",
-        "0,1",
-    ]
-    command = [sys.executable, "-m", "lightning_acts", "train", *options]
-    process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while not list(project.glob("runs/*/*-s1-*/checkpoints/last.ckpt")) and process.poll() is None:
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    said = process.communicate(timeout=60)[1]
-    assert process.returncode == 130, said
-    assert "the same command goes on where it stopped" in said
-    table = json.loads(cli("train", *options, "--json").stdout)
-    assert list(table["runs"]) == ["0", "1"]
-    assert len(list(project.glob("runs/*/*"))) == 2
-
-
 def test_a_class_that_refuses_its_arguments(project: Path, cli: Cli) -> None:
     (project / "bad.yaml").write_text("model:\n  dropout: 3.0\ntrainer:\n  devices: 99")
     said = cli("train", "mine.yaml", "bad.yaml", expect=2).stderr

@@ -1,5 +1,6 @@
-"""Processes of runs that are told to stop, or killed, from outside."""
+"""Many runs of one config, and processes of runs that are told to stop, or killed, from outside."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,9 +11,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
+
+from lightning_acts.runs.reading import ConfigError
+from lightning_acts.runs.variants import Variant, run_variants
 
 pytestmark = pytest.mark.slow
 
+Cli = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]
 
 
@@ -40,7 +46,7 @@ def child_of(process: subprocess.Popen[str]) -> int:
         assert process.poll() is None
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         for child in map(int, children):
-            if b"--end-with-stdin" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"lightning_acts.runs.worker" in Path(f"/proc/{child}/cmdline").read_bytes():
                 return child
         time.sleep(0.02)
 
@@ -63,6 +69,68 @@ def wait_for(folder: Path, pattern: str, process: subprocess.Popen[str]) -> Path
         assert process.poll() is None, (folder / "said").read_text()
         time.sleep(0.02)
     return found[0]
+
+
+def test_seeds_end_in_a_mean_and_an_interval_and_go_on(project: Path, cli: Cli) -> None:
+    first = json.loads(cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1,2", "--json").stdout)
+    values = first["metrics"]["test/loss"]["values"]
+    assert len(set(values)) == 3
+    mean = sum(values) / 3
+    deviation = (sum((value - mean) ** 2 for value in values) / 2) ** 0.5
+    assert first["metrics"]["test/loss"]["mean"] == pytest.approx(mean)
+    assert first["metrics"]["test/loss"]["ci95"] == pytest.approx(4.302652729911275 * deviation / 3**0.5)
+    again = json.loads(cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1,2,3", "--json").stdout)
+    assert list(again["runs"].values())[:3] == list(first["runs"].values())
+    assert len(list(project.glob("runs/*/*"))) == 4
+    assert "± " in cli("train", "mine.yaml", "trainer.max_epochs=1", "--seeds", "0,1").stdout
+
+
+def test_seeds_interrupted_go_on_where_they_stopped(project: Path, cli: Cli) -> None:
+    options = [
+        "mine.yaml",
+        "data._target_=lightning_acts.zoo.Digits",
+        "model.pause=0.05",
+        "trainer.max_epochs=2",
+        "--seeds",
+        "0,1",
+    ]
+    command = [sys.executable, "-m", "lightning_acts", "train", *options]
+    process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    while not list(project.glob("runs/*/*-s1-*/checkpoints/last.ckpt")) and process.poll() is None:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "the same command goes on where it stopped" in said
+    table = json.loads(cli("train", *options, "--json").stdout)
+    assert list(table["runs"]) == ["0", "1"]
+    assert len(list(project.glob("runs/*/*"))) == 2
+
+
+def test_variants_differ_in_overrides_and_seeds(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(project)
+    elu, silu = ("swap.0.map.relu=elu",), ("swap.0.map.relu=silu",)
+    variants = [Variant(elu, 0), Variant(silu, 0), Variant(silu, 1), Variant(("model.dropout=3.0",))]
+    shared = {"out": Path("runs"), "overrides": ["trainer.max_epochs=1", "trainer.limit_train_batches=2"]}
+    outcome = run_variants(["mine.yaml"], variants, **shared)  # type: ignore[arg-type]
+    assert list(outcome.finished) == variants[:3]
+    assert outcome.failed == variants[3:] and "dropout probability has to be between" in capfd.readouterr().err
+    for variant, folder in outcome.finished.items():
+        written = yaml.safe_load(folder.config.read_text())
+        assert (written["swap"][0]["map"]["relu"], written["seed"]) == (
+            variant.overrides[0].partition("=")[2],
+            variant.seed,
+        )
+        assert folder.read("env.json")["command"] == sys.argv
+    again = run_variants(["mine.yaml"], [*variants[:3], Variant(elu, 7)], **shared)  # type: ignore[arg-type]
+    assert {variant: again.finished[variant] for variant in variants[:3]} == outcome.finished
+    assert len(list(project.glob("runs/*/*"))) == 4
+    with pytest.raises(ConfigError, match="sily"):
+        run_variants(["mine.yaml"], [Variant(seed=8), Variant(("swap.0.map.relu=sily",))], **shared)  # type: ignore[arg-type]
+    assert len(list(project.glob("runs/*/*"))) == 4
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="children are found in /proc")
