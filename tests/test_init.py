@@ -14,6 +14,11 @@ def test_every_public_name_loads(name: str) -> None:
     assert name in dir(lightning_acts)
 
 
+def test_dir_shows_public_names_alone() -> None:
+    assert lightning_acts.swap  # kept among the globals once it was used
+    assert dir(lightning_acts) == sorted([*lightning_acts._EXPORTS, "functional"])
+
+
 def test_what_type_checkers_see_is_what_is_loaded() -> None:
     tree = ast.parse(Path(lightning_acts.__file__).read_text())
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]

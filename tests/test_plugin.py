@@ -77,7 +77,7 @@ def test_command_line_yaml_and_check(site: Path) -> None:
     assert run(site, *acts, "ls", "activations", "plugin*").stdout == "plugin_gate  x * sigmoid(slope * x)\n"
     shown = json.loads(run(site, *acts, "show", "gate_of_a_plugin", "--json").stdout)
     assert shown["source"] == "a package" and not shown["measured"]["monotone"]
-    assert "plugin_gate: without defects" in run(site, *acts, "check", "plugin_gate").stdout
+    assert "plugin_gate: no defects" in run(site, *acts, "check", "plugin_gate").stdout
     Path("mine.yaml").write_text(CONFIG)
     assert "all is well" in run(site, *acts, "validate", "mine.yaml").stdout
 

@@ -8,17 +8,24 @@ from typing import Annotated
 
 import typer
 
+from lightning_acts.cli import completion
 from lightning_acts.cli.arguments import Json
+from lightning_acts.hints import counted
 from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.reading import ConfigError, Problem
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="an activation, with parameters if you like: elu(alpha=0.5)")],
-    picture: Annotated[Path | None, typer.Option(help="a file for a picture of it")] = None,
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="an activation, with parameters if you like: elu(alpha=0.5)", autocompletion=completion.activations
+        ),
+    ],
+    picture: Annotated[Path | None, typer.Option(help="write a picture of it to this file")] = None,
     as_json: Json = False,
 ) -> None:
-    """Facts about an activation, its formula and its curve.
+    """Show facts about an activation, its formula and its curve.
 
     `lightning-acts show mish` · `lightning-acts show "elu(alpha=0.5)" --picture elu.png`
     """
@@ -40,10 +47,13 @@ def show(
 
 
 def compare(
-    names: Annotated[list[str], typer.Argument(metavar="A B...", help="activations")],
-    out: Annotated[Path, typer.Option(help="the picture to write")] = Path("compare.png"),
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="A B...", help="two or more activations", autocompletion=completion.activations),
+    ],
+    out: Annotated[Path, typer.Option(help="picture to write")] = Path("compare.png"),
 ) -> None:
-    """How far activations are from the first one, in value and derivatives, and a picture of all of them.
+    """Compare activations with the first one, in value and derivatives, and plot all of them.
 
     `lightning-acts compare silu hardswish mish --out swishes.png`
     """
@@ -53,18 +63,20 @@ def compare(
 
     first, *others = (resolve(_activation(name)) for name in names)
     if not others:
-        raise ConfigError(Problem(None, "compare needs two activations at least: lightning-acts compare silu mish"))
+        raise ConfigError(Problem(None, "compare needs at least two activations: lightning-acts compare silu mish"))
     for comparison in [compared(other, against=first) for other in others]:
         typer.echo(str(comparison))
     typer.echo(f"picture: {plot_activations([first, *others], out)}")
 
 
 def check(
-    name: Annotated[str, typer.Argument(help="an activation, or package.module:function")],
-    deployed: Annotated[bool, typer.Option("--deployed", help="with Inductor and ONNX Runtime too")] = False,
+    name: Annotated[
+        str, typer.Argument(help="an activation, or package.module:function", autocompletion=completion.activations)
+    ],
+    deployed: Annotated[bool, typer.Option("--deployed", help="check with Inductor and ONNX Runtime too")] = False,
     as_json: Json = False,
 ) -> None:
-    """The tests that our own activations pass, on any: accuracy in every type, and behaviour in all of torch's uses.
+    """Run the tests that our own activations pass on any activation: accuracy in every dtype, behavior throughout torch.
 
     `lightning-acts check mish` · `lightning-acts check my_package.my_module:my_activation --deployed`
     """
@@ -75,7 +87,7 @@ def check(
 
     spec = resolve_pattern(_activation(name))
     definition = info(spec)
-    typer.echo(f"checking {definition.name}, which takes some seconds", err=True)
+    typer.echo(f"checking {definition.name}; this takes a few seconds", err=True)
     for what in deployment.CHECKS if deployed else ():
         if (needed := deployment.missing(what)) is not None:
             typer.echo(f"{what} is not checked: it needs {needed}", err=True)
@@ -87,19 +99,19 @@ def check(
         for what, reason in definition.limits.items():
             typer.echo(f"declared limit: {what}: {reason}")
         for defect in defects:
-            typer.echo(f"falls short: {defect}")
-        typer.echo(f"{definition.name}: {len(defects)} defects" if defects else f"{definition.name}: without defects")
+            typer.echo(f"defect: {defect}")
+        typer.echo(f"{definition.name}: {counted(len(defects), 'defect') if defects else 'no defects'}")
     if defects:
         raise typer.Exit(1)
 
 
 def gallery(
-    out: Annotated[Path, typer.Option(help="the folder of the page")] = Path("gallery"),
+    out: Annotated[Path, typer.Option(help="folder for the page")] = Path("gallery"),
     index: Annotated[
-        Path | None, typer.Option(help="a Markdown file: write the table of the docs there instead", metavar="FILE.md")
+        Path | None, typer.Option(help="write a table in Markdown to this file instead", metavar="FILE.md")
     ] = None,
 ) -> None:
-    """One page of all activations, to search and to filter: curves, formulas, facts. It needs no network.
+    """Write one page with the curves, formulas and facts of all activations, to search and filter offline.
 
     `lightning-acts gallery --out gallery` · `lightning-acts gallery --index docs/activations.md`
     """
@@ -109,7 +121,7 @@ def gallery(
 
 
 def _activation(name: str) -> str:
-    """A spec as it is; for an import path the name of the registered activation to which it leads."""
+    """Return a spec as it is; for an import path, the name of the registered activation it leads to."""
     path, colon, attribute = name.partition(":")
     if not colon or "(" in path:
         return name

@@ -16,23 +16,23 @@ from lightning_acts.runs.reading import ConfigError, Problem
 
 def ls(
     what: Annotated[str, typer.Argument(help="configs, activations, models or data")] = "configs",
-    pattern: Annotated[str, typer.Argument(metavar="[GLOB]")] = "*",
-    family: Annotated[str | None, typer.Option(help="activations of this family")] = None,
+    pattern: Annotated[str, typer.Argument(metavar="[GLOB]", help="only names that match")] = "*",
+    family: Annotated[str | None, typer.Option(help="only activations of this family")] = None,
     kind: Annotated[str | None, typer.Option(help="elementwise, normalising, gated, mixing or transfer")] = None,
-    learnable: Annotated[bool | None, typer.Option(help="with trained parameters")] = None,
+    learnable: Annotated[bool | None, typer.Option(help="has trained parameters")] = None,
     stochastic: Annotated[bool | None, typer.Option(help="random in training")] = None,
     monotone: Annotated[bool | None, typer.Option(help="never decreasing")] = None,
     bounded: Annotated[bool | None, typer.Option(help="bounded on both sides")] = None,
     smooth: Annotated[bool | None, typer.Option(help="continuously differentiable")] = None,
-    zero_centred: Annotated[bool | None, typer.Option(help="mean 0 for a normal input")] = None,
-    needs_exp: Annotated[bool | None, typer.Option(help="made of exponentials")] = None,
+    zero_centred: Annotated[bool | None, typer.Option(help="mean 0 for a standard normal input")] = None,
+    needs_exp: Annotated[bool | None, typer.Option(help="computed with exponentials")] = None,
     stability: Annotated[
-        str | None, typer.Option(help="of the variance in depth: stable, marginal or unstable")
+        str | None, typer.Option(help="variance in deep networks: stable, marginal or unstable")
     ] = None,
     config_dir: Folders = None,
     as_json: Json = False,
 ) -> None:
-    """What there is: configs, activations, models, data.
+    """List configs, activations, models or data.
 
     `lightning-acts ls activations "*elu" --smooth` · `lightning-acts ls models "torchvision:*net*"`
     """
@@ -55,7 +55,7 @@ def ls(
     there = listed(what, config_dir or [], given)
     found = {name: about for name, about in there.items() if fnmatch.fnmatchcase(name, pattern)}
     if not found:
-        raise ConfigError(Problem(None, f"none of the {len(there)} {what} is like {pattern!r}"))
+        raise ConfigError(Problem(None, f"none of the {len(there)} {what} matches {pattern!r}"))
     if as_json:
         typer.echo(json.dumps([{"name": name, "about": about} for name, about in found.items()], indent=2))
         return
@@ -65,7 +65,7 @@ def ls(
 
 
 def listed(what: str, folders: Sequence[Path], filters: dict[str, Any]) -> dict[str, str]:
-    """Return names of a kind, each with a few words about it."""
+    """Return the names of one kind, each with a short description."""
     from lightning_acts.hints import did_you_mean
 
     if what == "configs":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lightning_acts.cli import completion
 from lightning_acts.cli.arguments import Inputs, Json, Model, Weights
 from lightning_acts.cli.configs import check_loaded
 from lightning_acts.cli.runs import open_run
@@ -26,7 +27,7 @@ def inspect(
     weights: Weights = None,
     as_json: Json = False,
 ) -> None:
-    """Where a model applies activations, which, and in which role.
+    """Show where a model applies activations, which ones, and in which role.
 
     `lightning-acts inspect torchvision:mobilenet_v3_small --input 1,3,224,224` · `lightning-acts inspect hf:my_bert --input 1,16:long`
     """
@@ -48,43 +49,53 @@ def swap(
     mapping: Annotated[
         list[str] | None,
         typer.Option(
-            "--map", metavar="OLD=NEW", help="relu=mish; OLD may be a path or pattern, NEW may be none; repeat it"
+            "--map",
+            metavar="OLD=NEW",
+            help="relu=mish; OLD can be a path or a pattern, NEW can be none; can be repeated",
+            autocompletion=completion.pairs,
         ),
     ] = None,
     plan: Annotated[
         Path | None, typer.Option(help="a file of earlier swaps, such as model.swap.json, instead of --map")
     ] = None,
-    include: Annotated[list[str] | None, typer.Option(help="only sites on these paths: exact, glob or re:")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="no sites on these paths: exact, glob or re:")] = None,
-    role: Annotated[list[str] | None, typer.Option(help="hidden (if nothing is said), gate, attention, output")] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="only sites on these paths: exact, glob or re:REGEX; can be repeated")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="no sites on these paths: exact, glob or re:REGEX; can be repeated")
+    ] = None,
+    role: Annotated[
+        list[str] | None, typer.Option(help="roles to swap: hidden (default), gate, attention, output; can be repeated")
+    ] = None,
     share: Annotated[
-        str | None, typer.Option(help="instances of a replacement: one for each call, place, site (default), or all")
+        str | None,
+        typer.Option(help="one instance of the replacement per call, place or site (default), or one for all"),
     ] = None,
     write_back: Annotated[
-        bool, typer.Option(help="write into the input what a call in place wrote there, where somebody reads it")
+        bool, typer.Option(help="after an in-place call, write the result into its input too if that is read later")
     ] = True,
     inputs: Inputs = None,
     weights: Weights = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="the weights: .pt or .safetensors, or a folder for models of transformers"),
+        typer.Option(help="file for the weights: .pt or .safetensors, or a folder for transformers models"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="overwrite what is there")] = False,
+    force: Annotated[bool, typer.Option("--force", help="overwrite existing files")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show what would be swapped; write nothing")] = False,
     as_json: Json = False,
 ) -> None:
-    """Swap activations of a model, show what was swapped and what was left, and write weights and swaps.
+    """Swap activations of a model, report what was swapped and what was left, and write weights and swaps.
 
-    The swaps are beside the weights, in `model.swap.json` for `model.pt`: wherever MODEL and weights are named, they
-    come back with them.
+    The swaps are written beside the weights, to `model.swap.json` for `model.pt`, and are made again whenever those
+    weights are loaded.
 
     `lightning-acts swap torchvision:resnet18 --map relu=mish --weights default --out model.pt` ·
     `lightning-acts swap timm:efficientnet_b0 --map "silu=hardswish" --exclude "*.se.*" --dry-run`
     """
     if (mapping is None) == (plan is None):
-        raise ConfigError(Problem(None, "swap needs --map or --plan, one of them: --map relu=mish"))
+        raise ConfigError(Problem(None, "swap needs either --map or --plan, for example --map relu=mish"))
     if out is None and not dry_run:
-        raise ConfigError(Problem(None, "swap needs a file for the weights, --out model.pt; or --dry-run"))
+        raise ConfigError(Problem(None, "swap needs a file for the weights, such as --out model.pt; or --dry-run"))
     pairs = dict(map(_pair, mapping or []))
     example = _example(inputs or [])
     from lightning_acts.models import check_target, save
@@ -120,7 +131,7 @@ def verify(
     inputs: Inputs = None,
     weights: Weights = None,
 ) -> None:
-    """Prove the swaps of a model by what it executes, in eval and in train mode.
+    """Verify the swaps of a model by the operations it executes, in eval and in train mode.
 
     `lightning-acts verify torchvision:resnet18 --weights model.pt --input 2,3,64,64` · `lightning-acts verify runs/digits/... --input 2,1,8,8`
     """
@@ -133,14 +144,14 @@ def verify(
 
 
 def build_model(model: str, weights: str | None) -> nn.Module:
-    """The model that MODEL names, which may be a run."""
+    """Build the model that MODEL names; it may be a run."""
     import_from_here()
     if not Path(model).is_dir():
         from lightning_acts.models import build
 
         return build(model, weights=weights)
     if weights is not None:
-        raise ConfigError(Problem(None, f"--weights {weights}: {model} is a run, and has weights of its own"))
+        raise ConfigError(Problem(None, f"--weights {weights}: {model} is a run and has its own weights"))
     from lightning_acts.runs import training
 
     folder, config = open_run(model)
@@ -148,29 +159,27 @@ def build_model(model: str, weights: str | None) -> nn.Module:
 
 
 def _pair(text: str) -> tuple[str, str | None]:
-    """``OLD=NEW``, split at the last ``=`` outside parentheses: both may have parameters."""
+    """Split ``OLD=NEW`` at the last ``=`` outside parentheses: both may have parameters."""
     depth = 0
     for at in range(len(text) - 1, 0, -1):
         depth += {")": 1, "(": -1}.get(text[at], 0)
         if text[at] == "=" and depth == 0:
             new = text[at + 1 :]
             return text[:at], None if new.lower() == "none" else new
-    raise ConfigError(Problem(None, f"--map {text}: OLD=NEW, such as relu=mish"))
+    raise ConfigError(Problem(None, f"--map {text}: expected OLD=NEW, such as relu=mish"))
 
 
 _INPUT = re.compile(r"(?:(?P<name>[A-Za-z_]\w*)=)?(?P<sizes>[1-9]\d*(?:,[1-9]\d*)*)(?::(?P<dtype>\w+))?")
 
 
 def _example(texts: Sequence[str]) -> Any:
-    """Zeros of the given shapes and types: a tensor, a tuple of them, or a mapping where they are named."""
+    """Return zeros of the given shapes and types: a tensor, a tuple, or a mapping if they are named."""
     if not texts:
         return None
     parsed = [_INPUT.fullmatch(text.replace(" ", "")) for text in texts]
     for text, match in zip(texts, parsed, strict=True):
         if match is None:
-            raise ConfigError(
-                Problem(None, f"--input {text}: a shape is whole numbers with commas, such as 1,3,224,224 or 1,16:long")
-            )
+            raise ConfigError(Problem(None, f"--input {text}: expected a shape, such as 1,3,224,224 or 1,16:long"))
     import torch
 
     found: list[tuple[str | None, Any]] = []
@@ -179,12 +188,14 @@ def _example(texts: Sequence[str]) -> Any:
         dtype = getattr(torch, match["dtype"] or "float32", None)
         if not isinstance(dtype, torch.dtype):
             raise ConfigError(
-                Problem(None, f"--input {text}: torch has no type {match['dtype']!r}; long, say, or bool")
+                Problem(None, f"--input {text}: torch has no type {match['dtype']!r}; use long or bool, for example")
             )
         found.append((match["name"], torch.zeros([int(size) for size in match["sizes"].split(",")], dtype=dtype)))
     names = [name for name, _ in found]
     if None not in names and len(set(names)) == len(names):
         return dict(found)
     if any(names):
-        raise ConfigError(Problem(None, f"--input {' --input '.join(texts)}: all have a name of their own, or none"))
+        raise ConfigError(
+            Problem(None, f"--input {' --input '.join(texts)}: give each input its own name, or none of them")
+        )
     return found[0][1] if len(found) == 1 else tuple(tensor for _, tensor in found)

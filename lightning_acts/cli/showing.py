@@ -17,6 +17,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lightning_acts import catalogue, factory
+from lightning_acts.hints import counted
 from lightning_acts.measuring import Measured
 from lightning_acts.reports.curves import CurveError, curve_of
 from lightning_acts.surgery.site import Site
@@ -31,7 +32,7 @@ class Facts:
 
 
 def activation_facts(name: str) -> Facts:
-    """What is known about an activation that is named by a spec."""
+    """Return what is known about the activation that a spec names."""
     spec = factory.resolve_pattern(name)
     definition = catalogue.info(spec.name)
     data = {
@@ -110,12 +111,12 @@ def metrics_table(metrics: Mapping[str, float]) -> None:
 
 def site_tree(model: str, sites: Sequence[Site]) -> None:
     """Print the sites of a model as a tree of its parts, with the number of calls where it is known."""
-    root = Tree(Text(f"{model}: {len(sites)} sites"))
+    root = Tree(Text(f"{model}: {counted(len(sites), 'site')}"))
     nodes: dict[str, Tree] = {"": root}
     for site in sites:
         where, _, name = site.path.replace("/", ".").rpartition(".")
         parent = _branch(nodes, where)
-        calls = "" if site.calls is None else f", {site.calls} calls"
+        calls = "" if site.calls is None else f", {counted(site.calls, 'call')}"
         more = f" (= {', '.join(site.paths[1:])})" if len(site.paths) > 1 else ""
         place = f" at {site.location}" if site.location else ""
         style = "" if site.role == "hidden" else "dim"

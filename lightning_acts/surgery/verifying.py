@@ -29,6 +29,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_acts import factory
+from lightning_acts.hints import counted
 from lightning_acts.surgery import history
 from lightning_acts.surgery.example import (
     as_it_was,
@@ -513,7 +514,7 @@ def _compare(groups: list[tuple[list[_Promise], set[str]]], before: Census, afte
             was, now = before.calls[first.path], sum(after.calls[site] for site in paths)
             same_flow = all(before.flow(owner) == after.flow(owner) for promise in group for owner in promise.owners)
             if (now != was) if same_flow else (was > 0 and now == 0):
-                yield first.disagrees(f"{now} calls, where the original has {was}")
+                yield first.disagrees(f"{counted(now, 'call')}, where the original has {was}")
     sites = set().union(*(paths for _, paths in groups))
     for path in [path for path in before.operations if path not in sites]:
         if before.flow(path) != after.flow(path):

@@ -17,10 +17,12 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def test_help_shows_every_verb_with_an_example() -> None:
     runner = CliRunner()
     shown = runner.invoke(app, ["--help"]).stdout
+    assert "<bool>" not in shown
     for command in app.registered_commands:
         name = command.name or command.callback.__name__  # type: ignore[union-attr]
         assert name in shown
-        assert f"lightning-acts {name}" in runner.invoke(app, [name, "--help"], terminal_width=200).stdout
+        own = runner.invoke(app, [name, "--help"], terminal_width=200).stdout
+        assert f"lightning-acts {name}" in own and "<bool>" not in own
 
 
 @pytest.mark.parametrize(
@@ -45,25 +47,25 @@ def test_without_torch(arguments: list[str], tmp_path: Path) -> None:
         (["train"], "Missing argument"),
         (["train", "digits", "--dryrun"], "--dry-run"),
         (["train", "digit"], "no config 'digit'; did you mean 'digits'"),
-        (["train", "seed=1"], "a config is needed before its overrides"),
+        (["train", "seed=1"], "a config must come before its overrides"),
         (["train", "digits", "--seeds", "1,x"], "--seeds 1,x"),
         (["train", "digits", "--seeds", "1,1"], "--seeds 1,1"),
         (["validate", "digits", "trainer.max_epoch=1"], "did you mean 'trainer.max_epochs'"),
         (["ls", "confgs"], "no list of 'confgs'; did you mean 'configs'"),
-        (["ls", "configs", "x*"], "is like 'x*'"),
+        (["ls", "configs", "x*"], "matches 'x*'"),
         (["ls", "models", "--monotone"], "--monotone is for activations"),
         (["cat"], "cat needs a config"),
         (["cat", "digits", "--config-dir", "nowhere"], "--config-dir nowhere: there is no such folder"),
         (["inspect", "torchvision:resnet81"], "did you mean 'resnet18'"),
         (["inspect", "torchvision:resnet18", "--input", "1,x"], "--input 1,x"),
         (["inspect", "torch.nn:ReLU", "--input", "1,2:lang"], "torch has no type 'lang'"),
-        (["swap", "torchvision:resnet18"], "swap needs --map or --plan"),
+        (["swap", "torchvision:resnet18"], "swap needs either --map or --plan"),
         (["swap", "torchvision:resnet18", "--map", "relu=mish"], "--out model.pt; or --dry-run"),
-        (["swap", "torchvision:resnet18", "--map", "relu", "--dry-run"], "--map relu: OLD=NEW"),
+        (["swap", "torchvision:resnet18", "--map", "relu", "--dry-run"], "--map relu: expected OLD=NEW"),
         (["swap", "torchvision:resnet18", "--map", "relux=mish", "--dry-run"], "did you mean 'relu'"),
         (["swap", "torchvision:resnet18", "--map", "relu=mish", "--out", "x.bin"], "x.bin: weights are written to"),
         (["show", "mishh"], "did you mean 'mish'"),
-        (["compare", "mish"], "two activations at least"),
+        (["compare", "mish"], "at least two activations"),
         (["compare", "mish", "softmax"], "not elementwise"),
     ],
 )

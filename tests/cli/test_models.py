@@ -30,7 +30,7 @@ def test_a_model_of_ones_own(tmp_path: Path, run: Run) -> None:
     (tmp_path / "own_model.py").write_text(
         "from torch import nn\ndef make(): return nn.Sequential(nn.Linear(2, 2), nn.ReLU())\n"
     )
-    assert "1 sites" in run("inspect", "own_model:make", cwd=tmp_path).stdout
+    assert ": 1 site\n" in run("inspect", "own_model:make", cwd=tmp_path).stdout
 
 
 class TestSwap:
@@ -108,7 +108,7 @@ class TestSwap:
         for inputs in (("3,2:long", "3,2:bool"), ("mask=3,2:bool", "ids=3,2:long")):
             done = invoke(*two, *(part for text in inputs for part in ("--input", text)))
             assert "prelu(num_parameters=4)" in done.stdout
-        with pytest.raises(ConfigError, match="all have a name of their own, or none"):
+        with pytest.raises(ConfigError, match="give each input its own name"):
             invoke(*two, "--input", "ids=3,2", "--input", "3,2")
 
     def test_a_folder_of_transformers(self, invoke: Callable[..., Result], tmp_path: Path) -> None:

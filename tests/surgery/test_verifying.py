@@ -302,7 +302,7 @@ class TestLies:
     def test_a_parent_that_skips_one_of_two_calls(self) -> None:
         model = nn.Sequential(Skipping())
         acts.swap(model, {"relu": "mish"})
-        assert self.disagreements(model)[0][2] == "in eval mode, 1 calls, where the original has 2"
+        assert self.disagreements(model)[0][2] == "in eval mode, 1 call, where the original has 2"
 
     def test_a_parent_that_computes_the_original_beside_it(self) -> None:
         model = nn.Sequential(Doubling())
