@@ -86,7 +86,7 @@ def mexican_hat(x: Tensor) -> Tensor:
     source="Liu, Zeng & Wang 2021; " + _SURVEY + "3.23",
 )
 def piecewise_mexican_hat(x: Tensor, a: float = 4.0) -> Tensor:
-    return mexican_hat(x.abs() - a)
+    return mexican_hat(modulus(x) - a)
 
 
 @register(

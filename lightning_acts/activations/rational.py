@@ -254,7 +254,7 @@ def safe_pade_unit(
 
 
 @register(
-    formula="sum(p[j] * x**j, j) / (1 + sum(abs(q[k] * x**(k + 1)), k))",
+    formula="sum(p[j] * x**j, j) / (1 + sum(abs(q[k]) * abs(x)**(k + 1), k))",
     source="Delfosse et al. 2020, the package rational_activations, version A",
     notes=[_FIT, "its denominator never vanishes"],
     related=["safe_pade_unit"],

@@ -6,6 +6,7 @@ import torch
 import lightning_acts as acts
 from lightning_acts.checks import behaviour, deployment
 from lightning_acts.checks.numerics import ULPS_OF_OTHERS, defaults_exist, measure_errors
+from lightning_acts.checks.reference import evaluate
 from lightning_acts.checks.running import numeric_defects, without_limits
 from lightning_acts.checks.sampling import other_parameters
 
@@ -73,6 +74,22 @@ def test_accuracy_with_other_parameters_of_all(name: str) -> None:
     for parameters in other_parameters(acts.info(name))[:2]:
         for dtype in (torch.float32, torch.float64):
             assert_accurate(name, parameters, dtype)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("piecewise_mexican_hat", {"a": 8.0}), ("rational_a", {"q": (-0.1, -3.9765, -0.1, -0.3013)})],
+)
+def test_slope_at_a_small_kink_is_that_of_its_right(name: str, parameters: dict[str, object]) -> None:
+    x = torch.tensor([[[0.0]]], dtype=torch.float64, requires_grad=True)
+    module = acts.create(name, **parameters).double()
+    formula = acts.info(name).formula
+    assert formula is not None
+    # Parameters as the formula takes them: those given, the others at their defaults.
+    given = {entry.name: parameters.get(entry.name, entry.default) for entry in acts.info(name).parameters}
+    right = evaluate(formula, 1e-12, given).first
+    (slope,) = torch.autograd.grad(module(x).sum(), x)
+    assert slope.item() == pytest.approx(float(right), rel=1e-6, abs=0)
 
 
 def test_polynomials_overflow_to_infinity() -> None:
