@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.history import restore as restore
     from lightning_acts.surgery.plan import Plan as Plan
     from lightning_acts.surgery.report import SwapReport as SwapReport
+    from lightning_acts.surgery.request import SwapRequest as SwapRequest
     from lightning_acts.surgery.saving import keep_swaps as keep_swaps
     from lightning_acts.surgery.saving import load_swaps as load_swaps
     from lightning_acts.surgery.saving import save_swaps as save_swaps
@@ -62,6 +63,7 @@ _EXPORTS = {
     "SpecError": "spec",
     "SwapError": "surgery.site",
     "SwapReport": "surgery.report",
+    "SwapRequest": "surgery.request",
     "Verification": "surgery.verifying",
     "VerificationError": "surgery.site",
     "activation_parameters": "parameters",

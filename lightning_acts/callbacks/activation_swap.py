@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from multiprocessing.context import get_spawning_popen
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch.nn.parameter import UninitializedParameter
 
+from lightning_acts.callbacks.first_batches import FirstBatches
 from lightning_acts.callbacks.packages import (
     Callback,
     averages,
-    is_compiled,
     launchers_of_copies,
     overrides,
     stochastic_averages,
@@ -23,13 +23,13 @@ from lightning_acts.callbacks.packages import (
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.example import plain_path
 from lightning_acts.surgery.exchanging.matching import Rules
-from lightning_acts.surgery.finding.observing import FunctionObserver
-from lightning_acts.surgery.finding.sites import locate, seen_calls
-from lightning_acts.surgery.plan import Request, Share
 from lightning_acts.surgery.report import SwapReport
-from lightning_acts.surgery.roles.dataflow import Flow
-from lightning_acts.surgery.site import Site, SwapError
+from lightning_acts.surgery.request import SwapOptions, SwapRequest, takes_options
+from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.swapping import replay, swap
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _COPIES = (
     "ActivationSwap can't bring a swap back from processes that the Trainer starts by spawn or fork: use strategy='ddp', "
@@ -46,20 +46,17 @@ class ActivationSwap(Callback):
     activation functions in forwards are listed at once; otherwise in the first batch of each stage.
 
     Args:
-        map: Activation -> replacement, each a name, a spec string, or a mapping with ``name``; ``None`` leaves alone.
-        include: Globs on paths; if given, only sites of which a path matches one are swapped.
-        exclude: Globs on paths of sites to leave alone.
-        role: The roles of the sites to swap.
-        share: How many instances a replacement has: one for each ``"call"``, for each ``"place"`` where a module hangs,
-            for each ``"site"``, or one for ``"all"``; see :func:`lightning_acts.swap`.
-        write_back: Whether what a call in place writes into its input is still written there, where somebody reads it.
+        map: Activation -> replacement, each a name, a spec string, or a mapping with ``name``; ``None`` leaves alone. Or a
+            request with all options.
+        options: Those of :class:`lightning_acts.SwapRequest`.
 
     Attributes:
+        request: What is asked, as plain text.
         report: What the last swap did; None before the first, and where the model had been swapped already.
 
     Raises:
         SpecError: An activation's name or a parameter is wrong.
-        SwapError: A replacement changes shapes, or is not registered.
+        SwapError: A replacement changes shapes or is not registered, or ``where`` is no function that can be imported.
 
     Example:
         ::
@@ -67,27 +64,15 @@ class ActivationSwap(Callback):
             Trainer(callbacks=[acts.ActivationSwap({"relu": "mish"})])
     """
 
-    def __init__(
-        self,
-        map: dict[str, Any],
-        include: str | list[str] | None = None,
-        exclude: str | list[str] | None = None,
-        role: str | list[str] = "hidden",
-        share: Share = "site",
-        write_back: bool = True,
-    ) -> None:
+    @takes_options
+    def __init__(self, map: dict[str, Any] | SwapRequest, **options: Unpack[SwapOptions]) -> None:
         super().__init__()
-        self._rules = Rules(map, include, exclude, role, share=share, write_back=write_back)
-        request = self._rules.request()
-        if request is None:
-            raise SwapError("a checkpoint can't name a replacement that is not registered: see acts.register")
-        self.request = request
+        rules = Rules(SwapRequest.of(map, options))
+        self.request = rules.request.plain()
         self.report: SwapReport | None = None
         self._running = False
         self._postponed: SwapError | None = None
-        self._observer: FunctionObserver | None = None
-        self._stages: set[str] = set()
-        self._reported: set[str] = set()
+        self._watcher = FirstBatches(rules)
 
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to go to a process that the Trainer starts by spawn, before it is started."""
@@ -102,6 +87,9 @@ class ActivationSwap(Callback):
             raise SwapError(_COPIES)
         self._running = True
         _refuse_earlier_copies(self, trainer)
+        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        if self._watcher not in callbacks:
+            callbacks.insert(callbacks.index(self) + 1, self._watcher)
         if not overrides(pl_module, "setup") and not overrides(pl_module, "configure_model"):
             self._swap_or_postpone(pl_module)
             return
@@ -133,45 +121,12 @@ class ActivationSwap(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave nothing behind but the swap and its place in checkpoints."""
-        self._stop_observing(pl_module)
         _remove_hooks(pl_module)
         self._running, self._postponed = False, None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """As :meth:`teardown`."""
         self.teardown(trainer, pl_module, "")
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Watch the first batch for calls of activation functions."""
-        self._observe_first_batch(pl_module, "train")
-
-    def on_validation_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Watch the first batch for calls of activation functions."""
-        self._observe_first_batch(pl_module, "validate")
-
-    def on_test_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Watch the first batch for calls of activation functions."""
-        self._observe_first_batch(pl_module, "test")
-
-    def on_predict_batch_start(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Watch the first batch for calls of activation functions."""
-        self._observe_first_batch(pl_module, "predict")
-
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Say what the first batch has shown."""
-        self._stop_observing(pl_module)
-
-    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Say what the first batch has shown."""
-        self._stop_observing(pl_module)
-
-    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Say what the first batch has shown."""
-        self._stop_observing(pl_module)
-
-    def on_predict_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
-        """Say what the first batch has shown."""
-        self._stop_observing(pl_module)
 
     def _swap_or_postpone(self, model: LightningModule) -> None:
         """Make the swap; if there is nothing to swap yet, after the model's own hook has seen the checkpoint."""
@@ -200,53 +155,24 @@ class ActivationSwap(Callback):
         """Make the swap where the model does not carry it already."""
         rebuilt = history.forget_lost(model)
         if rebuilt or not self._is_carried_by(model):
-            request = self.request
-            present = history.replacements_of(model, request)
+            present = history.replacements_of(model, self.request)
             carried = {
                 plain_path(name) for name, module in model.named_modules(remove_duplicate=False) if module in present
             }
-            make = functools.partial(
-                swap,
-                model,
-                request.map,
-                **request.options,
-                # Of a model that was partly built again, the new part.
-                where=(lambda site: carried.isdisjoint(site.paths)) if carried else None,
-            )
+            # Of a model that was partly built again, the new part.
+            asked = self.request.limited_to(lambda site: carried.isdisjoint(site.paths)) if carried else self.request
             with uncompiled(model):
                 try:
-                    self.report = make(example_input=model.example_input_array)
+                    self.report = swap(model, asked, example_input=model.example_input_array)
                 except SwapError as error:
                     if "does not run on example_input" not in str(error):
                         raise
                     # A forward that logs, say, runs under a Trainer's hooks only: its first batch will show its functions.
-                    self.report = make()
-            self._reported = {left.site.path for left in self.report.left}
+                    self.report = swap(model, asked)
+            self._watcher.reported = {left.site.path for left in self.report.left}
             _refuse_unsized(self.report, model)
             rank_zero_info(f"ActivationSwap {self.report.summary}")
         self._postponed = None
-
-    def _observe_first_batch(self, model: LightningModule, stage: str) -> None:
-        if stage in self._stages or self._observer is not None:
-            return
-        self._stages.add(stage)
-        if not is_compiled(model):
-            self._observer = FunctionObserver(model, locate(model).activation_modules, Flow(model))
-            self._observer.__enter__()  # type: ignore[no-untyped-call]
-
-    def _stop_observing(self, model: LightningModule) -> None:
-        if self._observer is None:
-            return
-        observer, self._observer = self._observer, None
-        observer.__exit__(None, None, None)  # type: ignore[no-untyped-call]
-        calls = [site for site in seen_calls(model, observer) if site.calls and site.role in self.request.role]
-        missed = [site for site in calls if self._rules.matches(site) and site.path not in self._reported]
-        self._reported.update(site.path for site in missed)
-        if missed:
-            rank_zero_warn(
-                f"ActivationSwap did not swap {_count(missed)} that only a batch has shown: "
-                + ", ".join(f"{site.path} ({site.location})" for site in missed)
-            )
 
 
 def _once_after(model: LightningModule, name: str, then: Callable[[LightningModule], None]) -> None:
@@ -275,7 +201,7 @@ def _remove_hooks(model: LightningModule) -> None:
             _put_back(model, name, hook.args[2])
 
 
-def _warn_of_untrained(request: Request, trainer: Trainer, model: LightningModule) -> None:
+def _warn_of_untrained(request: SwapRequest, trainer: Trainer, model: LightningModule) -> None:
     groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
     trained = {id(parameter) for group in groups for parameter in group["params"]}
     if trained.isdisjoint(map(id, model.parameters())):
@@ -313,7 +239,3 @@ def _refuse_unsized(report: SwapReport, model: LightningModule) -> None:
             f"{', '.join(unsized[:3])}: per=channel takes the number of channels from a batch, and the optimizer is made "
             "before the first one: give the model an example_input_array, or the activation num_parameters="
         )
-
-
-def _count(sites: Sequence[Site]) -> str:
-    return "1 call" if len(sites) == 1 else f"{len(sites)} calls"

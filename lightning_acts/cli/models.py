@@ -45,6 +45,7 @@ def inspect(
 
 
 def swap(
+    context: typer.Context,
     model: Model,
     mapping: Annotated[
         list[str] | None,
@@ -71,9 +72,13 @@ def swap(
         str | None,
         typer.Option(help="one instance of the replacement per call, place or site (default), or one for all"),
     ] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="MODULE:FUNCTION", help="only sites for which this function is true")
+    ] = None,
     write_back: Annotated[
-        bool, typer.Option(help="after an in-place call, write the result into its input too if that is read later")
-    ] = True,
+        bool | None,
+        typer.Option(help="after an in-place call, write the result into its input too if that is read later"),
+    ] = None,
     inputs: Inputs = None,
     weights: Weights = None,
     out: Annotated[
@@ -99,6 +104,7 @@ def swap(
     pairs = dict(map(_pair, mapping or []))
     example = _example(inputs or [])
     from lightning_acts.models import check_target, save
+    from lightning_acts.surgery.request import OPTIONS
     from lightning_acts.surgery.saving import read_plans
     from lightning_acts.surgery.swapping import replay
     from lightning_acts.surgery.swapping import swap as make_swap
@@ -107,10 +113,7 @@ def swap(
     if out is not None:
         check_target(out, force)
     built = build_model(model, weights).eval()
-    given: dict[str, Any] = {"include": include, "exclude": exclude, "role": role, "share": share}
-    options = {name: value for name, value in given.items() if value}
-    if not write_back:
-        options["write_back"] = False
+    options: Any = {name: context.params[name] for name in OPTIONS if context.params[name] not in (None, ())}
     if len(plans) > 1:
         if options or example is not None:
             raise ConfigError(

@@ -28,6 +28,7 @@ from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
 from lightning_acts.runs.targets import REFUSED, is_modeling, is_refused, is_refused_name
 from lightning_acts.runs.trainer import refused_anywhere, refused_arguments
 from lightning_acts.spec import ActivationSpec, SpecError
+from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.site import SwapError
 
 #: What each group's _target_ has to be.
@@ -136,7 +137,7 @@ def json_schema() -> dict[str, Any]:
     swap = {
         "type": "object",
         "required": ["map"],
-        "properties": {name: {} for name in _parameters(ActivationSwap)},
+        "properties": {name: {} for name in _parameters(SwapRequest)},
         "additionalProperties": False,
     }
     kinds: dict[str, Any] = {
@@ -304,16 +305,16 @@ class _Checker:
     def swaps(self, value: Any) -> list[dict[str, Any]]:
         entries = [] if value is None else [value] if isinstance(value, dict) else value
         if not isinstance(entries, list):
-            self.add(("swap",), f"swap is a list of {_words(ActivationSwap)}, not {_shown(value)}")
+            self.add(("swap",), f"swap is a list of {_words(SwapRequest)}, not {_shown(value)}")
             return []
         checked = []
         for index, entry in enumerate(entries):
             path: KeyPath = ("swap",) if isinstance(value, dict) else ("swap", index)
             if not isinstance(entry, dict):
-                self.add(path, f"{dotted(path)} holds {_words(ActivationSwap)}, not {_shown(entry)}")
+                self.add(path, f"{dotted(path)} holds {_words(SwapRequest)}, not {_shown(entry)}")
                 continue
             before = len(self.problems)
-            arguments = self.arguments(path, entry, ActivationSwap)
+            arguments = self.arguments(path, entry, SwapRequest)
             right = self.right(path, arguments)
             for old, new in right.pop("map", {}).items():
                 self.pair(path, old, new)

@@ -29,7 +29,8 @@ from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.surgery.example import one_at_a_time, plain_path, wrappers_of
 from lightning_acts.surgery.ledger import ATTRIBUTE, Ledger, ledger_of
-from lightning_acts.surgery.plan import Plan, PlannedSite, Request
+from lightning_acts.surgery.plan import Plan, PlannedSite
+from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import Replaced, read_elsewhere, routes_of, set_routes, with_routes
 from lightning_acts.surgery.route import Route
@@ -64,7 +65,7 @@ class Transaction:
     """
 
     number: int
-    request: Request | None
+    request: SwapRequest | None
     promised: dict[str, str] = field(default_factory=dict)
 
 
@@ -380,7 +381,7 @@ class Swap:
     """
 
     number: int
-    request: Request | None
+    request: SwapRequest | None
     exchanges: tuple[PlacedExchange, ...]
 
     @property
@@ -459,7 +460,7 @@ def _inherited(self: Any, name: str) -> Any:
     return next(method for method in found if method not in (_deepcopy, _reduce_ex))
 
 
-def begin(model: nn.Module, request: Request | None) -> Transaction:
+def begin(model: nn.Module, request: SwapRequest | None) -> Transaction:
     """Return a new transaction, later than all that the model has seen, wherever it was swapped then."""
     global _latest
     _latest = max(time_ns(), _latest + 1, newest(model) + 1)
@@ -778,7 +779,7 @@ def plans_of(model: nn.Module) -> list[Plan]:
     return plans
 
 
-def replacements_of(model: nn.Module, request: Request) -> set[nn.Module]:
+def replacements_of(model: nn.Module, request: SwapRequest) -> set[nn.Module]:
     """Return what stands where the swaps of a request have put something, also after later swaps of it."""
     standing: set[nn.Module] = set()
     for swap in swaps_of(model):

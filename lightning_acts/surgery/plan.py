@@ -6,45 +6,21 @@ import json
 import os
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any
 
 import yaml
 
 from lightning_acts.files import write_whole
 from lightning_acts.hints import did_you_mean
+from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import ROLES, Role, SwapError
+from lightning_acts.surgery.site import SwapError
 
 _VERSION = 1
 #: Bytes of the largest file that is read: many times what a model of ten thousand sites needs.
 _LARGEST = 32_000_000
-
-#: How many instances a replacement has: one for each call, for each place where a module hangs, for each site, or for all.
-Share: TypeAlias = Literal["call", "place", "site", "all"]
-SHARES: tuple[Share, ...] = get_args(Share)
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked of a swap, every activation by its spec; ``None`` on the right side means: leave these alone."""
-
-    map: Mapping[str, str | None]
-    include: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
-    role: tuple[Role, ...] = ("hidden",)
-    share: Share = "site"
-    write_back: bool = True
-
-    def __str__(self) -> str:
-        return ", ".join(f"{left} -> {right}" for left, right in self.map.items())
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options of a swap that asks for the same, by name."""
-        given = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "map"}
-        return {**given, "include": self.include or None, "exclude": self.exclude or None}
 
 
 @dataclass(frozen=True)
@@ -74,14 +50,14 @@ class Plan:
         True
     """
 
-    request: Request
+    request: SwapRequest
     sites: tuple[PlannedSite, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data: strings, lists and dictionaries."""
         return {
             "version": _VERSION,
-            "request": {**_listed(self.request), "map": dict(self.request.map)},
+            "request": self.request.to_dict(),
             "sites": [_site_to_dict(site) for site in self.sites],
         }
 
@@ -103,10 +79,8 @@ class Plan:
                 "it was written by a newer one; upgrade with 'pip install -U lightning-acts'"
             )
         _check(data, {"version": None, **_PLAN}, source, "")
-        request: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value for key, value in data["request"].items()
-        }
-        plan = cls(Request(**request), tuple(map(_site_from_dict, data["sites"])))
+        request = SwapRequest.from_dict(data["request"], f"{source}: request")
+        plan = cls(request, tuple(map(_site_from_dict, data["sites"])))
         for problem in _repeated(plan.sites):
             raise SwapError(f"{source}: {problem}")
         return plan
@@ -169,11 +143,6 @@ def _is_yaml(path: Path) -> bool:
     if path.suffix not in (".json", ".yaml", ".yml"):
         raise SwapError(f"{path}: the suffix of a plan says how it is written: .json, .yaml or .yml")
     return path.suffix != ".json"
-
-
-def _listed(data: Any) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-            for key, value in asdict(data).items()}  # fmt: skip
 
 
 def _site_to_dict(site: PlannedSite) -> dict[str, Any]:
@@ -251,34 +220,8 @@ def _number(value: Any) -> str | None:
     return None if isinstance(value, int) and not isinstance(value, bool) else "is not a whole number"
 
 
-def _role(value: Any) -> str | None:
-    return None if value in ROLES else f"is not a role; the roles: {', '.join(ROLES)}"
-
-
-def _share(value: Any) -> str | None:
-    return None if value in SHARES else f"is none of {', '.join(map(repr, SHARES))}"
-
-
-def _flag(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "is neither true nor false"
-
-
-def _map(value: Any) -> str | None:
-    if not isinstance(value, Mapping):
-        return "is not a mapping of activations"
-    wrong = [side for pair in value.items() for side in pair if not isinstance(side, (str, type(None)))]
-    return f"holds {_shown(wrong[0])}, which {_text(wrong[0])}" if wrong else None
-
-
 _PLAN: Mapping[str, Any] = {
-    "request": {
-        "map": _map,
-        "include": [_text],
-        "exclude": [_text],
-        "role": [_role],
-        "share": _share,
-        "write_back": _flag,
-    },
+    "request": None,  # which checks itself
     "sites": [
         {
             "paths": [_name],
@@ -290,4 +233,4 @@ _PLAN: Mapping[str, Any] = {
     ],
 }
 #: What a plan written by hand may leave out.
-_OPTIONAL = {entry.name for entry in fields(Request)} - {"map"} | {"steps", "callee"}
+_OPTIONAL = {"steps", "callee"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.example import one_at_a_time, plain_path
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
-from lightning_acts.surgery.exchanging.matching import Rules, SwapMap
+from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.exchanging.trial import try_out
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
 from lightning_acts.surgery.finding.observing import run_counting
@@ -35,38 +35,46 @@ from lightning_acts.surgery.finding.sites import (
 )
 from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
 from lightning_acts.surgery.naming import describe, spec_or_none
-from lightning_acts.surgery.plan import Plan, PlannedSite, Request, Share
+from lightning_acts.surgery.plan import Plan, PlannedSite
 from lightning_acts.surgery.recognizing.modules import recognise
 from lightning_acts.surgery.report import SwappedSite, SwapReport
+from lightning_acts.surgery.request import (
+    Share,
+    SwapMap,
+    SwapOptions,
+    SwapRequest,
+    refuse_beside,
+    refuse_unknown,
+    takes_options,
+)
 from lightning_acts.surgery.rewriting.classes import is_in_loop, may_read_what_it_writes, reading_of
 from lightning_acts.surgery.rewriting.reading import WALKS
 from lightning_acts.surgery.roles.structure import role_of
-from lightning_acts.surgery.site import LeftSite, Role, Site, SwapError
+from lightning_acts.surgery.site import LeftSite, Site, SwapError
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
+@takes_options
 @one_at_a_time
 def swap(
     model: nn.Module,
-    mapping: SwapMap | Plan,
+    map: SwapMap | SwapRequest | Plan,
     *,
-    include: str | Sequence[str] | None = None,
-    exclude: str | Sequence[str] | None = None,
-    role: Role | Sequence[Role] = "hidden",
-    where: Callable[[Site], bool] | None = None,
-    share: Share = "site",
-    write_back: bool = True,
     example_input: Any = None,
+    **options: Unpack[SwapOptions],
 ) -> SwapReport:
     """Swap activations of a model in place.
 
-    All pairs of the mapping apply at once (``{"relu": "mish", "mish": "relu"}`` exchanges them), the first that
+    All pairs of the map apply at once (``{"relu": "mish", "mish": "relu"}`` exchanges them), the first that
     matches a site wins. Device, type, train or eval mode, hooks and ``requires_grad`` are those of the module that
     stood there. After an error the model is as it was.
 
     Args:
         model: Any module that holds others; not yet wrapped for several processes.
-        mapping: What to swap -> replacement, or a plan of an earlier swap. On the left stands an activation (a name
-            matches it with any parameters, ``"leaky_relu(negative_slope=0.01)"`` with these alone, torch's class or
+        map: What to swap -> replacement, or a request with all options, or a plan of an earlier swap. On the left stands
+            an activation (a name matches it with any parameters, ``"leaky_relu(negative_slope=0.01)"`` with these alone, torch's class or
             function as the name), a path, a glob on paths, a regular expression after ``re:``, a class of one's own,
             or ``"unknown activation"``; on the right an activation, a function with one parameter named ``site`` or
             annotated with :class:`Site` that returns one, or ``None``: leave it alone. Paths are those without the
@@ -74,7 +82,8 @@ def swap(
         include: Paths, globs or ``re:`` patterns; if given, only sites of which a path matches one are swapped.
         exclude: Paths, globs or ``re:`` patterns of sites to leave alone.
         role: The roles of the sites to swap: ``"hidden"``, ``"gate"``, ``"attention"``, ``"output"``.
-        where: A test of each site: those for which it is false are left alone.
+        where: A test of each site, or its import path, ``"package.module:function"``: those for which it is false are left
+            alone.
         share: How many instances a replacement has. ``"site"``: one for each site, and where the model uses one module in
             several places or calls it several times, one for these; ``"place"``: each place of such a module is a site
             of its own; ``"call"``: each call in the code too; ``"all"``: one for all sites with the same replacement,
@@ -102,19 +111,17 @@ def swap(
         swapped relu -> mish at 1 site; nothing else
     """
     refuse_model(model)
-    if isinstance(mapping, Plan):
-        if (include, exclude, role, where, share, write_back) != (None, None, "hidden", None, "site", True):
-            raise SwapError(
-                "a Plan says itself what it means: include=, exclude=, role=, where=, share= and write_back= have no place "
-                "beside it"
-            )
-        request: Request | None = mapping.request
-        share, write_back = mapping.request.share, mapping.request.write_back
-        found = _located(model, example_input, share, write_back)
-        chosen, left, notes = _follow(model, mapping, found)
+    if isinstance(map, Plan):
+        refuse_unknown(options)
+        refuse_beside(map, options)
+        asked = map.request
+        found = _located(model, example_input, asked)
+        chosen, left, notes = _follow(model, map, found)
+        request: SwapRequest | None = asked
     else:
-        rules = Rules(mapping, include, exclude, role, where, share, write_back, model)
-        found = _located(model, example_input, share, write_back)
+        asked = SwapRequest.of(map, options)
+        rules = Rules(asked, model)
+        found = _located(model, example_input, asked)
         chosen, left, notes = rules.choose(
             found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
         )
@@ -130,11 +137,11 @@ def swap(
         else:
             sites = [located for located, _ in chosen]
             notes = [*notes, *_in_place_before(sites), *_passed_through(model, sites)]
-        # A module that stands in the mapping is meant for several sites; one that a function made, for this one.
-        several = [] if isinstance(mapping, Plan) else list(mapping.values())
+        # A module that stands in the map is meant for several sites; one that a function made, for this one.
+        several = [] if isinstance(map, Plan) else list(asked.map.values())
         prepared = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
         kept = [prepare(model, call, module, copied=False) for call, module in _kept(found, chosen)]
-        if share == "all":
+        if asked.share == "all":
             _share_replacements(prepared, [replacement for _, replacement in chosen])
         transaction = history.begin(model, request)
         with installed(
@@ -148,7 +155,7 @@ def swap(
             remarks = (
                 *found.notes,
                 *notes,
-                *_of_calls(chosen, share),
+                *_of_calls(chosen, asked.share),
                 *_written_back(prepared),
                 *fast_path_notes(model, fast_paths),
             )
@@ -161,9 +168,9 @@ def swap(
     return report
 
 
-def _located(model: nn.Module, example_input: Any, share: Share, write_back: bool) -> Found:
-    found = locate(model, example_input, share)
-    calls = (replace(one, write_back=write_back) if isinstance(one, CallSite) else one for one in found.located)
+def _located(model: nn.Module, example_input: Any, asked: SwapRequest) -> Found:
+    found = locate(model, example_input, asked.share)
+    calls = (replace(one, write_back=asked.write_back) if isinstance(one, CallSite) else one for one in found.located)
     return replace(found, located=list(calls))
 
 
@@ -184,18 +191,14 @@ def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
         raise
 
 
+@takes_options
 @contextlib.contextmanager
 def swapped(
     model: nn.Module,
-    mapping: SwapMap | Plan,
+    map: SwapMap | SwapRequest | Plan,
     *,
-    include: str | Sequence[str] | None = None,
-    exclude: str | Sequence[str] | None = None,
-    role: Role | Sequence[Role] = "hidden",
-    where: Callable[[Site], bool] | None = None,
-    share: Share = "site",
-    write_back: bool = True,
     example_input: Any = None,
+    **options: Unpack[SwapOptions],
 ) -> Iterator[SwapReport]:
     """Swap for the length of a ``with`` block; arguments as for :func:`swap`.
 
@@ -211,17 +214,7 @@ def swapped(
     """
     # Whatever was swapped within the block goes with it. Should the first undoing be interrupted, the second one does it.
     with history.undoing(model), history.undoing(model):
-        yield swap(
-            model,
-            mapping,
-            include=include,
-            exclude=exclude,
-            role=role,
-            where=where,
-            share=share,
-            write_back=write_back,
-            example_input=example_input,
-        )
+        yield swap(model, map, example_input=example_input, **options)
 
 
 def refuse_model(model: nn.Module) -> None:
@@ -465,7 +458,7 @@ def _is_spec(exchange: Exchange) -> bool:
     return exchange.requested is not None and "." not in exchange.requested.partition("(")[0]
 
 
-def _plan(request: Request | None, prepared: list[Prepared]) -> Plan | None:
+def _plan(request: SwapRequest | None, prepared: list[Prepared]) -> Plan | None:
     """What was done, as far as it can be named; the exchanges are told too."""
     for one in prepared:
         named = spec_or_none(one.replacement) is not None or _is_spec(one.exchange)

@@ -10,7 +10,7 @@ import make_api
 import pytest
 
 import lightning_acts as acts
-from lightning_acts.surgery.plan import Share
+from lightning_acts.surgery.request import Share
 
 PAGE = (Path(acts.__file__).parents[1] / "docs" / "api.md").read_text(encoding="utf-8")
 CLASSES = {name for name in acts._EXPORTS if inspect.isclass(getattr(acts, name))}

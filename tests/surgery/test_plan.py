@@ -145,9 +145,9 @@ GOOD: dict[str, Any] = acts.swap(mlp(), {"relu": "mish"}).plan.to_dict()
         ({**GOOD, "site": []}, "no key 'site'; did you mean 'sites'"),
         ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": [1]}]}, r"sites\[0\].paths\[0\]: 1 is not a text; put it in quotes"),
         ({**GOOD, "sites": [{**GOOD["sites"][0], "replacment": "x"}]}, r"no key 'sites\[0\].replacment'; did you mean 'replacement'"),
-        ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, r"request.role\[0\]: 'boss' is not a role; the roles: hidden"),
+        ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, "request: there is no role 'boss'. The roles: hidden"),
         ({**GOOD, "request": {**GOOD["request"], "map": {"relu": 3}}}, "request.map: .*holds 3, which is not a text"),
-        ({**GOOD, "request": {**GOOD["request"], "share": "none"}}, "request.share: 'none' is none of 'call'"),
+        ({**GOOD, "request": {**GOOD["request"], "share": "none"}}, "request: share='none': one instance for each 'call'"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize(("name", "write"), [("plan.json", json.dumps), ("plan.yaml", yaml.safe_dump)])

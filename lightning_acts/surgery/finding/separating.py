@@ -20,8 +20,8 @@ import torch.fx
 from torch import nn
 
 from lightning_acts.surgery.history import with_hooks_of_its_own
-from lightning_acts.surgery.plan import Share
 from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.request import Share
 from lightning_acts.surgery.rewriting.classes import Replaced, base_of, routes_of, set_routes, submodule_name
 from lightning_acts.surgery.rewriting.reading import method_scopes, step_to
 from lightning_acts.surgery.route import Route

@@ -21,7 +21,6 @@ from lightning_acts.surgery.finding.observing import FunctionObserver, Observati
 from lightning_acts.surgery.finding.separating import Part, separated
 from lightning_acts.surgery.history import has_hooks
 from lightning_acts.surgery.naming import type_name
-from lightning_acts.surgery.plan import Share
 from lightning_acts.surgery.recognizing.calls import (
     DOUBT_OF_CLAMPS,
     DOUBT_OF_EVERYDAY,
@@ -33,6 +32,7 @@ from lightning_acts.surgery.recognizing.calls import (
 )
 from lightning_acts.surgery.recognizing.modules import recognise
 from lightning_acts.surgery.recognizing.uses import Fate
+from lightning_acts.surgery.request import Share
 from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import base_of, obstacle, reading_of, routes_of
 from lightning_acts.surgery.rewriting.in_place import writes_into_its_input

@@ -7,7 +7,7 @@ import torchvision
 from torch import Tensor, nn
 
 import lightning_acts as acts
-from lightning_acts.surgery.exchanging.matching import is_function_of_site
+from lightning_acts.surgery.sides import is_function_of_site
 
 
 class Own(nn.Module):

@@ -4,7 +4,7 @@ import pytest
 from torch import Tensor, nn
 
 import lightning_acts as acts
-from lightning_acts.surgery.exchanging.patterns import any_matches, looks_like_path, patterns
+from lightning_acts.surgery.patterns import any_matches, looks_like_path, patterns
 
 
 class Nested(nn.Module):
