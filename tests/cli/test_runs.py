@@ -91,7 +91,7 @@ def loss_of(checkpoint: Path) -> float:
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_predict_says_where_predictions_are_and_why_there_are_none(trained: str, invoke: Invoke) -> None:
     done = invoke("predict", trained, "--out", "p.csv")
-    assert done.stdout == "6 predictions are in p.csv\n"
+    assert done.stdout == "6 predictions written to p.csv\n"
     assert done.stderr.startswith(f"checkpoint: {trained}/checkpoints/")
     assert Path("p.csv").read_text().splitlines()[0] == "sample,0,1"
     for out, message in (
@@ -124,5 +124,5 @@ def test_verify_shows_what_each_site_executes(trained: str, invoke: Invoke) -> N
     assert shown.endswith("1 site executes what was promised: mish\n")
     with pytest.raises(ConfigError, match="verify needs an input to run the model on: --input 2,3,64,64"):
         invoke("verify", trained)
-    with pytest.raises(ConfigError, match=r"--weights x.pt: .* is a run, and has weights of its own"):
+    with pytest.raises(ConfigError, match=r"--weights x.pt: .* is a run and has its own weights"):
         invoke("verify", trained, "--weights", "x.pt", "--input", "2,4")
