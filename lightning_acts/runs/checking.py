@@ -319,7 +319,10 @@ class _Checker:
             for old, new in right.pop("map", {}).items():
                 self.pair(path, old, new)
             for name, child in right.items():
-                if (message := _refusal({"map": {"relu": "relu"}, name: child})) is not None:
+                message = _refusal({"map": {"relu": "relu"}, name: child})
+                if message is None and name == "where" and not _is_own_function(child):
+                    message = f"where={child!r} {REFUSED}"
+                if message is not None:
                     self.add((*path, name), f"{dotted(path)}: {message}")
             if len(self.problems) == before and (message := _refusal(arguments)) is not None:
                 self.add((*path, "map"), f"{dotted(path)}: {message}")
@@ -428,6 +431,12 @@ def _fits(target: Any, name: str, annotation: Any) -> bool:
     if not isinstance(made, type) or len(classes) < len(kinds) or object in classes:
         return True
     return any(_is_subclass(made, kind) for kind in classes)
+
+
+def _is_own_function(name: str) -> bool:
+    """Return whether a function of a site, ``module:function``, is one that a config may name."""
+    path = name.replace(":", ".")
+    return is_modeling(import_target(path), path)
 
 
 def _is_subclass(made: type, kind: type) -> bool:

@@ -29,6 +29,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("shape-changing", "swap: [{map: {relu: glu}}]", "glu changes the shape"),
     ("bad role", "swap: [{map: {relu: mish}, role: hiden}]", "no role 'hiden'; did you mean 'hidden'"),
     ("swap without map", "swap: [{exclude: x}]", "a.yaml:1: swap.0: SwapRequest needs map"),
+    ("a function of sites that loads files", "swap: {map: {relu: mish}, where: 'torch.hub:load_state_dict_from_url'}", "where='torch.hub:load_state_dict_from_url' is refused"),
     ("swap is text", "swap: mish", "swap is a list of map, include, exclude, role, share, where and write_back, not 'mish'"),
     ("swap holds text", "swap: [mish]", "swap.0 holds map, include, exclude, role, share, where and write_back, not 'mish'"),
     ("map is text", "swap: [{map: relu}]", "a.yaml:1: swap.0.map: must be a mapping, not 'relu'"),
