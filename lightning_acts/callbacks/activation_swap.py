@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from lightning_acts.callbacks.first_batches import FirstBatches
@@ -94,10 +95,10 @@ class ActivationSwap(Callback):
             self._swap_or_postpone(pl_module)
             return
         if any(isinstance(other, stochastic_averages()) for other in trainer.callbacks):  # type: ignore[attr-defined]
-            raise SwapError(
-                "StochasticWeightAveraging copies the model before setup() and configure_model() have made it whole: build "
-                "the layers in the constructor, or use EMAWeightAveraging"
-            )
+            # It copies the model before these hooks run: what they build, the copy would lack.
+            self._swap_or_postpone(pl_module)
+            _once_after(pl_module, "configure_model", functools.partial(_refuse_new_modules, set(pl_module.modules())))
+            return
         # The module may build its layers later. Lightning has no hook between configure_model and the loading of
         # weights: this makes one, for one call.
         _once_after(pl_module, "configure_model", self._swap_or_postpone)
@@ -178,6 +179,14 @@ class ActivationSwap(Callback):
 def _once_after(model: LightningModule, name: str, then: Callable[[LightningModule], None]) -> None:
     """Have something done after the next call of a hook of the model; a partial counts as an overridden method there."""
     vars(model)[name] = functools.partial(_call_and_then, model, name, vars(model).get(name), then)
+
+
+def _refuse_new_modules(before: set[nn.Module], model: LightningModule) -> None:
+    if not before.issuperset(model.modules()):
+        raise SwapError(
+            "StochasticWeightAveraging copies the model before setup() and configure_model() have made it whole: build "
+            "the layers in the constructor, or use EMAWeightAveraging"
+        )
 
 
 def _call_and_then(

@@ -327,6 +327,32 @@ def test_averages_of_weights(trainer: MakeTrainer, averaging: Any) -> None:
         trainer(callbacks=callbacks[::-1]).fit(Plain(), loader(), loader())
 
 
+class Prepares(Plain):
+    """Overrides hooks, and builds nothing there."""
+
+    def setup(self, stage: str) -> None:
+        self.prepared = True
+
+    def configure_model(self) -> None:
+        self.prepared = True
+
+
+class BuildsLater(Prepares):
+    def configure_model(self) -> None:
+        self.more = nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+
+
+def test_averages_of_weights_where_hooks_are_overridden(trainer: MakeTrainer) -> None:
+    def callbacks() -> list[Any]:
+        return [acts.ActivationSwap({"relu": "mish"}), L.callbacks.StochasticWeightAveraging(0.01, swa_epoch_start=1)]
+
+    model = Prepares()
+    trainer(max_epochs=3, callbacks=callbacks()).fit(model, loader(), loader())
+    assert type(model.net[1]) is nn.Mish
+    with pytest.raises(acts.SwapError, match="copies the model before"):
+        trainer(max_epochs=3, callbacks=callbacks()).fit(BuildsLater(), loader(), loader())
+
+
 def test_best_checkpoint_of_the_run(trainer: MakeTrainer, tmp_path: Path) -> None:
     model = Net()
     keep = L.callbacks.ModelCheckpoint(dirpath=tmp_path, monitor="val_loss", save_last=True)
