@@ -242,7 +242,7 @@ def imported(module: str, attribute: str) -> Callable[..., Any]:
         found = getattr(found, part)
     for place in (module, str(getattr(found, "__module__", None) or "")):
         if place.partition(".")[0] in sys.stdlib_module_names:
-            raise ModelError(f"{module}:{attribute} is refused: Python's own library makes no models")
+            raise ModelError(f"{module}:{attribute} is refused: Python's own library has no models and no activations")
     return _callable(found, f"{module}:{attribute}")
 
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lightning_acts.extras import require
 from lightning_acts.factory import ActivationLike
+from lightning_acts.hints import did_you_mean
 from lightning_acts.reports.curves import Curve, breaks_of, curve_of, grid, pieces
 
 if TYPE_CHECKING:
@@ -314,6 +315,16 @@ def _dress(axes: Axes, title: str, x: str, y: str | None) -> None:
 
 
 def _save(figure: Figure, path: Path) -> Path:
+    """Write a figure.
+
+    Raises:
+        ValueError: No picture is written under such a suffix.
+    """
+    kinds = figure.canvas.get_supported_filetypes()
+    if (suffix := path.suffix.removeprefix(".").lower()) not in kinds:
+        raise ValueError(
+            f"{path}: a picture is a file {', '.join(f'.{kind}' for kind in kinds)}{did_you_mean(suffix, kinds)}"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
     return path

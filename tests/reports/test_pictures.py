@@ -157,3 +157,9 @@ def test_pyplots_list_of_figures_stays_empty(tmp_path: Path) -> None:
 
     pictures.plot_activations(["relu"], tmp_path / "a.png")
     assert pyplot.get_fignums() == []
+
+
+def test_a_suffix_under_which_no_picture_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a.pgn: a picture is a file .*\.png.*; did you mean 'png'"):
+        pictures.plot_activations(["relu"], tmp_path / "a.pgn")
+    assert not list(tmp_path.iterdir())
