@@ -531,8 +531,9 @@ def soft_exponential(x: Tensor, a: Tensor = learnable(0.5)) -> Tensor:
     a = torch.as_tensor(a, dtype=x.dtype, device=x.device)
     rising = torch.where(a > 0, a, 1.0)
     falling = torch.where(a > 0, -1.0, a)
-    safe = torch.where(a > 0, 0.0, x)
-    return torch.where(a > 0, expm1(rising * x) / rising + a, -torch.log(1 - falling * (safe + falling)) / falling)
+    # What the other branch would overflow at has no part in its gradient.
+    up, down = torch.where(a > 0, x, 0.0), torch.where(a > 0, 0.0, x)
+    return torch.where(a > 0, expm1(rising * up) / rising + a, -torch.log(1 - falling * (down + falling)) / falling)
 
 
 @register(

@@ -733,7 +733,8 @@ def swish_t(x: Tensor, beta: float = learnable(1.0), alpha: float = 0.1) -> Tens
 )
 def rmaf(x: Tensor, a: float = learnable(1.0), b: float = 1.0, c: float = 1.0) -> Tensor:
     # 1 + exp(-x) / 4 = 1 + exp(-x - log(4))
-    return x * (a * b * decay(-c * softplus(-x - math.log(4))))
+    exponent = -c * softplus(-x - math.log(4))
+    return x * (a * b * (decay(exponent) if c >= 0 else torch.exp(exponent)))
 
 
 @register(
