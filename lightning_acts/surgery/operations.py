@@ -25,7 +25,7 @@ PART = _words(
     "diag tril triu as_strided repeat_interleave interpolate upsample upsample_nearest upsample_bilinear pad "
     "constant_pad_nd pixel_shuffle pixel_unshuffle channel_shuffle unfold fold grid_sample mean nanmean sum nansum "
     "amax amin max min median quantile logsumexp norm vector_norm linalg_norm linalg_vector_norm std var prod cumsum "
-    "cumprod any all nonzero count_nonzero one_hot view_as_real view_as_complex"
+    "cumprod any all nonzero count_nonzero view_as_real view_as_complex"
 )
 #: Comparisons by order, of which masks are made.
 COMPARISONS = _words("gt ge lt le greater greater_equal less less_equal")

@@ -38,6 +38,8 @@ from lightning_acts.surgery.site import UNKNOWN, Role
 _Use = Literal["multiplied", "self", "combined", "matrix", "scores", "layer", "added", "output", "unknown"]
 
 
+# Uses of what makes a deviation or a step of time positive.
+_SCALING: frozenset[_Use] = frozenset({"output", "multiplied", "matrix"})
 # What a bounded activation makes of its own input when the two are multiplied.
 _COMPOSED = {"sigmoid": "silu", "hardsigmoid": "hardswish"}
 
@@ -278,8 +280,13 @@ class Flow:
         Args:
             site: As it was given to :meth:`mark`.
         """
-        runs = self._runs.get(site, [])
-        return not any("unknown" in run.uses and run.definition and run.definition.family == "softplus" for run in runs)
+        return not any(
+            run.definition
+            and run.definition.family == "softplus"
+            and "unknown" in run.uses
+            and not _SCALING & set(run.uses)
+            for run in self._runs.get(site, [])
+        )
 
     def is_between_layers(self, site: Hashable) -> bool:
         """Whether a layer has a part in the input of every run of a site, and the result goes into layers.
@@ -534,7 +541,7 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
     if definition is not None and definition.family == "softplus":
         if set(uses) == {"output"}:
             return "output", uses["output"]
-        if "layer" not in uses or {"output", "multiplied", "matrix"} & set(uses):
+        if "layer" not in uses or _SCALING & set(uses):
             return "gate", f"in doubt: it may make a deviation or a step of time positive; {_first(uses)}"
     is_unbounded = definition is None or not is_bounded(definition)
     if is_unbounded and "layer" not in uses and (why := _weighing(run)) is not None:

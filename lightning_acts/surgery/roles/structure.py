@@ -21,6 +21,8 @@ Chain = Sequence[tuple[nn.Module, str | None]]
 
 # Attribute names by which authors call the activation between two layers.
 _HIDDEN_NAMES = ("act", "activation", "nonlin", "non_lin")
+# ... and the positive one that weighs experts or tokens.
+_WEIGHING_NAMES = ("score", "scoring", "gate", "gating", "router")
 # Parts of class names whose bounded activations multiply something.
 _GATING_CLASSES = ("squeeze", "excit", "attention", "attn", "gate", "gating", "ecalayer", "cbam")
 
@@ -62,6 +64,8 @@ def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Ro
     is_softplus = definition.family == "softplus"
     if is_softplus and last:
         return "output", last
+    if is_softplus and chain and (chain[-1][1] or "").lower().startswith(_WEIGHING_NAMES):
+        return "gate", f"in doubt: positive, named {chain[-1][1]!r} in a {type(chain[-1][0]).__name__}"
     if not is_bounded(definition) and not (is_softplus and not chain):
         return "hidden", "unbounded"
     if last:

@@ -514,7 +514,9 @@ class _Follower:
         if not module.startswith("torch") or isinstance(function, type):
             return self.unknown(args, kwargs)
         if not list(_tensors([*args, *kwargs.values()])):
-            return None if name in ("is_tensor", "is_grad_enabled") else self.made(constant=True)
+            if name in ("is_tensor", "is_grad_enabled"):
+                return None
+            return self.made(constant=name != "zeros")  # what states start from stands for the data that follows
         return self.did(name, *args, **kwargs)
 
     def unknown(self, args: list[Any], kwargs: dict[str, Any]) -> Any:

@@ -228,7 +228,20 @@ class AttendsWithoutMatrices(AttendsLinearly):
         return (q[:, :, :, None] * state).sum(2)
 
 
-@pytest.mark.parametrize("attends", [AttendsStepByStep, AttendsWithoutMatrices])
+class FromZeros(AttendsLinearly):
+    """A state that starts from zeros and may be cached, as MiniMax's lightning attention."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = F.silu(self.q(x)), F.silu(self.k(x)), self.v(x)
+        state = torch.zeros(len(x), 4, 4)
+        outputs = []
+        for t in range(x.shape[1]):
+            state = state * 0.9 + torch.matmul(k[:, t : t + 1].mT, v[:, t : t + 1])
+            outputs.append(torch.matmul(q[:, t : t + 1], state))
+        return torch.cat(outputs, 1)
+
+
+@pytest.mark.parametrize("attends", [AttendsStepByStep, AttendsWithoutMatrices, FromZeros])
 @pytest.mark.parametrize("example", [None, torch.randn(2, 5, 4)], ids=["read", "run"])
 def test_features_of_linear_attention_in_a_recurrence(attends: type[nn.Module], example: Tensor | None) -> None:
     sites = [site for site in acts.find(attends(), example) if not site.path.startswith("attention.")]
@@ -273,6 +286,45 @@ def test_data_flow_before_structure(
     found, reason = role_of(activation, chain_to(model, path), flow)
     assert found == role
     assert words in reason
+
+
+class Router(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.score_fn = nn.Linear(4, 3), nn.Softplus()
+
+    def forward(self, x: Tensor) -> Tensor:
+        scores = self.score_fn(self.fc(x))
+        return scores / scores.sum(-1, keepdim=True)
+
+
+class Routed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.router, self.experts = Router(), nn.ModuleList([nn.Linear(4, 2) for _ in range(3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([expert(x) for expert in self.experts], -1).mul(self.router(x).unsqueeze(-2)).sum(-1)
+
+
+@pytest.mark.parametrize("example", [None, torch.randn(2, 4)], ids=["read", "run"])
+def test_scores_of_a_router_are_a_gate(example: Tensor | None) -> None:
+    (site,) = acts.find(nn.Sequential(Routed(), nn.Linear(2, 2)), example)
+    assert site.role == "gate"
+
+
+class Indexes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.table = nn.Linear(4, 4), nn.Parameter(torch.randn(8, 4))
+
+    def forward(self, x: Tensor, places: Tensor) -> Tensor:
+        return self.fc(x) + F.one_hot(places.clamp(min=0), 8).float() @ self.table
+
+
+def test_a_clamp_of_places_is_not_hidden() -> None:
+    for example in (None, (torch.randn(2, 4), torch.tensor([1, 3]))):
+        assert "hidden" not in [site.role for site in acts.find(Indexes(), example)]
 
 
 @pytest.mark.parametrize(
