@@ -180,7 +180,7 @@ def test_what_would_make_it_another_run_is_refused(project: Path, cli: Cli) -> N
         "resume", run, "trainer.max_epochs=2", "seed=4", "trainer.precision=64-true", "model.width=8", expect=2
     ).stderr
     for name in ("seed", "trainer.precision", "model"):
-        assert f"{name}: a change makes it another run" in refused
+        assert f"{name}: a resumed run can't change this" in refused
     assert "max_epochs" not in refused
 
 
