@@ -444,7 +444,7 @@ def _size_lazy_modules(model: nn.Module, prepared: list[Prepared], example_input
     except Exception as error:
         raise SwapError(
             f"with a parameter a channel the model does not run on example_input: {type(error).__name__}: {error}. One "
-            'replacement serves inputs of one width: share="call" gives each call, share="path" each place its own'
+            'replacement serves inputs of one width: share="call" gives each call, share="place" each place its own'
         ) from error
 
 

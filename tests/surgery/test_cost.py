@@ -1,5 +1,6 @@
 """A swapped model executes what its hand-edited twin executes: the same operations, in the same order."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lightning_acts as acts
+from lightning_acts.surgery.request import SHARES
 
 OLD = ("relu", "relu6", "gelu", "hardswish")
 
@@ -97,8 +99,9 @@ def test_a_parameter_a_channel_that_meets_two_widths_says_what_helps() -> None:
             return self.act(self.second(self.act(self.first(x))))
 
     model, x = Reused(), torch.randn(2, 4)
-    with pytest.raises(acts.SwapError, match='share="call" gives each call'):
+    with pytest.raises(acts.SwapError, match='share="call" gives each call') as caught:
         acts.swap(model, {"relu": "prelu(per=channel)"}, example_input=x)
+    assert set(re.findall(r'share="(\w+)"', str(caught.value))) <= set(SHARES)
     assert type(model.act) is nn.ReLU
     acts.swap(model, {"relu": "prelu(per=channel)"}, example_input=x, share="call")
     assert model(x).shape == (2, 5)
