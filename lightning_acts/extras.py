@@ -1,4 +1,4 @@
-"""Packages that are only needed for some things, imported where they are used."""
+"""Modules that may be missing: packages that are only needed for some things, and what import paths name."""
 
 from __future__ import annotations
 
@@ -32,3 +32,15 @@ def require(module: str, *, extra: str) -> ModuleType:
         if error.name != package:
             raise
         raise ImportError(f"{package} is not installed: pip install 'lightning-acts[{extra}]'", name=package) from None
+
+
+def is_missing(module: str, error: ModuleNotFoundError) -> bool:
+    """Return whether a module itself is missing, and not what it imports: that is the module's own error.
+
+    Example:
+        >>> is_missing("mine.models", ModuleNotFoundError(name="mine"))
+        True
+        >>> is_missing("mine.models", ModuleNotFoundError(name="torch_of_mine"))
+        False
+    """
+    return error.name is not None and f"{module}.".startswith(f"{error.name}.")

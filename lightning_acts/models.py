@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
-from lightning_acts.extras import require
+from lightning_acts.extras import is_missing, require
 from lightning_acts.files import damaged_record, replacing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.history import plans_of
@@ -228,8 +228,7 @@ def imported(module: str, attribute: str) -> Callable[..., Any]:
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        # Only the path itself may be missing: a failing import inside the module is that module's own error.
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+        if not is_missing(module, error):
             raise
         raise ModelError(
             f"{module}:{attribute}: there is no module {error.name!r}{did_you_mean(module, ['torchvision', 'timm'])} "

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from lightning_acts.callbacks.packages import Callback, is_compiled
+from lightning_acts.hints import counted
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.finding.observing import FunctionObserver
 from lightning_acts.surgery.finding.sites import locate, seen_calls
 from lightning_acts.surgery.roles.dataflow import Flow
-from lightning_acts.surgery.site import Site
 
 
 class FirstBatches(Callback):
@@ -91,10 +90,6 @@ class FirstBatches(Callback):
         self.reported.update(site.path for site in missed)
         if missed:
             rank_zero_warn(
-                f"ActivationSwap did not swap {_count(missed)} that only a batch has shown: "
+                f"ActivationSwap did not swap {counted(len(missed), 'call')} that only a batch has shown: "
                 + ", ".join(f"{site.path} ({site.location})" for site in missed)
             )
-
-
-def _count(sites: Sequence[Site]) -> str:
-    return "1 call" if len(sites) == 1 else f"{len(sites)} calls"

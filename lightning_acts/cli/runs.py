@@ -160,9 +160,9 @@ def _say_checkpoint(folder: RunFolder) -> None:
 
 
 def _show_result(result: Any, as_json: bool) -> None:
-    from lightning.pytorch.utilities import rank_zero_only
+    from lightning_acts.runs.training import is_main
 
-    if getattr(rank_zero_only, "rank", 0) != 0:
+    if not is_main():
         return
     if as_json:
         typer.echo(

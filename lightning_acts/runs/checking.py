@@ -21,6 +21,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from lightning_acts.callbacks.activation_swap import ActivationSwap
+from lightning_acts.extras import is_missing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.models import ModelError, check
 from lightning_acts.runs.config import GROUPS, Config
@@ -458,7 +459,7 @@ def import_target(name: str) -> Any:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+        if not is_missing(module_name, error):
             raise ConfigError(Problem(None, f"{module_name} can't be imported: {error}")) from error
         near = did_you_mean(
             module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"]
@@ -551,17 +552,16 @@ def _coerce_container(value: Any, annotation: Any, origin: Any, arguments: tuple
             members = [arguments[0]] * len(value) if open_ended else list(arguments) or [Any] * len(value)
             if len(members) == len(value):
                 return tuple(coerce(child, member) for child, member in zip(value, members, strict=True))
-    elif isinstance(origin, type) and issubclass(dict, origin) and isinstance(value, dict):
-        key, member = arguments if len(arguments) == 2 else (*arguments, Any, Any)[:2]
-        return {_coerce_key(name, key): coerce(child, member) for name, child in value.items()}
-    elif isinstance(origin, type) and issubclass(list, origin) and isinstance(value, (list, tuple)):
-        return [coerce(child, arguments[0] if arguments else Any) for child in value]
+    elif isinstance(origin, type) and (issubclass(dict, origin) or issubclass(list, origin)):
+        if issubclass(dict, origin) and isinstance(value, dict):
+            key, member = arguments if len(arguments) == 2 else (*arguments, Any, Any)[:2]
+            return {_coerce_key(name, key): coerce(child, member) for name, child in value.items()}
+        if issubclass(list, origin) and isinstance(value, (list, tuple)):
+            return [coerce(child, arguments[0] if arguments else Any) for child in value]
     elif isinstance(origin, type) and issubclass(origin, collections.abc.Set):
         if isinstance(value, (list, set, frozenset)):
             members = [coerce(child, arguments[0] if arguments else Any) for child in value]
             return frozenset(members) if origin is frozenset else set(members)
-    elif isinstance(origin, type) and (issubclass(dict, origin) or issubclass(list, origin)):
-        pass
     elif origin is collections.abc.Callable or origin is type:
         if callable(value):
             return value

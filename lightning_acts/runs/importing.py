@@ -6,6 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
+from lightning_acts.extras import is_missing
 from lightning_acts.runs.reading import ConfigError, Problem
 
 
@@ -21,7 +22,7 @@ def import_named(module: str) -> None:
     try:
         importlib.import_module(name)
     except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+        if not is_missing(name, error):
             raise
         raise ConfigError(Problem(None, f"--import {module}: there is no module {error.name!r}")) from None
 

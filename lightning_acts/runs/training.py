@@ -101,7 +101,7 @@ def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> 
     recorder = Recorder(RunFolder(out), lines=not _in_terminal())
     built = _build(checked, [recorder, MonitorCheck(checked)])
     folder = _new_folder(checked, built.model, out)
-    if _is_main():
+    if is_main():
         started(folder)
     with _held(folder):
         return _fit(checked, built, recorder, folder, None)
@@ -122,14 +122,14 @@ def resume(checked: Checked, folder: RunFolder) -> Result:
         same = load([str(folder.config)]).data == checked.config.data
         recorder = Recorder(folder, lines=not _in_terminal(), ends=same)
         built = _build(checked, [recorder])
-        if _is_main():
+        if is_main():
             for left in folder.checkpoints.glob(f".*{UNFINISHED}"):  # by a process that was killed
                 left.unlink(missing_ok=True)
             write_whole(folder.config, to_yaml(checked.config.data))
         try:
             return _fit(checked, built, recorder, folder, checkpoint)
         except CheckpointError:
-            if _is_main():
+            if is_main():
                 write_whole(folder.config, former)
             raise
 
@@ -302,7 +302,7 @@ def _trainer(
 
 
 def _new_folder(checked: Checked, model: L.LightningModule, out: Path) -> RunFolder:
-    if not _is_main():  # only rank 0 makes it, and writes
+    if not is_main():  # only rank 0 makes it, and writes
         return RunFolder(out)
     return folders.create(out, checked.config, checked.seed, _label(checked, model))
 
@@ -310,7 +310,7 @@ def _new_folder(checked: Checked, model: L.LightningModule, out: Path) -> RunFol
 @contextlib.contextmanager
 def _held(folder: RunFolder) -> Iterator[None]:
     """The folder locked by the process that writes in it."""
-    with folder.locked() if _is_main() else contextlib.nullcontext():
+    with folder.locked() if is_main() else contextlib.nullcontext():
         yield
 
 
@@ -363,7 +363,7 @@ def _activations(model: L.LightningModule) -> list[str]:
 
 def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder, checkpoint: Path | None) -> Result:
     recorder.folder = folder
-    main = _is_main()
+    main = is_main()
     trainer = built.trainer
     for callback in trainer.checkpoint_callbacks:
         if isinstance(callback, ModelCheckpoint) and callback.dirpath is None:
@@ -422,7 +422,7 @@ def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
     if any(_untested(built)):
         return {}
     # The other processes don't know the folder.
-    best = built.trainer.strategy.broadcast(str(folder.best) if _is_main() else "")
+    best = built.trainer.strategy.broadcast(str(folder.best) if is_main() else "")
     (metrics, *_) = built.trainer.test(
         built.model, datamodule=built.data, ckpt_path=best, verbose=False, weights_only=True
     )
@@ -499,7 +499,8 @@ def _tensorboard(folder: RunFolder) -> list[Logger]:
         return []
 
 
-def _is_main() -> bool:
+def is_main() -> bool:
+    """Return whether this process is the first of a run."""
     return bool(getattr(rank_zero_only, "rank", 0) == 0)
 
 

@@ -42,9 +42,9 @@ def main(exchange: Path) -> None:
 
 
 def _say(folder: RunFolder) -> None:
-    from lightning.pytorch.utilities import rank_zero_only
+    from lightning_acts.runs.training import is_main
 
-    if getattr(rank_zero_only, "rank", 0) == 0:
+    if is_main():
         print(f"run: {folder}", file=sys.stderr)  # noqa: T201
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Union, get_args
 
 from torch import nn
 
+from lightning_acts.extras import is_missing
 from lightning_acts.factory import ActivationLike
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.naming import spec_or_none
@@ -288,8 +289,7 @@ def _imported(path: str) -> Any:
     try:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        # Only the path itself may be missing: a failing import inside the module is that module's own error.
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+        if not is_missing(module, error):
             raise
         raise SwapError(f"where={path!r}: there is no module {error.name!r}") from None
     for part in name.split("."):

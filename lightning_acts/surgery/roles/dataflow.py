@@ -144,7 +144,11 @@ class Flow:
         made = name.startswith("new_") or name.endswith("_like")
         if name in ("zeros", "zeros_like", "new_zeros"):
             node = self._new()  # what states start from: it stands for the data that follows
-        elif made or (all(node.constant for node in nodes) and not LAYERS.fullmatch(name) and name not in MATRIX):
+        elif (
+            made
+            or not nodes
+            or (all(node.constant for node in nodes) and not LAYERS.fullmatch(name) and name not in MATRIX)
+        ):
             node = self._new(constant=True)
         else:
             node = self._outcome(name, args, kwargs, nodes)

@@ -513,10 +513,8 @@ class _Follower:
         module = str(getattr(function, "__module__", None) or "torch")
         if not module.startswith("torch") or isinstance(function, type):
             return self.unknown(args, kwargs)
-        if not list(_tensors([*args, *kwargs.values()])):
-            if name in ("is_tensor", "is_grad_enabled"):
-                return None
-            return self.made(constant=name != "zeros")  # what states start from stands for the data that follows
+        if name in ("is_tensor", "is_grad_enabled") and not list(_tensors([*args, *kwargs.values()])):
+            return None
         return self.did(name, *args, **kwargs)
 
     def unknown(self, args: list[Any], kwargs: dict[str, Any]) -> Any:
