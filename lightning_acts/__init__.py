@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lightning_acts.factory import create as create
     from lightning_acts.factory import resolve as resolve
     from lightning_acts.factory import spec_of as spec_of
-    from lightning_acts.initialisation import gain as gain
-    from lightning_acts.initialisation import init_ as init_
+    from lightning_acts.initialization import gain as gain
+    from lightning_acts.initialization import init_ as init_
     from lightning_acts.models import ModelError as ModelError
     from lightning_acts.parameters import activation_parameters as activation_parameters
     from lightning_acts.parameters import parameter_groups as parameter_groups
@@ -70,9 +70,9 @@ _EXPORTS = {
     "compare": "reports.comparison",
     "create": "factory",
     "find": "surgery.finding.sites",
-    "gain": "initialisation",
+    "gain": "initialization",
     "info": "catalogue",
-    "init_": "initialisation",
+    "init_": "initialization",
     "keep_swaps": "surgery.saving",
     "learnable": "definition",
     "load_from_checkpoint": "callbacks.checkpoint",

@@ -69,7 +69,7 @@ def names(
     monotone: bool | None = None,
     bounded: bool | None = None,
     smooth: bool | None = None,
-    zero_centred: bool | None = None,
+    zero_centered: bool | None = None,
     needs_exp: bool | None = None,
     stability: Stability | None = None,
 ) -> list[str]:
@@ -79,13 +79,13 @@ def names(
 
     Args:
         family: Their family, such as ``"rectified"``.
-        kind: ``"elementwise"``, ``"normalising"``, ``"gated"``, ``"mixing"`` or ``"transfer"``.
+        kind: ``"elementwise"``, ``"normalizing"``, ``"gated"``, ``"mixing"`` or ``"transfer"``.
         learnable: Whether they have trained parameters.
         stochastic: Whether they are random in training.
         monotone: Whether they never decrease.
         bounded: Whether their values are, on both sides.
         smooth: Whether they are continuously differentiable.
-        zero_centred: Whether their mean is 0 for a standard normal input.
+        zero_centered: Whether their mean is 0 for a standard normal input.
         needs_exp: Whether they are made of exponentials.
         stability: What a deep network makes of a deviation of the variance: ``"stable"``, ``"marginal"`` or
             ``"unstable"``, for which no gain keeps the variance. See :func:`lightning_acts.gain`.
@@ -116,7 +116,7 @@ def names(
         "monotone": monotone,
         "bounded": bounded,
         "smooth": smooth,
-        "zero_centred": zero_centred,
+        "zero_centered": zero_centered,
         "needs_exp": needs_exp,
         "stability": stability,
     }

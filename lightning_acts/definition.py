@@ -1,7 +1,7 @@
 """What one activation is: its formula in code, and the facts about it.
 
 Everything else is derived from a :class:`Definition`: the module, the look-up, the checks of parameters, the way the
-activation is recognised in a model, the pictures. Whoever adds an activation writes one and touches nothing else.
+activation is recognized in a model, the pictures. Whoever adds an activation writes one and touches nothing else.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import nn
 from lightning_acts.hints import did_you_mean
 from lightning_acts.spec import SpecError
 
-Kind = Literal["elementwise", "normalising", "gated", "mixing", "transfer"]
+Kind = Literal["elementwise", "normalizing", "gated", "mixing", "transfer"]
 Per = Literal["layer", "channel"]
 Constraint = Literal["positive"] | tuple[float, float] | None
 
@@ -135,12 +135,12 @@ class Facts:
         name: The name in the registry, in snake_case; by default the function's, or the class's.
         aliases: Other names for it.
         family: The family of the literature that it belongs to; by default the file that it stands in, or ``"user"``.
-        kind: ``elementwise``; ``normalising`` (over a dimension, as softmax); ``gated`` (changes the shape, as GLU);
+        kind: ``elementwise``; ``normalizing`` (over a dimension, as softmax); ``gated`` (changes the shape, as GLU);
             ``mixing`` (keeps the shape, but looks at several channels or positions); ``transfer`` (a layer with
             weights, never a target of a swap).
         formula: The formula, in the language of :mod:`lightning_acts.formula`.
         source: Where it was published.
-        functions: Functions and methods that compute the same, by which it is recognised in a forward.
+        functions: Functions and methods that compute the same, by which it is recognized in a forward.
         requires: What the parameters must satisfy: reason in words -> test whose arguments are parameters by name.
         notes: Facts worth knowing before it is used.
         claim: What its authors recommend it for.

@@ -97,7 +97,7 @@ def sech(x: Tensor) -> Tensor:
 
 
 def sin(x: Tensor) -> Tensor:
-    """The sine; that of 0 where the argument has overflowed, where neighbouring numbers lie many periods apart."""
+    """The sine; that of 0 where the argument has overflowed, where neighboring numbers lie many periods apart."""
     return torch.sin(torch.where(x.isinf(), 0.0, x))
 
 

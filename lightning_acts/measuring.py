@@ -120,7 +120,7 @@ class Measured:
         return _tidy(self._moments[0])
 
     @property
-    def zero_centred(self) -> bool:
+    def zero_centered(self) -> bool:
         """Whether its mean under the standard normal distribution is 0."""
         return abs(self.mean) < 1e-9
 
@@ -225,7 +225,7 @@ class Measured:
             "smoothness": "; ".join([self.smoothness, *places]),
             "f(0)": f"{self.at_zero:.6g}",
             "f(±inf)": self._ends() + ("" if math.isnan(self.at_nan) else f"; f(nan) = {self.at_nan:.6g}"),
-            "normal": f"mean {self.mean:.6g}{', zero-centred' if self.zero_centred else ''}, variance {self.variance:.6g} "
+            "normal": f"mean {self.mean:.6g}{', zero-centered' if self.zero_centered else ''}, variance {self.variance:.6g} "
             "for a standard normal input",
             "gain": ", ".join(gains) or "none keeps the variance",
             "depth": self._depth(),
@@ -388,7 +388,7 @@ def _limit(module: nn.Module, sign: float) -> float:
 
 
 def _breaks(module: nn.Module, order: int) -> list[float]:
-    """Where the derivative of this order jumps (the values for 0): steep steps, narrowed down to neighbouring numbers."""
+    """Where the derivative of this order jumps (the values for 0): steep steps, narrowed down to neighboring numbers."""
     x = torch.linspace(-40.0, 40.0, 16_002, dtype=torch.float64)  # no round number is on it
     below, wanted = _curve(module, x, max(order, 1))
     # What the derivative does not explain shows jumps, and cusps where it is infinite on both sides.
@@ -404,12 +404,12 @@ def _breaks(module: nn.Module, order: int) -> list[float]:
     around = index + torch.arange(-3, 5)[:, None]
     usual = wanted[around.clamp(0, len(x) - 1)].abs().nan_to_num(nan=0.0).amax(0)
     jumped = wanted.diff()[index].abs()
-    # Twice: towards the steepest step, and towards the highest values, where a pole is.
+    # Twice: toward the steepest step, and toward the highest values, where a pole is.
     low, high = x[index].repeat(2), x[index + 1].repeat(2)
     upwards = torch.arange(len(low)) >= len(index)
     parts = torch.linspace(0.0, 1.0, 17, dtype=torch.float64)
     rows = torch.arange(len(low))
-    for _ in range(14):  # 16^14 = 2^56: to neighbouring numbers
+    for _ in range(14):  # 16^14 = 2^56: to neighboring numbers
         points = torch.lerp(low.unsqueeze(1), high.unsqueeze(1), parts)
         heights = _derivative(module, points.flatten(), order).view_as(points)
         sizes = heights[:, 1:].abs() + heights[:, :-1].abs()
@@ -433,7 +433,7 @@ def _breaks(module: nn.Module, order: int) -> list[float]:
 
 
 def _steep(steps: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Where a step from point to point is not like its neighbours, as it is on a smooth curve."""
+    """Where a step from point to point is not like its neighbors, as it is on a smooth curve."""
     steps = steps.abs().nan_to_num(nan=0.0, posinf=0.0)
     size = y[x.abs() < 10].abs().nan_to_num(nan=0.0, posinf=0.0).max().item()
     around = torch.minimum(nn.functional.pad(steps, (2, 0))[:-2], nn.functional.pad(steps, (0, 2))[2:])
@@ -445,7 +445,7 @@ def _derivative(module: nn.Module, x: Tensor, order: int) -> Tensor:
 
 
 def _rounder(one: float, other: float) -> float:
-    """Of two neighbouring numbers, or a round one that they surround, that at which a formula is likely to change."""
+    """Of two neighboring numbers, or a round one that they surround, that at which a formula is likely to change."""
     near = round((one + other) / 2, 9)
     return near + 0.0 if abs(near - one) < 1e-12 else min(one, other, key=lambda value: len(repr(value)))
 

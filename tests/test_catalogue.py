@@ -24,7 +24,7 @@ def test_names_filters() -> None:
     )
     assert "relu" in acts.names(family="rectified", monotone=True)
     assert "mish" not in acts.names(monotone=True)
-    smooth = set(acts.names(bounded=True, smooth=True, zero_centred=True))
+    smooth = set(acts.names(bounded=True, smooth=True, zero_centered=True))
     assert {"tanh", "erf", "softsign"} <= smooth and not {"sigmoid", "hardtanh", "relu", "asinh"} & smooth
     cheap = set(acts.names(needs_exp=False, kind="elementwise"))
     assert {"relu", "squareplus", "pflu", "arctan"} <= cheap and not {"elu", "mish", "gelu", "erf"} & cheap

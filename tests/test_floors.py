@@ -16,7 +16,7 @@ FLOORS = [
     "module activations",
     "factory",
     "measuring parameters",
-    "catalogue initialisation",
+    "catalogue initialization",
     "functional checks surgery.operations surgery.site surgery.example surgery.ledger surgery.fast_paths surgery.naming",
     "surgery.route surgery.source surgery.patterns",
     "surgery.sides",

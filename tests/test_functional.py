@@ -9,7 +9,7 @@ from torch import Tensor
 
 import lightning_acts as acts
 from lightning_acts import functional
-from lightning_acts.checks.behaviour import Subject
+from lightning_acts.checks.behavior import Subject
 from lightning_acts.checks.sampling import other_parameters
 
 FUNCTIONS = [name for name in dir(functional) if acts.info(name).module_class is None]

@@ -154,7 +154,7 @@ def test_moments_by_another_quadrature(name: str) -> None:
     assert measured.second_moment == pytest.approx(second, rel=1e-8)
     assert measured.variance == pytest.approx(second - measured.mean**2, abs=1e-8)
     assert measured.slope == pytest.approx(mean_of(lambda _, slope: slope * slope), rel=1e-8, abs=1e-12)
-    assert measured.zero_centred == (abs(measured.mean) < 1e-9)
+    assert measured.zero_centered == (abs(measured.mean) < 1e-9)
 
 
 @pytest.mark.parametrize("name", MEASURED)

@@ -53,9 +53,9 @@ def test_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.
 
 @pytest.mark.usefixtures("clean_registry")
 def test_the_guide_to_activations(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    choosing, initialising, own = snippets("python", CHOOSING)
+    choosing, initializing, own = snippets("python", CHOOSING)
     names: dict[str, Any] = {"__name__": "guide"}
-    for snippet in (choosing, initialising, own):
+    for snippet in (choosing, initializing, own):
         exec(snippet, names)
     assert "1.17 for SiLU" in CHOOSING and "1.17 times as large" in str(acts.info("silu"))  # as the guide says
     assert "largest difference in value" in capsys.readouterr().out

@@ -37,7 +37,7 @@ def test_private_names_of_torch_are_not_shown() -> None:
 @pytest.mark.parametrize(
     "name", sorted(set(acts.names(kind="elementwise")) - {"prelu", "rrelu", "threshold", "identity"})
 )
-def test_functions_by_which_it_is_recognised_compute_it(name: str) -> None:
+def test_functions_by_which_it_is_recognized_compute_it(name: str) -> None:
     definition = acts.info(name)
     assert definition.functions
     module = acts.create(name).eval()

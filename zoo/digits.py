@@ -95,7 +95,7 @@ class Digits(L.LightningDataModule):
             self._parts[name] = Subset(everything, indices)
 
     def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Shuffled; the last, smaller batch is dropped, for batch normalisation can't take a batch of one."""
+        """Shuffled; the last, smaller batch is dropped, for batch normalization can't take a batch of one."""
         return ResumableLoader(self._parts["train"], drop_last=True, **self._options())
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:

@@ -30,7 +30,7 @@ _UNSIGNED_BYTE = 0x08
 
 
 class FashionMNIST(L.LightningDataModule):
-    """60,000 and 10,000 grey images of clothes, 28 x 28, in ten classes; the validation part is cut off the first.
+    """60,000 and 10,000 gray images of clothes, 28 x 28, in ten classes; the validation part is cut off the first.
 
     Images are ``(1, 28, 28)`` with values in [0, 1], labels 0 to 9, called ``class_names``.
 

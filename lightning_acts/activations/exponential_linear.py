@@ -44,8 +44,8 @@ register(
     formula="1.0507009873554804934 * where(x > 0, x, 1.6732632423543772848 * (exp(x) - 1))",
     source="Klambauer et al. 2017, arXiv:1706.02515",
     functions=[F.selu, F.selu_, torch.selu, torch.selu_],
-    notes=["normalises itself only with lecun_normal weights, and with AlphaDropout in place of Dropout"],
-    claim="deep fully connected networks without normalisation layers",
+    notes=["normalizes itself only with lecun_normal weights, and with AlphaDropout in place of Dropout"],
+    claim="deep fully connected networks without normalization layers",
 )
 
 
@@ -127,7 +127,7 @@ def pelu(
 @register(
     formula="where(x >= 0, x, a * expm1(b * x))",
     source="Li et al. 2016, arXiv:1606.00305",
-    notes=["comes with an initialisation of its own"],
+    notes=["comes with an initialization of its own"],
     related=["elu"],
 )
 def mpelu(
@@ -260,7 +260,7 @@ def preu(
     aliases=["scaled_exponentially_regularized_linear_unit"],
     formula="lam * where(x >= 0, x, alpha * x * exp(x))",
     source="Zhang & Li 2018, arXiv:1807.10117",
-    claim="self-normalising networks with a response to large negative inputs that vanishes",
+    claim="self-normalizing networks with a response to large negative inputs that vanishes",
 )
 def serlu(x: Tensor, lam: float = 1.07862, alpha: float = 2.90427) -> Tensor:
     return torch.where(x >= 0, lam * x, x * (lam * alpha * decay(x)))

@@ -183,7 +183,7 @@ def dual_elu(x: Tensor, dim: int = -1, alpha: float = 1.0) -> Tensor:
     kind="gated",
     formula="max(z_1, z_k)",
     source="Goodfellow et al. 2013, arXiv:1302.4389",
-    notes=["the largest of k neighbouring channels: divides the size of dim by k"],
+    notes=["the largest of k neighboring channels: divides the size of dim by k"],
     requires={"k must be at least 1": lambda k: k >= 1},
 )
 def maxout(x: Tensor, k: int = 2, dim: int = 1) -> Tensor:
@@ -191,7 +191,7 @@ def maxout(x: Tensor, k: int = 2, dim: int = 1) -> Tensor:
 
 
 def channel_groups(x: Tensor, size: int, dim: int) -> Tensor:
-    """``dim`` as groups of ``size`` neighbouring channels: one dimension more, behind it."""
+    """``dim`` as groups of ``size`` neighboring channels: one dimension more, behind it."""
     if not -x.dim() <= dim < x.dim():
         raise ValueError(f"dim={dim}: the input has {x.dim()} dimensions")
     if x.shape[dim] % size:

@@ -131,7 +131,7 @@ def shifted_hard_tanh(x: Tensor, a: float = 0.0, b: float = 0.0) -> Tensor:
 @register(
     formula="clip(a * (x - b), -1, 1)",
     source=_SURVEY + "4.2.18",
-    notes=["a grows from epoch to epoch towards a step; set it by hand"],
+    notes=["a grows from epoch to epoch toward a step; set it by hand"],
     related=["hardtanh"],
 )
 def adaptive_hard_tanh(x: Tensor, b: float = learnable(0.0), a: float = 1.0) -> Tensor:
@@ -200,7 +200,7 @@ def rsign(x: Tensor, a: float = learnable(0.0, per="channel")) -> Tensor:
     formula="round(x)",
     source="Bengio, Leonard & Courville 2013, arXiv:1308.3432",
     notes=["its derivative is 1: the straight-through estimator"],
-    claim="quantisation",
+    claim="quantization",
     limits={
         "derivative": "the straight-through estimator, on purpose",
         "first derivative": "the straight-through estimator, on purpose",

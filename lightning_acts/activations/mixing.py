@@ -19,7 +19,7 @@ _CHANNELS = {"channels must be at least 1": lambda channels: channels >= 1}
     aliases=["maxmin"],
     formula="(max(x_1, x_2), min(x_1, x_2))",
     source="Chernodub & Nowicki 2016, arXiv:1604.02313; Anil, Lucas & Grosse 2018, arXiv:1811.05381",
-    notes=["of pairs of neighbouring channels; keeps norms"],
+    notes=["of pairs of neighboring channels; keeps norms"],
     claim="networks whose Lipschitz constant is 1",
 )
 def oplu(x: Tensor, dim: int = 1) -> Tensor:
@@ -32,7 +32,7 @@ def oplu(x: Tensor, dim: int = 1) -> Tensor:
     kind="mixing",
     formula="sort(x)",
     source="Anil, Lucas & Grosse 2018, arXiv:1811.05381",
-    notes=["ascending, within groups of neighbouring channels"],
+    notes=["ascending, within groups of neighboring channels"],
     requires={"size must be at least 1": lambda size: size >= 1},
     claim="networks whose Lipschitz constant is 1",
 )
@@ -132,7 +132,7 @@ register(
     kind="mixing",
     formula="max(x, DWConv(x))",
     source=_SURVEY + "3.6.10",
-    notes=["the funnel activation without its normalisation; the source gives no size of the window"],
+    notes=["the funnel activation without its normalization; the source gives no size of the window"],
     requires={**_CHANNELS, "kernel_size must be odd": lambda kernel_size: kernel_size % 2 == 1},
 )
 

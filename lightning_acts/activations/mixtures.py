@@ -149,7 +149,7 @@ def dual_parametric_tanh(
     notes=["relu and tanh; the source applies it to any two activations"],
     related=["tanh_negative_linear"],
 )
-def fully_parametrised(
+def fully_parameterized(
     x: Tensor, a: float = learnable(1.0, per="channel"), b: float = learnable(1.0, per="channel")
 ) -> Tensor:
     return torch.where(x >= 0, a * x, b * tanh(x))

@@ -117,7 +117,7 @@ def scaled_gamma_tanh(
     aliases=["slaf"],
     formula="sum(a[j] * x**j, j)",
     source="Goyal, Goyal & Lall 2019, arXiv:1906.09529",
-    notes=["its inputs have to be normalised"],
+    notes=["its inputs have to be normalized"],
 )
 def polynomial_af(
     x: Tensor, a: tuple[float, ...] = learnable((0.1, 0.5, 0.25, 0.0, -0.02, 0.001), per="channel")

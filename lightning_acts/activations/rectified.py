@@ -669,7 +669,7 @@ def soft_modulus_q(x: Tensor) -> Tensor:
     aliases=["thresholded_linear_unit"],
     formula="max(x, tau)",
     source="Singh & Krishnan 2019, arXiv:1911.09737",
-    notes=["made for filter response normalisation"],
+    notes=["made for filter response normalization"],
     related=["relu"],
 )
 def tlu(x: Tensor, tau: Tensor = learnable(0.0, per="channel")) -> Tensor:

@@ -74,7 +74,7 @@ register(
     limits={
         "value": "torch computes 1 + erf(x / sqrt(2)), which loses its digits for x below -4",
         "derivative": "torch computes 1 + erf(x / sqrt(2)), which loses its digits for x below -4",
-        "infinity": "at infinity torch's vectorised float32 form gives NaN; in float64, or for one element, infinity",
+        "infinity": "at infinity torch's vectorized float32 form gives NaN; in float64, or for one element, infinity",
     },
 )
 
@@ -145,7 +145,7 @@ def quick_gelu(x: Tensor) -> Tensor:
     variants={"gelu_10": {"low": -10.0, "high": 10.0}},
     source="Wu et al. 2020, arXiv:2004.09602",
     requires={"low must be below high": lambda low, high: low < high},
-    claim="integer quantisation",
+    claim="integer quantization",
 )
 def clipped_gelu(x: Tensor, low: float = -10.0, high: float = 10.0) -> Tensor:
     return (x * normal_cdf(x)).clamp(low, high)

@@ -617,8 +617,8 @@ def laplace(x: Tensor, mu: float = 0.707107, sigma: float = 0.282095) -> Tensor:
     aliases=["dynamic_tanh"],
     formula="gamma * tanh(alpha * x) + beta",
     source="Zhu et al. 2025, arXiv:2503.10622",
-    notes=["stands in for layer normalisation; gamma and beta are one a feature, of the last dimension"],
-    claim="transformers without normalisation",
+    notes=["stands in for layer normalization; gamma and beta are one a feature, of the last dimension"],
+    claim="transformers without normalization",
     related=["bipolar_sigmoid"],
 )
 def dyt(

@@ -154,7 +154,7 @@ def stochastic_binary(x: Tensor, training: bool = False) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     aliases=["concrete"],
     formula="exp((x_i + g_i) / tau) / sum(exp((x_j + g_j) / tau), j)",
     source="Jang, Gu & Poole 2016, arXiv:1611.01144; Maddison, Mnih & Teh 2016, arXiv:1611.00712",

@@ -1,1 +1,1 @@
-"""What every activation has to pass: accuracy against its formula, and good behaviour wherever torch puts a module."""
+"""What every activation has to pass: accuracy against its formula, and good behavior wherever torch puts a module."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import torch
 
-from lightning_acts.checks.behaviour import Subject, any_batch, assert_same, check_compiled
+from lightning_acts.checks.behavior import Subject, any_batch, assert_same, check_compiled
 
 
 def _inductor(subject: Subject) -> None:
@@ -34,7 +34,7 @@ def _onnx(subject: Subject) -> None:
     assert_same(torch.from_numpy(y), subject.module(*more), "ONNX Runtime", rtol=1e-4, atol=1e-4)
 
 
-#: The checks by name, which take seconds each; like those of behaviour, but they need other software.
+#: The checks by name, which take seconds each; like those of behavior, but they need other software.
 CHECKS: dict[str, Callable[[Subject], None]] = {"inductor": _inductor, "onnx": _onnx}
 
 

@@ -52,7 +52,7 @@ class Errors:
 
 
 def grid(dtype: torch.dtype, breaks: tuple[float, ...] = ()) -> Tensor:
-    """The points of the check: both zeros, both signs of many magnitudes, the largest numbers, kinks with neighbours."""
+    """The points of the check: both zeros, both signs of many magnitudes, the largest numbers, kinks with neighbors."""
     limits = torch.finfo(dtype)
     magnitudes = torch.tensor([limits.tiny, *_MAGNITUDES, limits.max], dtype=torch.float64)
     points = torch.cat([torch.tensor([0.0, -0.0]), magnitudes, -magnitudes]).to(dtype)

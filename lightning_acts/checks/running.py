@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lightning_acts.checks import deployment
-from lightning_acts.checks.behaviour import check_behaviour
+from lightning_acts.checks.behavior import check_behavior
 from lightning_acts.checks.numerics import Defect, check_numerics, defaults_exist
 from lightning_acts.definition import Definition
 from lightning_acts.formula import FormulaError
@@ -19,7 +19,7 @@ def check(
 
     Args:
         definition: The activation.
-        parameters: Values for its parameters, in the checks of its behaviour: those without a default need one.
+        parameters: Values for its parameters, in the checks of its behavior: those without a default need one.
         deployed: Check it as compiled by Inductor and as run by ONNX Runtime too, where these are installed.
 
     Raises:
@@ -30,10 +30,10 @@ def check(
         >>> check(acts.info("penalized_tanh"))
         []
     """
-    defects = [*numeric_defects(definition), *check_behaviour(definition, parameters)]
+    defects = [*numeric_defects(definition), *check_behavior(definition, parameters)]
     if deployed:
         present = {name: run for name, run in deployment.CHECKS.items() if deployment.missing(name) is None}
-        defects += check_behaviour(definition, parameters, present)
+        defects += check_behavior(definition, parameters, present)
     return without_limits(definition, defects)
 
 

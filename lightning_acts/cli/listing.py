@@ -18,13 +18,13 @@ def ls(
     what: Annotated[str, typer.Argument(help="configs, activations, models or data")] = "configs",
     pattern: Annotated[str, typer.Argument(metavar="[GLOB]", help="only names that match")] = "*",
     family: Annotated[str | None, typer.Option(help="only activations of this family")] = None,
-    kind: Annotated[str | None, typer.Option(help="elementwise, normalising, gated, mixing or transfer")] = None,
+    kind: Annotated[str | None, typer.Option(help="elementwise, normalizing, gated, mixing or transfer")] = None,
     learnable: Annotated[bool | None, typer.Option(help="has trained parameters")] = None,
     stochastic: Annotated[bool | None, typer.Option(help="random in training")] = None,
     monotone: Annotated[bool | None, typer.Option(help="never decreasing")] = None,
     bounded: Annotated[bool | None, typer.Option(help="bounded on both sides")] = None,
     smooth: Annotated[bool | None, typer.Option(help="continuously differentiable")] = None,
-    zero_centred: Annotated[bool | None, typer.Option(help="mean 0 for a standard normal input")] = None,
+    zero_centered: Annotated[bool | None, typer.Option(help="mean 0 for a standard normal input")] = None,
     needs_exp: Annotated[bool | None, typer.Option(help="computed with exponentials")] = None,
     stability: Annotated[
         str | None, typer.Option(help="variance in deep networks: stable, marginal or unstable")
@@ -44,7 +44,7 @@ def ls(
         "monotone": monotone,
         "bounded": bounded,
         "smooth": smooth,
-        "zero_centred": zero_centred,
+        "zero_centered": zero_centered,
         "needs_exp": needs_exp,
         "stability": stability,
     }

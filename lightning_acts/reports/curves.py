@@ -72,7 +72,7 @@ def curve_of(activation: ActivationLike, x: Tensor) -> Curve:
     # One channel, first or last, so that one learnable slope a channel fits too; a clone, for it may work in place.
     y = _evaluate(module, points.clone().view(-1, 1, 1, 1), name)
     with torch.no_grad():
-        # With other neighbours, or none in any dimension, an elementwise function gives the same.
+        # With other neighbors, or none in any dimension, an elementwise function gives the same.
         others = [_evaluate(module, x.clone().view(shape), name) for shape in ((-1, 1), (1, 1, -1, 1))]
         others.append(_evaluate(module, x.flip(0)[: len(x) // 2 + 1].view(1, 1, -1, 1), name).flip(2))
         if spec is None:  # a registered one may have a parameter for each place of the last dimension
@@ -80,7 +80,7 @@ def curve_of(activation: ActivationLike, x: Tensor) -> Curve:
     for other in others:
         flat, same = other.flatten(), y.detach().flatten()[-other.numel() :]
         if not torch.allclose(flat, same, rtol=1e-3, atol=1e-6, equal_nan=True):
-            raise CurveError(f"{name} is not elementwise: a value depends on its neighbours")
+            raise CurveError(f"{name} is not elementwise: a value depends on its neighbors")
     derivative = _gradient(y, points, create_graph=True)
     second = None if derivative is None else _gradient(derivative, points)
     slope = None if derivative is None else derivative.detach()

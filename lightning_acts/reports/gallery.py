@@ -37,7 +37,7 @@ _INDEX_COMMAND = "lightning-acts gallery --index docs/activations.md"
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[A-Z]{2})?/\d{7})")
 _COSTS = ("arithmetic", "one transcendental", "several transcendentals")
 _TAKES = {
-    "normalising": "Takes all values along a dimension, returns the same shape.",
+    "normalizing": "Takes all values along a dimension, returns the same shape.",
     "gated": "Takes parts of its input as gates, returns another shape.",
     "mixing": "Looks at several channels or positions, returns the same shape.",
     "transfer": "A layer with weights of its own.",
@@ -165,7 +165,7 @@ def _data(definition: Info) -> str:
     holds = {
         "bounded": measured and measured.bounded,
         "smooth": measured and measured.smooth,
-        "zero-centred": measured and measured.zero_centred,
+        "zero-centered": measured and measured.zero_centered,
         "no-exponential": measured and not measured.needs_exp,
         "stable": measured and measured.stability == "stable",
     }
@@ -195,7 +195,7 @@ def _properties(definition: Info) -> list[str]:
             "not monotone" if monotone == "no" else monotone,
             *(["bounded"] if measured.bounded else []),
             "smooth" if measured.smooth else "jumps" if measured.jumps else "kinked",
-            *(["zero-centred"] if measured.zero_centred else []),
+            *(["zero-centered"] if measured.zero_centered else []),
             measured.cost,
         ]
     found += ["learnable"] if definition.learnable else []

@@ -36,7 +36,7 @@ from lightning_acts.surgery.finding.sites import (
 from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
 from lightning_acts.surgery.naming import describe, spec_or_none
 from lightning_acts.surgery.plan import Plan, PlannedSite
-from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.report import SwappedSite, SwapReport
 from lightning_acts.surgery.request import (
     Share,
@@ -229,7 +229,7 @@ def refuse_model(model: nn.Module) -> None:
     wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
     if wrapped or any(cls.__name__ in ("FullyShardedDataParallel", "FSDPModule") for cls in type(model).__mro__):
         raise SwapError(
-            f"the model is wrapped in {name}: a replacement with parameters would not be synchronised. Swap before wrapping, "
+            f"the model is wrapped in {name}: a replacement with parameters would not be synchronized. Swap before wrapping, "
             "or let the callback ActivationSwap do it in time"
         )
     if isinstance(model, AveragedModel):
@@ -240,7 +240,7 @@ def refuse_model(model: nn.Module) -> None:
         raise SwapError(
             f"the model is compiled TorchScript ({name}): its code can't be changed; swap before torch.jit.script"
         )
-    if recognise(model) is not None or type(model) is nn.Identity:
+    if recognize(model) is not None or type(model) is nn.Identity:
         raise SwapError(
             f"the model is itself an activation ({model!r}): nothing holds it; acts.create makes another one"
         )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import lightning_acts as acts
-from lightning_acts.checks import behaviour, deployment
+from lightning_acts.checks import behavior, deployment
 from lightning_acts.checks.numerics import ULPS_OF_OTHERS, defaults_exist, measure_errors
 from lightning_acts.checks.reference import evaluate
 from lightning_acts.checks.running import numeric_defects, without_limits
@@ -18,7 +18,7 @@ def test_accuracy(name: str) -> None:
     definition = acts.info(name)
     defects = numeric_defects(definition)
     assert without_limits(definition, defects) == []
-    declared = set(definition.limits) - set(behaviour.CHECKS) - set(deployment.CHECKS)
+    declared = set(definition.limits) - set(behavior.CHECKS) - set(deployment.CHECKS)
     assert declared == {defect.check for defect in defects}, "a limit that is declared has to be one"
 
 

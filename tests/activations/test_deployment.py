@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 import lightning_acts as acts
-from lightning_acts.checks.behaviour import check_behaviour
+from lightning_acts.checks.behavior import check_behavior
 from lightning_acts.checks.deployment import CHECKS, missing
 
 FAMILIES: dict[str, list[str]] = {}
@@ -29,5 +29,5 @@ def test_deployment(check: str, name: str) -> None:
     if (needed := missing(check)) is not None:
         pytest.skip(f"needs {needed}")
     limits = acts.info(name).limits
-    defects = check_behaviour(acts.info(name), checks={check: CHECKS[check]})
+    defects = check_behavior(acts.info(name), checks={check: CHECKS[check]})
     assert ([defect.check for defect in defects] == [check]) if check in limits else (defects == [])

@@ -44,7 +44,7 @@ def test_a_row_without_a_result_is_nan_and_disturbs_no_other(name: str, row: lis
         "log_softmax(dim=-1)",
         "square_softmax",
         "sink_softmax",
-        "l2_normalise",
+        "l2_normalize",
         "standardize",
         "poly_norm",
     ],

@@ -8,7 +8,7 @@ from torch import Tensor
 
 import lightning_acts as acts
 from lightning_acts.checks import deployment
-from lightning_acts.checks.behaviour import check_behaviour
+from lightning_acts.checks.behavior import check_behavior
 from lightning_acts.checks.numerics import check_numerics, grid, measure_errors
 from lightning_acts.checks.running import check
 from lightning_acts.definition import define
@@ -103,10 +103,10 @@ def test_the_grid_holds_what_it_should(name: str) -> None:
                 assert torch.isin(torch.nextafter(at, torch.tensor(end, dtype=dtype)), points)
 
 
-class TestBehaviour:
+class TestBehavior:
     @staticmethod
     def defects(function: Callable[..., Tensor]) -> set[str]:
-        return {defect.check for defect in check_behaviour(define(function, name="subject"))}
+        return {defect.check for defect in check_behavior(define(function, name="subject"))}
 
     def test_in_place(self) -> None:
         assert "input unchanged" in self.defects(lambda x: x.relu_())
@@ -135,7 +135,7 @@ class TestBehaviour:
             def forward(self, x: Tensor) -> Tensor:
                 return x * x
 
-        assert {defect.check for defect in check_behaviour(define(Squared))} == {"complex"}
+        assert {defect.check for defect in check_behavior(define(Squared))} == {"complex"}
 
     def test_gradients_of_parameters(self) -> None:
         def detached_parameter(x: Tensor, a: float = acts.learnable(1.0)) -> Tensor:
@@ -176,21 +176,21 @@ class TestBehaviour:
                     return x
                 return x * torch.sigmoid(x)
 
-        assert "inplace" in {defect.check for defect in check_behaviour(define(Forgets))}
+        assert "inplace" in {defect.check for defect in check_behavior(define(Forgets))}
 
     @pytest.mark.parametrize("check", deployment.CHECKS)
     def test_deployment(self, check: str) -> None:
         if (needed := deployment.missing(check)) is not None:
             pytest.skip(f"needs {needed}")
         only = {check: deployment.CHECKS[check]}
-        assert check_behaviour(define(lambda x: x * torch.sigmoid(x), name="subject"), checks=only) == []
-        broken = check_behaviour(define(lambda x: x if x.sum() > 0 else -x, name="subject"), checks=only)
+        assert check_behavior(define(lambda x: x * torch.sigmoid(x), name="subject"), checks=only) == []
+        broken = check_behavior(define(lambda x: x if x.sum() > 0 else -x, name="subject"), checks=only)
         assert [defect.check for defect in broken] == [check]
 
     def test_nothing_to_find(self) -> None:
         assert self.defects(lambda x: x * torch.sigmoid(x)) == set()
 
     def test_parameters_are_given(self) -> None:
-        assert check_behaviour(acts.info("maxout"), {"k": 4}) == []
+        assert check_behavior(acts.info("maxout"), {"k": 4}) == []
         with pytest.raises(acts.SpecError, match="k must be at least 1"):
-            check_behaviour(acts.info("maxout"), {"k": 0})
+            check_behavior(acts.info("maxout"), {"k": 0})

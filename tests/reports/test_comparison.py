@@ -57,13 +57,13 @@ def test_a_function_without_a_derivative() -> None:
 @pytest.mark.parametrize(
     ("activation", "message"),
     [
-        ("softmax(dim=1)", "not elementwise but normalising"),
+        ("softmax(dim=1)", "not elementwise but normalizing"),
         ("glu", "not elementwise but gated"),
-        (lambda x: x - x.mean(), "depends on its neighbours"),
+        (lambda x: x - x.mean(), "depends on its neighbors"),
         (lambda x: x.sum(), "becomes \\(\\)"),
-        (lambda x: torch.softmax(x, -1), "depends on its neighbours"),
-        (lambda x: x.cumsum(0), "depends on its neighbours"),
-        (lambda x: x.cumsum(-1), "depends on its neighbours"),
+        (lambda x: torch.softmax(x, -1), "depends on its neighbors"),
+        (lambda x: x.cumsum(0), "depends on its neighbors"),
+        (lambda x: x.cumsum(-1), "depends on its neighbors"),
         (nn.Conv2d(1, 1, 1), "does not take numbers of the shape"),
     ],
 )

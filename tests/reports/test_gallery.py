@@ -120,9 +120,9 @@ def test_the_page_is_well_formed(page: Page) -> None:
     for element in page.root.all("a") + page.root.all("use"):
         target = element.attributes["href"] or ""
         assert not target.startswith("#") or target[1:] in ids, target
-    labelled = {label.attributes.get("for") for label in page.root.all("label")}
+    labeled = {label.attributes.get("for") for label in page.root.all("label")}
     for control in page.root.all("select") + page.root.all("input"):
-        has_label = "aria-label" in control.attributes or control.attributes.get("id") in labelled
+        has_label = "aria-label" in control.attributes or control.attributes.get("id") in labeled
         assert has_label or control.attributes.get("type") == "checkbox", control.attributes
 
 
@@ -150,8 +150,8 @@ def test_without_javascript_all_cards_are_shown(page: Page) -> None:
 def test_the_filters_know_the_facts(page: Page) -> None:
     relu, tanh, softmax = (page.card(name).attributes for name in ("relu", "tanh", "softmax"))
     assert (relu["data-monotone"], relu["data-is"], relu["data-cost"]) == ("increasing", "no-exponential", "0")
-    assert (tanh["data-is"], tanh["data-learnable"]) == ("bounded smooth zero-centred stable", "no")
-    assert (softmax["data-kind"], softmax["data-monotone"], softmax["data-is"]) == ("normalising", "", "")
+    assert (tanh["data-is"], tanh["data-learnable"]) == ("bounded smooth zero-centered stable", "no")
+    assert (softmax["data-kind"], softmax["data-monotone"], softmax["data-is"]) == ("normalizing", "", "")
     assert page.card("prelu").attributes["data-learnable"] == "yes"
     assert page.card("mish").attributes["data-year"] == "2019"
     families = [option.attributes["value"] for option in page.root.one("select", name="family").all("option")]
@@ -266,19 +266,19 @@ def test_what_is_learned_random_or_without_facts(only: Callable[..., Page]) -> N
     assert "random in training" in page.card("rrelu").one("ul", class_="properties").text
 
 
-def test_colours_can_be_read(page: Page) -> None:
+def test_colors_can_be_read(page: Page) -> None:
     style = page.root.one("style").text
-    colours = {name: (light, dark) for name, light, dark in re.findall(r"--(\w+): light-dark\((#\w+), (#\w+)\)", style)}
+    colors = {name: (light, dark) for name, light, dark in re.findall(r"--(\w+): light-dark\((#\w+), (#\w+)\)", style)}
 
-    def luminance(colour: str) -> float:
-        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    def luminance(color: str) -> float:
+        parts = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
         linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     for theme in (0, 1):
         for ink, least in (("ink", 4.5), ("muted", 4.5), ("accent", 4.5), ("edge", 3)):
             for ground in ("page", "card", "wash") if least > 3 else ("page", "card"):
-                one, other = sorted(luminance(colours[name][theme]) for name in (ink, ground))
+                one, other = sorted(luminance(colors[name][theme]) for name in (ink, ground))
                 assert (other + 0.05) / (one + 0.05) >= least, (ink, ground, theme)
 
 

@@ -48,7 +48,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("callbacks is a list", "callbacks: [x]", "a.yaml:1: callbacks holds names with a _target_ each, not a list"),
     ("callback is text", "callbacks: {best: x}", "callbacks.best holds a _target_ and its arguments, not 'x'"),
     ("callback without target", "callbacks: {stop: {monitor: x}}", "callbacks.stop needs _target_, the import path of a class"),
-    ("target misspelt", "callbacks: {stop: {_traget_: x}}", "callbacks.stop needs _target_, the import path of a class; is _traget_ meant for it?"),
+    ("target misspelled", "callbacks: {stop: {_traget_: x}}", "callbacks.stop needs _target_, the import path of a class; is _traget_ meant for it?"),
     ("target without a module", "model: {_target_: ImageClassifier}", "model._target_: 'ImageClassifier' is no import path, such as package.module.Class"),
     ("target with code", "model: {_target_: \"__import__('os').system\"}", "is no import path"),
     ("target of no module", "model: {_target_: lightning_act.zoo.ImageClassifier}", "a.yaml:1: model._target_: there is no module 'lightning_act'; did you mean 'lightning_acts.zoo'"),
@@ -61,8 +61,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("optimizer of another kind", "optimizer: {_target_: torch.nn.Linear}", "torch.nn.Linear is no Optimizer"),
     ("typo in the optimizer", "optimizer: {_target_: torch.optim.SGD, momentm: 0.9}", "unknown key optimizer.momentm; did you mean 'optimizer.momentum'"),
     ("missing in the scheduler", "scheduler: {_target_: torch.optim.lr_scheduler.StepLR}", "scheduler: StepLR needs step_size"),
-    ("backbone misspelt", "model: {backbone: 'torchvision:resnet81'}", "model.backbone: torchvision has no model 'resnet81'; did you mean 'resnet18'"),
-    ("weights misspelt", "model:\n  backbone: torchvision:resnet18@imagenet", "a.yaml:2: model.backbone: torchvision:resnet18 has no weights 'imagenet'"),
+    ("backbone misspelled", "model: {backbone: 'torchvision:resnet81'}", "model.backbone: torchvision has no model 'resnet81'; did you mean 'resnet18'"),
+    ("weights misspelled", "model:\n  backbone: torchvision:resnet18@imagenet", "a.yaml:2: model.backbone: torchvision:resnet18 has no weights 'imagenet'"),
     ("taken by the run: callbacks", "trainer: {callbacks: []}", "trainer.callbacks is not for a config: use the group 'callbacks'"),
     ("taken by the run: logger", "trainer: {logger: true}", "trainer.logger is not for a config: use the group 'logger'"),
     ("taken by the run: folder", "trainer: {default_root_dir: x}", "trainer.default_root_dir is not for a config: use --out"),
@@ -105,7 +105,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("an alias of itself", "callbacks: &a {x: *a}", "an alias repeats without end"),
     ("two documents", "seed: 1\n---\nseed: 2", "is not YAML"),
     ("a list as a key", "? [1, 2]\n: x", "a key is text"),
-    ("nested target misspelt", "trainer: {strategy: {_target_: lightning.pytorch.strategies.DDPStrateg}}", "trainer.strategy._target_: lightning.pytorch.strategies has no 'DDPStrateg'; did you mean 'DDPStrategy'"),
+    ("nested target misspelled", "trainer: {strategy: {_target_: lightning.pytorch.strategies.DDPStrateg}}", "trainer.strategy._target_: lightning.pytorch.strategies has no 'DDPStrateg'; did you mean 'DDPStrategy'"),
 ]  # fmt: skip
 
 WRONG_OVERRIDES: list[tuple[str, str]] = [

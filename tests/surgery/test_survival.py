@@ -185,11 +185,11 @@ def test_wrappers_are_refused_in_words(wrap: Any, words: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")  # torch.ao is deprecated
-def test_quantised_layers_are_left_as_they_are() -> None:
-    quantised = torch.ao.nn.quantized.ReLU6()
-    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU6(), nn.Conv2d(3, 3, 1), quantised, nn.Conv2d(3, 3, 1))
+def test_quantized_layers_are_left_as_they_are() -> None:
+    quantized = torch.ao.nn.quantized.ReLU6()
+    model = nn.Sequential(nn.Conv2d(3, 3, 1), nn.ReLU6(), nn.Conv2d(3, 3, 1), quantized, nn.Conv2d(3, 3, 1))
     report = acts.swap(model, {"relu6": "mish"})
-    assert [entry.site.path for entry in report.swapped] == ["1"] and model[3] is quantised
+    assert [entry.site.path for entry in report.swapped] == ["1"] and model[3] is quantized
 
 
 SCRIPT = """

@@ -202,7 +202,7 @@ def _hint(path: PathPattern, found: Found) -> str:
 
 
 def _with_dim_of(site: Site, replacement: Any) -> Any:
-    """The replacement of a normalising activation, over the dimension over which that one normalises.
+    """The replacement of a normalizing activation, over the dimension over which that one normalizes.
 
     Raises:
         SwapError: torch guesses the dimension, and neither side names it.
@@ -211,7 +211,7 @@ def _with_dim_of(site: Site, replacement: Any) -> Any:
     if spec is None or site.activation == UNKNOWN:
         return replacement
     new, old = ActivationSpec.parse(spec), ActivationSpec.parse(site.activation)
-    both = all(factory.definition_of(name).kind == "normalising" for name in (new.name, old.name))
+    both = all(factory.definition_of(name).kind == "normalizing" for name in (new.name, old.name))
     if not both or "dim" in new.parameters or "dim" not in defaults_of(new.name):
         return replacement
     # softmax2d has no dim: it is over the channels of (N, C, H, W) or (C, H, W).

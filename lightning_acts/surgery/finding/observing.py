@@ -24,7 +24,7 @@ from lightning_acts.surgery.example import as_it_was, run_example, without_gradi
 from lightning_acts.surgery.recognizing.calls import KERNELS, Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.recognizing.expressions import Written, written
 from lightning_acts.surgery.recognizing.formulas import ERFS
-from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import base_of, reading_of
 from lightning_acts.surgery.rewriting.reading import (
@@ -166,7 +166,7 @@ class FunctionObserver(TorchFunctionMode):
                 if is_torch and not frames:
                     return _Way(owner, [frame], None, f"within torch's own {type(owner).__name__}")
             elif isinstance(first, nn.Module) and owner is None and code is not _CALL_IMPL and not is_helper:
-                if not frames and recognise(first) is not None:
+                if not frames and recognize(first) is not None:
                     # Made in the forward and called at once: the activation is what the module around it calls.
                     maker, frame = type(first), frame.f_back
                     continue

@@ -20,7 +20,7 @@ import torch.fx
 from torch import nn
 
 from lightning_acts.surgery.history import with_hooks_of_its_own
-from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.request import Share
 from lightning_acts.surgery.rewriting.classes import Replaced, base_of, routes_of, set_routes, submodule_name
 from lightning_acts.surgery.rewriting.reading import method_scopes, step_to
@@ -97,7 +97,7 @@ def _slots(model: nn.Module) -> list[tuple[nn.Module, str, nn.Module, bool]]:
     found = []
     for owner in model.modules():
         for name, module in owner._modules.items():
-            if module is not None and recognise(module) is not None:
+            if module is not None and recognize(module) is not None:
                 found.append((owner, name, module, module in seen))
                 seen.add(module)
     return found

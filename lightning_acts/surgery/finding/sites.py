@@ -30,7 +30,7 @@ from lightning_acts.surgery.recognizing.calls import (
     name_of,
     works_in_place,
 )
-from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.recognizing.uses import Fate
 from lightning_acts.surgery.request import Share
 from lightning_acts.surgery.rewriting import graphs
@@ -205,7 +205,7 @@ def find(model: nn.Module, example_input: Any = None) -> list[Site]:
         >>> for site in acts.find(model):
         ...     print(site)
         1: relu, module, hidden (unbounded)
-        3: softmax(dim=1), module, output (normalises, last of the model)
+        3: softmax(dim=1), module, output (normalizes, last of the model)
     """
     return locate(model, example_input).sites
 
@@ -551,7 +551,7 @@ def _in_kernels(model: nn.Module) -> Iterator[LeftSite]:
         elif isinstance(module, (nn.LSTM, nn.LSTMCell, nn.GRU, nn.GRUCell)):
             kinds, role, reason = ["sigmoid", "tanh"], "gate", "of a recurrent layer"
         elif isinstance(module, nn.MultiheadAttention):
-            kinds, role, reason = ["softmax(dim=-1)"], "attention", "normalises the scores"
+            kinds, role, reason = ["softmax(dim=-1)"], "attention", "normalizes the scores"
         else:
             continue
         for kind in kinds:
@@ -574,7 +574,7 @@ def _walk(
         if isinstance(child, torch.jit.ScriptModule):
             continue
         if child not in specs:
-            specs[child] = recognise(child)
+            specs[child] = recognize(child)
         yield path, model, name, child
         if specs[child] is None:
             yield from _walk(child, specs, f"{path}.")
@@ -713,7 +713,7 @@ def _applications(
     """Yield spec, type, location and step of the activations that a function applies, or is."""
     if isinstance(function, nn.Module):
         for module in function.modules():
-            if (spec := recognise(module)) is not None:
+            if (spec := recognize(module)) is not None:
                 yield spec, type_name(type(module)), None, None
         return
     applied = _applied_by(function)

@@ -229,7 +229,7 @@ def _method(node: ast.Call, called: ast.Attribute, scope: Scope) -> Written | No
     if found is None or (found.is_everyday and _formula(node, scope) is not None):
         return _formula(node, scope)
     taken = [parameter for parameter in found.definition.parameters if parameter.name != "inplace"]
-    most = len(taken) + (found.definition.kind == "normalising")  # softmax takes a dtype too
+    most = len(taken) + (found.definition.kind == "normalizing")  # softmax takes a dtype too
     if len(node.args) + len(node.keywords) > max(most, 2 * (function in CLAMPS)):
         return None  # relu() of a tensor takes nothing: it is a function of something else, such as a module
     return Written(node, function, _as_part(found, receiver), receiver, "method")

@@ -1,4 +1,4 @@
-"""Activations that are written out as formulas, such as ``x * torch.sigmoid(x)``: recognised by their curve, as modules are.
+"""Activations that are written out as formulas, such as ``x * torch.sigmoid(x)``: recognized by their curve, as modules are.
 
 An expression of one tensor, of numbers and of torch's elementwise functions is evaluated; nothing else is called.
 """
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lightning_acts import factory, registry
 from lightning_acts.surgery.recognizing.calls import definition_of, is_everyday
-from lightning_acts.surgery.recognizing.modules import recognise_function
+from lightning_acts.surgery.recognizing.modules import recognize_function
 from lightning_acts.surgery.source.functions import UNKNOWN, Function, Scope
 
 # Constants such as sqrt(2 / pi) are written with eight digits or more; what keeps a divisor from zero is not to be lost.
@@ -125,7 +125,7 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
         and formula.is_of_input_alone(node)
     ):
         return None  # a call by itself
-    spec = recognise_function(compute, _RELATIVE, _ABSOLUTE)
+    spec = recognize_function(compute, _RELATIVE, _ABSOLUTE)
     if spec is None:
         return None
     if not all(written):

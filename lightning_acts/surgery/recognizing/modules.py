@@ -26,7 +26,7 @@ _MAX_PARAMETERS = 4096
 _TOLERANCE = 1e-6
 
 
-def recognise(module: nn.Module) -> str | None:
+def recognize(module: nn.Module) -> str | None:
     """The spec of the activation that ``module`` computes, ``"unknown activation"``, or None if it is none.
 
     A module on the meta device whose type is not registered, but which could be an activation, is unknown. One that is
@@ -109,7 +109,7 @@ def _steady_curve(probe: nn.Module) -> Tensor | None:
     return None if _is_affine(curve) else curve  # an identity, a scale, a shift
 
 
-def recognise_function(function: Callable[[Tensor], Any], relative: float, absolute: float) -> str | None:
+def recognize_function(function: Callable[[Tensor], Any], relative: float, absolute: float) -> str | None:
     """The spec of the activation that a function of one tensor computes without chance, within tolerances; None if unknown."""
     curve = _curve(function)
     spec = None if curve is None or _is_affine(curve) else _named(function, curve, relative, absolute)
@@ -237,7 +237,7 @@ def _curve(probe: Callable[[Tensor], Any]) -> Tensor | None:
     part = grid[: grid.numel() // 2].flip(0)
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
-            # (N, C, H, W), twice, with other neighbours: an elementwise function doesn't see them.
+            # (N, C, H, W), twice, with other neighbors: an elementwise function doesn't see them.
             whole, partial = (probe(values.clone().view(1, 1, 1, -1)) for values in (grid, part))
     except Exception:  # it takes other inputs: not an activation that could stand for another
         return None

@@ -33,7 +33,7 @@ from lightning_acts.surgery.recognizing.calls import (
     name_of,
     works_in_place,
 )
-from lightning_acts.surgery.recognizing.modules import recognise_function
+from lightning_acts.surgery.recognizing.modules import recognize_function
 from lightning_acts.surgery.recognizing.uses import Fate
 from lightning_acts.surgery.rewriting.reading import Call, call_name, sealed
 from lightning_acts.surgery.route import Route, Step
@@ -407,7 +407,7 @@ def _masked(node: Node) -> str | None:
         args, kwargs = map_arg((of.args, of.kwargs), lambda given: value(given, x))
         return _function(of)(*args, **kwargs)
 
-    return recognise_function(lambda x: value(node, x), 1e-6, 1e-12)
+    return recognize_function(lambda x: value(node, x), 1e-6, 1e-12)
 
 
 def _gates_itself(node: Node) -> bool:

@@ -25,7 +25,7 @@ from lightning_acts.surgery.recognizing.calls import DOUBT_OF_EVERYDAY, applied,
 from lightning_acts.surgery.recognizing.expressions import Written, is_handed_on, written, written_in_statements
 from lightning_acts.surgery.recognizing.formulas import forget as forget_formulas
 from lightning_acts.surgery.recognizing.formulas import gates_its_input
-from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.recognizing.uses import Fate, fate_of
 from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
@@ -716,7 +716,7 @@ class _Reader:
         value = scope.resolve(node)
         is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
         if isinstance(value, nn.Module) and not isinstance(value, torch.jit.ScriptModule):
-            specs = filter(None, (recognise(module) for module in value.modules()))
+            specs = filter(None, (recognize(module) for module in value.modules()))
             return dict.fromkeys((spec, None) for spec in specs), "in a module that is no part of the model"
         if isinstance(value, type) and not is_called and is_handed_on(node, scope):
             if isinstance(parent, ast.Call) and scope.resolve(parent.func) in (isinstance, issubclass):

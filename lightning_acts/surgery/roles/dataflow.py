@@ -187,15 +187,15 @@ class Flow:
                 made = self._node(result)
                 self._put(result, replace(made, runs=made.runs | {run}), in_place=result is given)
                 return
-            normalises = definition is not None and definition.kind == "normalising"
+            normalizes = definition is not None and definition.kind == "normalizing"
             for earlier in node.runs | node.added:
-                use: _Use = "scores" if normalises else "unknown" if earlier.is_everyday else "layer"
+                use: _Use = "scores" if normalizes else "unknown" if earlier.is_everyday else "layer"
                 earlier.uses.setdefault(use, f"goes into {activation}")
             behind = node.runs.union(*(earlier.behind for earlier in node.runs))
             run = _Run(definition, activation, node, next(self._numbers), behind)
             for earlier in node.runs:
                 earlier.into.append(run)
-            for earlier in node.added | node.runs if normalises else ():
+            for earlier in node.added | node.runs if normalizes else ():
                 earlier.weights.append(run)
             self._runs.setdefault(site, []).append(run)
             of_elements = definition is None or definition.kind == "elementwise"
@@ -532,8 +532,8 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
     uses, definition = run.uses, run.definition
     if not uses:
         return None, "its result is not used"
-    if definition is not None and definition.kind == "normalising":
-        return _role_of_normalising(uses)
+    if definition is not None and definition.kind == "normalizing":
+        return _role_of_normalizing(uses)
     if definition is not None and definition.kind != "elementwise":
         return None, f"{definition.name} is {definition.kind}"
     if run.given.constant:
@@ -563,7 +563,7 @@ def _weighing(run: _Run) -> str | None:
     As its scores, or as features of queries and keys, whose products are its weights.
     """
     if "scores" in run.uses and (
-        run.is_exponent or any(_role_of_normalising(w.uses)[0] == "attention" for w in run.weights)
+        run.is_exponent or any(_role_of_normalizing(w.uses)[0] == "attention" for w in run.weights)
     ):
         return run.uses["scores"]
     if "matrix" in run.uses and run.meets_data and not any(map(_weighs, run.partners)):
@@ -571,12 +571,12 @@ def _weighing(run: _Run) -> str | None:
     return None
 
 
-def _role_of_normalising(uses: Mapping[_Use, str]) -> tuple[Role | None, str]:
+def _role_of_normalizing(uses: Mapping[_Use, str]) -> tuple[Role | None, str]:
     for use in ("matrix", "multiplied", "self"):
         if use in uses:
-            return "attention", f"normalises, {uses[use]}"
+            return "attention", f"normalizes, {uses[use]}"
     if "output" in uses and "layer" not in uses:
-        return "output", f"normalises, {uses['output']}"
+        return "output", f"normalizes, {uses['output']}"
     return None, _first(uses)
 
 
@@ -607,16 +607,16 @@ def _role_of_bounded(run: _Run) -> tuple[Role | None, str]:
 
 
 def _is_content(run: _Run) -> bool:
-    """Whether all that a result was multiplied with weighs it: values in [0, 1], or normalised ones."""
+    """Whether all that a result was multiplied with weighs it: values in [0, 1], or normalized ones."""
     return all(map(_weighs, run.partners))
 
 
 def _weighs(partners: Iterable[_Run]) -> bool:
-    """Whether a tensor holds values in [0, 1], or normalised ones."""
+    """Whether a tensor holds values in [0, 1], or normalized ones."""
     return any(
         partner.definition is not None
         and not partner.is_everyday
-        and (partner.definition.kind == "normalising" or is_gate_like(partner.definition))
+        and (partner.definition.kind == "normalizing" or is_gate_like(partner.definition))
         for partner in partners
     )
 

@@ -57,10 +57,10 @@ def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Ro
     last = _ends(chain) if chain else None
     if definition.kind == "gated":
         return "gate", "one half of its input gates the other"
-    if definition.kind == "normalising":
+    if definition.kind == "normalizing":
         if last is None:
-            return "attention", "in doubt: normalises within the model"
-        return "output", last if last.startswith("in doubt") else f"normalises, {last}"
+            return "attention", "in doubt: normalizes within the model"
+        return "output", last if last.startswith("in doubt") else f"normalizes, {last}"
     is_softplus = definition.family == "softplus"
     if is_softplus and last:
         return "output", last

@@ -258,7 +258,7 @@ class TestSharing:
         (nn.Softmax(dim=1), "sigmoid", "sigmoid"),
     ],
 )
-def test_the_dim_of_what_normalises(original: nn.Module, replacement: Any, expected: str) -> None:
+def test_the_dim_of_what_normalizes(original: nn.Module, replacement: Any, expected: str) -> None:
     model = nn.Sequential(nn.Conv2d(2, 2, 1), original)
     report = acts.swap(model, {str(acts.spec_of(original)): replacement}, role=["output", "attention"])
     assert report.swapped[0].replacement == expected == str(acts.spec_of(model[1]))

@@ -42,7 +42,7 @@ class SigmoidLast(Twin):
         return torch.sigmoid(self.b(self.act(self.a(x))))
 
 
-@_kept_by_role("softmax of scores", "relu softmax", "attention|normalises")
+@_kept_by_role("softmax of scores", "relu softmax", "attention|normalizes")
 class SoftmaxOfScores(Twin):
     def forward(self, x: Tensor) -> Tensor:
         h = self.act(self.a(x))

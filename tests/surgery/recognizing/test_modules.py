@@ -13,7 +13,7 @@ from transformers.activations import ACT2FN
 import lightning_acts as acts
 from lightning_acts import registry
 from lightning_acts.surgery.recognizing import modules as recognition
-from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.site import UNKNOWN
 
 
@@ -31,7 +31,7 @@ class Custom(nn.Module):
 @pytest.mark.parametrize("module", [nn.Dropout(), nn.Dropout(0.0), nn.Dropout2d(), nn.AlphaDropout(), nn.Identity(), nn.BatchNorm2d(1), nn.LayerNorm(59), nn.Flatten(), nn.Linear(59, 59), nn.Conv2d(1, 1, 1), nn.Upsample(scale_factor=1.0), nn.MaxPool2d(1), nn.Sequential(nn.ReLU()), nn.LSTM(3, 3), DropPath(0.1), DropPath(0.0), nn.CrossEntropyLoss(), nn.ModuleList()])  # fmt: skip
 def test_what_is_no_activation(module: nn.Module) -> None:
     for mode in (True, False):
-        assert recognise(module.train(mode)) is None
+        assert recognize(module.train(mode)) is None
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_is_no_activation(module: nn.Module) -> None:
     ],
 )  # fmt: skip
 def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) -> None:
-    assert recognise(ACT2FN[key]) == spec
+    assert recognize(ACT2FN[key]) == spec
 
 
 @pytest.mark.parametrize(
@@ -85,20 +85,20 @@ def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) ->
     ],
 )
 def test_custom_modules_by_their_curves(function: Any, spec: str | None) -> None:
-    assert recognise(Custom(function)) == spec
+    assert recognize(Custom(function)) == spec
 
 
 def test_learnable_and_fixed_are_different() -> None:
     module = Custom(F.relu)
     module.slope = nn.Parameter(torch.zeros(1))
-    assert recognise(module) == UNKNOWN
+    assert recognize(module) == UNKNOWN
 
 
 def test_a_layer_with_many_parameters_or_a_buffer_is_not_probed() -> None:
     big, buffered = Custom(F.relu), Custom(F.relu)
     big.weight = nn.Parameter(torch.zeros(5000))
     buffered.register_buffer("scale", torch.ones(1))
-    assert recognise(big) is None and recognise(buffered) is None
+    assert recognize(big) is None and recognize(buffered) is None
 
 
 class WithResidual(nn.Module):
@@ -117,7 +117,7 @@ class WithResidual(nn.Module):
     ],
 )
 def test_what_mixes_channels_or_inputs_is_no_activation(module: nn.Module) -> None:
-    assert recognise(module) is None
+    assert recognize(module) is None
 
 
 class Stateful(nn.Module):
@@ -137,7 +137,7 @@ def test_probing_changes_nothing() -> None:
     module = Stateful()
     module.register_forward_hook(lambda *_: pytest.fail("a hook of the original ran"))
     rng = torch.get_rng_state()
-    assert recognise(module) is not None
+    assert recognize(module) is not None
     assert module.seen == 0 and module.scale.item() == 1 and module.training and module.scale.requires_grad
     assert module.scale.dtype is torch.float32
     assert torch.equal(rng, torch.get_rng_state())
@@ -147,14 +147,14 @@ def test_on_the_meta_device_types_alone_are_known() -> None:
     with torch.device("meta"):
         module = Custom(F.relu)
         module.slope = nn.Parameter(torch.zeros(1))
-    assert recognise(module) == UNKNOWN
-    assert recognise(nn.PReLU(device="meta")) == "prelu"
+    assert recognize(module) == UNKNOWN
+    assert recognize(nn.PReLU(device="meta")) == "prelu"
 
 
 def test_known_types_need_no_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recognition, "_curve", lambda _: pytest.fail("a curve was computed"))
     model = torchvision.models.resnet50()
-    assert {recognition.recognise(module) for module in model.modules()} == {None, "relu(inplace=True)"}
+    assert {recognition.recognize(module) for module in model.modules()} == {None, "relu(inplace=True)"}
 
 
 def test_torchs_name_comes_first() -> None:
@@ -193,8 +193,8 @@ def test_a_learnable_snake_is_one_whatever_its_shape(shape: tuple[int, ...]) -> 
         def forward(self, x: Tensor) -> Tensor:
             return torch.relu(x * self.alpha)
 
-    assert recognise(Snake()) == "snake"
-    assert recognise(Scaled()) == (UNKNOWN if shape == (1,) else None)  # its relu is a call then
+    assert recognize(Snake()) == "snake"
+    assert recognize(Scaled()) == (UNKNOWN if shape == (1,) else None)  # its relu is a call then
 
 
 class Chain(nn.ModuleList):
@@ -206,7 +206,7 @@ class Chain(nn.ModuleList):
 
 def test_what_swaps_have_composed_is_no_activation() -> None:
     """Mish after ReLU is SC-Mish, which nobody has asked for."""
-    assert recognise(Chain([nn.ReLU(), nn.Mish()])) == "sc_mish"
+    assert recognize(Chain([nn.ReLU(), nn.Mish()])) == "sc_mish"
     chain = Chain([nn.ReLU(), nn.LeakyReLU()])
     model = nn.Sequential(chain, nn.Linear(4, 4))
     report = acts.swap(model, {"leaky_relu": "mish"})
@@ -217,6 +217,6 @@ def test_what_swaps_have_composed_is_no_activation() -> None:
     acts.swap(chain, {"1": lambda site: nn.GELU()})  # nor is it refused as an activation itself
     assert [site.activation for site in acts.find(model)] == ["relu", "gelu"]
     acts.restore(chain)
-    assert "1 site" in report.summary and recognise(chain) is None
+    assert "1 site" in report.summary and recognize(chain) is None
     with acts.swapped(model, {"*": Chain([nn.ReLU(), nn.Mish()])}):
         assert [site.activation for site in acts.find(model)] == ["sc_mish", "sc_mish"]

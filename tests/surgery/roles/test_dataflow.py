@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from lightning_acts import registry
 from lightning_acts.surgery.recognizing.calls import is_everyday
-from lightning_acts.surgery.recognizing.modules import recognise
+from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.roles.dataflow import Flow
 
 _TORCH = str(Path(torch.__file__).parent) + os.sep
@@ -31,7 +31,7 @@ class Tracing(TorchFunctionMode):
         super().__init__()
         self.flow, self.sites, self.inside = Flow(model), {}, 0
         for name, module in model.named_modules():
-            spec = recognise(module)
+            spec = recognize(module)
             if spec is not None:
                 module.register_forward_pre_hook(self._enter)
                 module.register_forward_hook(

@@ -1,4 +1,4 @@
-"""Good behaviour of an activation: all the ways in which torch uses a module, and every shape and type of input."""
+"""Good behavior of an activation: all the ways in which torch uses a module, and every shape and type of input."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Subject:
         return result
 
 
-def check_behaviour(
+def check_behavior(
     definition: Definition,
     parameters: Mapping[str, Any] | None = None,
     checks: Mapping[str, Callable[[Subject], None]] | None = None,

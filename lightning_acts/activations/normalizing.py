@@ -1,4 +1,4 @@
-"""Normalising activations: the values along one dimension become a distribution, or its logarithm."""
+"""Normalizing activations: the values along one dimension become a distribution, or its logarithm."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
 
-_NORMALISE = "normalises over dim; without dim torch guesses one, and warns, where keras and jax take the last"
+_NORMALISE = "normalizes over dim; without dim torch guesses one, and warns, where keras and jax take the last"
 
 register(
     nn.Softmax,
     name="softmax",
-    family="normalising",
-    kind="normalising",
+    family="normalizing",
+    kind="normalizing",
     formula="exp(x_i) / sum(exp(x_j), j)",
     source="Bridle 1990",
     functions=[F.softmax, torch.softmax, torch.special.softmax, Tensor.softmax],
@@ -31,8 +31,8 @@ register(
     nn.LogSoftmax,
     name="log_softmax",
     aliases=["logsoftmax"],
-    family="normalising",
-    kind="normalising",
+    family="normalizing",
+    kind="normalizing",
     formula="x_i - log(sum(exp(x_j), j))",
     source="classic",
     functions=[F.log_softmax, torch.log_softmax, torch.special.log_softmax, Tensor.log_softmax],
@@ -42,8 +42,8 @@ register(
 register(
     nn.Softmin,
     name="softmin",
-    family="normalising",
-    kind="normalising",
+    family="normalizing",
+    kind="normalizing",
     formula="exp(-x_i) / sum(exp(-x_j), j)",
     source="classic",
     functions=[F.softmin],
@@ -53,8 +53,8 @@ register(
 register(
     nn.Softmax2d,
     name="softmax2d",
-    family="normalising",
-    kind="normalising",
+    family="normalizing",
+    kind="normalizing",
     formula="exp(x_c) / sum(exp(x_k), k)",
     notes=["over the channels of (N, C, H, W) or (C, H, W)"],
     source="torch.nn.Softmax2d",
@@ -62,8 +62,8 @@ register(
 
 
 @register(
-    family="normalising",
-    kind="normalising",
+    family="normalizing",
+    kind="normalizing",
     formula="exp(x_i) / sum(exp(x_j), j)",
     source="torch.sparse.softmax",
     notes=["takes sparse COO tensors; unspecified values count as minus infinity, so they stay unspecified"],
@@ -84,7 +84,7 @@ def sparse_softmax(x: Tensor, dim: int = -1) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     aliases=["tempered_softmax"],
     formula="exp(beta * x_i) / sum(exp(beta * x_j), j)",
     source=_SURVEY + "3.5.1",
@@ -96,7 +96,7 @@ def beta_softmax(x: Tensor, dim: int = -1, beta: float = 1.0) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     aliases=["attention_sink_softmax"],
     formula="exp(x_i) / (exp(s) + sum(exp(x_j), j))",
     source="OpenAI 2025, gpt-oss",
@@ -132,7 +132,7 @@ def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     formula="max(x_i - tau(x), 0)",
     source="Martins & Astudillo 2016, arXiv:1602.02068",
     notes=[
@@ -152,7 +152,7 @@ def sparsemax(x: Tensor, dim: int = -1) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     formula="max(x_i / 2 - tau(x), 0)**2",
     source="Peters, Niculae & Martins 2019, arXiv:1905.05702",
     notes=["tau makes the sum 1: between softmax and sparsemax"],
@@ -173,7 +173,7 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     aliases=["sqmax"],
     formula="(x_i + c)**2 / sum((x_j + c)**2, j)",
     source="Wuraola, Patel & Nguang 2021; " + _SURVEY + "3.8.7",
@@ -189,18 +189,18 @@ def square_softmax(x: Tensor, dim: int = -1, c: float = 4.0) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     aliases=["unit_normalization"],
     formula="x_i / max(sqrt(sum(x_j**2, j)), eps)",
     source="classic",
     requires={"eps must be positive": lambda eps: eps > 0},
 )
-def l2_normalise(x: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
+def l2_normalize(x: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
     return F.normalize(x, dim=dim, eps=eps)
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     formula="(x_i - mean(x)) / sqrt(var(x) + eps)",
     source="jax.nn.standardize",
     requires={"eps must be positive": lambda eps: eps > 0},
@@ -208,9 +208,9 @@ def l2_normalise(x: Tensor, dim: int = -1, eps: float = 1e-12) -> Tensor:
 def standardize(x: Tensor, dim: int = -1, eps: float = 1e-5) -> Tensor:
     # In units of the largest value, whose square can't overflow; from 1 upwards, so that small rows stay as they are.
     unit = _unit_of(x, dim)
-    centred = x / unit
-    centred = centred - centred.mean(dim, keepdim=True)
-    return centred * torch.rsqrt((centred * centred).mean(dim, keepdim=True) + eps / unit / unit)
+    centered = x / unit
+    centered = centered - centered.mean(dim, keepdim=True)
+    return centered * torch.rsqrt((centered * centered).mean(dim, keepdim=True) + eps / unit / unit)
 
 
 def _unit_of(x: Tensor, dim: int) -> Tensor:
@@ -222,7 +222,7 @@ def _unit_of(x: Tensor, dim: int) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     aliases=["polycom_norm"],
     formula="sum(a[i] * x**(i + 1) / rms(x**(i + 1)), i) + b",
     source="Zhuo et al. 2024, arXiv:2411.03884",
@@ -266,7 +266,7 @@ def logmeanexp(x: Tensor, dim: int = -1) -> Tensor:
 
 
 @register(
-    kind="normalising",
+    kind="normalizing",
     aliases=["alpha_entmax", "entmax_bisect"],
     formula="max((alpha - 1) * x_i - tau(x), 0)**(1 / (alpha - 1))",
     source="Peters, Niculae & Martins 2019, arXiv:1905.05702",

@@ -45,7 +45,7 @@ def test_seven_digits_that_are_known() -> None:
         ("log1mexp", "forward", r"no forward gain: E\[f\(z\)\^2\] is nan"),
         ("s_rrelu", "forward", r"no forward gain: E\[f\(z\)\^2\] is inf"),  # a pole at -1
         ("signed_sqrt", "backward", r"no backward gain: E\[f'\(z\)\^2\] is inf"),
-        ("softmax", "forward", r"no curve of real numbers \(normalising\)"),
+        ("softmax", "forward", r"no curve of real numbers \(normalizing\)"),
         ("swiglu", "forward", r"no curve of real numbers \(gated\)"),
     ],
 )
@@ -133,7 +133,7 @@ KEPT = (
 
 
 @pytest.mark.parametrize("spec", KEPT.split())
-def test_fifty_layers_without_normalisation_keep_the_variance(spec: str) -> None:
+def test_fifty_layers_without_normalization_keep_the_variance(spec: str) -> None:
     z = through(spec, seed=0)
     over_neurons, over_inputs = z.square().mean(1), z.var(0).mean()
     assert over_neurons.min() > 0.5 and over_neurons.max() < 2  # of each input

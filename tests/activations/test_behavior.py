@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 import pytest
 
 import lightning_acts as acts
-from lightning_acts.checks.behaviour import CHECKS, Subject, check_behaviour
+from lightning_acts.checks.behavior import CHECKS, Subject, check_behavior
 from lightning_acts.checks.running import without_limits
 
 NAMES = [name for name in acts.names() if acts.info(name).family != "user"]
@@ -18,14 +18,14 @@ OTHERS = {name: check for name, check in CHECKS.items() if name not in GRAPHS}
 
 def assert_behaves(name: str, checks: Mapping[str, Callable[[Subject], None]]) -> None:
     definition = acts.info(name)
-    defects = check_behaviour(definition, checks=checks)
+    defects = check_behavior(definition, checks=checks)
     assert without_limits(definition, defects) == []
     declared = set(definition.limits) & set(checks)
     assert declared == {defect.check for defect in defects}, "a limit that is declared has to be one"
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_behaviour(name: str) -> None:
+def test_behavior(name: str) -> None:
     assert_behaves(name, OTHERS)
 
 

@@ -33,7 +33,7 @@ def gain(activation: ActivationLike, mode: Mode = "forward") -> float:
 
     - Where the mean :math:`E[f(z)]` is not 0, as for sigmoid, ReLU and GELU, all inputs become more alike from layer to
       layer: the variance over the inputs, neuron by neuron, fades although that over the neurons stays. Where it is 0,
-      as for tanh and sine, both stay. ``acts.names(zero_centred=True)`` lists these.
+      as for tanh and sine, both stay. ``acts.names(zero_centered=True)`` lists these.
     - For an activation whose :attr:`~lightning_acts.measuring.Measured.stability` is ``"unstable"``, as SiLU, GELU and
       Mish, a small deviation of the variance grows from layer to layer, until the signal is 0 or infinite. It is
       ``"marginal"`` for ReLU: the deviations by chance of layers of finite width add up, here by some 10 % a layer of
@@ -74,14 +74,14 @@ def init_(
     mode: Mode = "forward",
     distribution: Literal["normal", "uniform"] = "normal",
 ) -> Module:
-    r"""Initialise the linear and convolutional layers of a module, in place, for an activation between them.
+    r"""Initialize the linear and convolutional layers of a module, in place, for an activation between them.
 
     Weights get the mean 0 and the deviation :math:`g / \sqrt{n}`, g the :func:`gain` and n the number of
     weights that meet in one output (forward) or in the gradient of one input (backward), whatever the groups and
     strides; biases are 0.
 
     Args:
-        module: A layer, or a module with such layers in it: all of them are initialised.
+        module: A layer, or a module with such layers in it: all of them are initialized.
         activation: As for :func:`gain`.
         mode: As for :func:`gain`.
         distribution: ``"normal"`` or ``"uniform"``.
@@ -111,7 +111,7 @@ def init_(
     for layer in layers:
         if is_parametrized(layer, "weight"):
             raise ValueError(
-                f"init_: the weight of a {type(layer).__bases__[0].__name__} is parametrized: initialise it before"
+                f"init_: the weight of a {type(layer).__bases__[0].__name__} is parametrized: initialize it before"
             )
     with torch.no_grad():
         for layer in layers:
