@@ -28,7 +28,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.surgery.example import one_at_a_time, plain_path, wrappers_of
-from lightning_acts.surgery.ledger import ATTRIBUTE, Ledger, ledger_of
+from lightning_acts.surgery.ledger import ATTRIBUTE, Holder, Ledger, ledger_of
 from lightning_acts.surgery.plan import Plan, PlannedSite
 from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.rewriting import graphs
@@ -426,7 +426,7 @@ def keep(module: nn.Module, ledger: Ledger) -> None:
     """Let a module keep this, and nothing else."""
     # Straight into the dictionary: the module's class may have a __setattr__ of its own.
     if ledger != Ledger():
-        vars(module)[ATTRIBUTE] = ledger
+        vars(module)[ATTRIBUTE] = replace(ledger, holder=Holder(module))
     else:
         vars(module).pop(ATTRIBUTE, None)
     if isinstance(module, torch.fx.GraphModule):
@@ -569,8 +569,9 @@ def undo(model: nn.Module, number: int) -> None:
     """Undo a swap, as far as it is in this model. An interruption is raised when it is done.
 
     Raises:
-        SwapError: It is not the last one, or undone already.
+        SwapError: It is not the last one, or undone already, or the model is a shallow copy.
     """
+    _refuse_shallow_copy(model)
     changes = placed(model)
     if not any(entry.change.transaction.number == number for entry in changes):
         raise SwapError("this swap was undone already")
@@ -588,7 +589,8 @@ def restore(model: nn.Module) -> None:
     undone.
 
     Raises:
-        SwapError: Something else has changed a class since, so that there is no way back; the model is as it was.
+        SwapError: Something else has changed a class since, so that there is no way back, or the model is a shallow copy;
+            the model is as it was.
 
     Example:
         >>> import lightning_acts as acts
@@ -600,7 +602,25 @@ def restore(model: nn.Module) -> None:
         >>> model[1] is relu
         True
     """
+    _refuse_shallow_copy(model)
     take_back(model, placed(model))
+
+
+def _refuse_shallow_copy(model: nn.Module) -> None:
+    """Check that no module of a model shares its children with one that is not a part of it.
+
+    Raises:
+        SwapError: One does: what is put back in it would be put back in the other, whose code would stay swapped.
+    """
+    modules = set(model.modules())
+    for path, module in model.named_modules():
+        ledger = ledger_of(module)
+        holder = ledger.holder() if ledger.changes or ledger.transactions else None
+        if holder is not None and holder not in modules:
+            raise SwapError(
+                f"{path or 'the model'} is a shallow copy of a swapped {type(module).__name__}, and both have the same "
+                "children: restore the original, or make the copy by copy.deepcopy"
+            )
 
 
 @one_at_a_time

@@ -123,6 +123,80 @@ def test_a_deep_copy_restores_its_own() -> None:
     assert model[1] is relu
 
 
+def test_a_restored_copy_has_the_weights_of_the_model_and_none_of_its_swaps() -> None:
+    model, x = mlp(), torch.randn(16, 4)
+    before = model(x)
+    acts.swap(model, {"relu": "prelu"})
+    twin = history.restored_copy(model)
+    assert [type(part) for part in twin] == [type(part) for part in mlp()]
+    assert type(model[1]) is nn.PReLU
+    assert torch.equal(twin(x), before)
+    with torch.no_grad():
+        model[0].weight.zero_()
+    assert twin[0].weight is model[0].weight
+
+
+class Nested(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc, self.act, self.inner = nn.Linear(4, 4), nn.ReLU(), nn.Sequential(nn.Linear(4, 4), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.inner(self.act(self.fc(x))))  # type: ignore[no-any-return]
+
+
+class TestShallowCopies:
+    @pytest.mark.parametrize("include", ["*", "inner.*", "relu/*"])
+    @pytest.mark.parametrize("copies", [1, 2])
+    @pytest.mark.parametrize("first", [lambda model: model, copy.deepcopy])
+    def test_nothing_is_done_to_what_they_share(self, include: str, copies: int, first: Any) -> None:
+        model, x = Nested(), torch.randn(64, 4)
+        before = model(x)
+        acts.swap(model, {"relu": "tanh"}, include=include)
+        model = first(model)
+        shallow = model
+        for _ in range(copies):
+            shallow = copy.copy(shallow)
+        swapped = model(x)
+        assert not torch.equal(swapped, before)
+        for undo in (acts.restore, lambda other: history.undo(other, history.newest(other))):
+            with pytest.raises(acts.SwapError, match="the model is a shallow copy of a swapped Nested"):
+                undo(shallow)
+            assert torch.equal(model(x), swapped)
+            assert torch.equal(shallow(x), swapped)
+            acts.verify(model, x)
+        acts.restore(model)
+        assert torch.equal(model(x), before)
+
+    def test_one_that_is_left_alone_is_restored(self) -> None:
+        model, x = Nested(), torch.randn(64, 4)
+        before = model(x)
+        acts.swap(model, {"relu": "tanh"})
+        model = copy.copy(model)
+        acts.restore(model)
+        assert torch.equal(model(x), before)
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+    def test_a_whole_copy_of_one_is_restored(self, copied: Any) -> None:
+        model, x = Nested(), torch.randn(64, 4)
+        before = model(x)
+        acts.swap(model, {"relu": "tanh"})
+        swapped = model(x)
+        whole = copied(copy.copy(model))
+        acts.restore(whole)
+        assert torch.equal(whole(x), before)
+        assert torch.equal(model(x), swapped)
+
+    def test_beside_the_original_in_one_model(self) -> None:
+        block, x = Nested(), torch.randn(64, 4)
+        model = nn.Sequential(block, nn.Linear(4, 4), copy.copy(block))
+        before = model(x)
+        acts.swap(block, {"relu": "tanh"})
+        model[2] = copy.copy(block)
+        acts.restore(model)
+        assert torch.equal(model(x), before)
+
+
 class ByKeyword(nn.Module):
     """A class whose copies are made with the arguments that the instance had, by keyword."""
 
