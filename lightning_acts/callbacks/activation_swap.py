@@ -22,12 +22,12 @@ from lightning_acts.callbacks.packages import (
     uncompiled,
 )
 from lightning_acts.surgery import checkpoints, history
-from lightning_acts.surgery.example import plain_path
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.request import SwapOptions, SwapRequest, takes_options
 from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.swapping import replay, swap
+from lightning_acts.surgery.wrappers import plain_path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -3,42 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import random
-import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.fx
 from torch import nn
-from torch.optim.swa_utils import AveragedModel
 from torch.utils._pytree import tree_map
-
-# Names by which torch.compile, FSDP and activation checkpointing hold what they wrap.
-_WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
-
-
-def plain_path(path: str) -> str:
-    """A module's name without the prefixes of wrappers."""
-    return ".".join(part for part in path.split(".") if part not in _WRAPPERS)
-
-
-def wrappers_of(model: nn.Module) -> list[nn.Module]:
-    """Return a model with what it wraps, from the outside to the inside: compiled, averaged, parallel, set up by Fabric."""
-    chain = [model]
-    while True:
-        children, names = chain[-1]._modules, list(_WRAPPERS)
-        if isinstance(chain[-1], (AveragedModel, nn.DataParallel, nn.parallel.DistributedDataParallel)):
-            names.append("module")
-        if type(chain[-1]).__name__ == "_FabricModule":
-            names.append("_forward_module")
-        inner = next((children[name] for name in names if children.get(name) is not None), None)
-        if inner is None:
-            return chain
-        chain.append(inner)
 
 
 def run_example(model: nn.Module, example_input: Any) -> Any:
@@ -56,34 +29,6 @@ def run_example(model: nn.Module, example_input: Any) -> Any:
 
 
 _Result = TypeVar("_Result")
-_Arguments = ParamSpec("_Arguments")
-
-#: The thread that changes a model now. One step of a dictionary takes or gives it, so that an interruption can't leave
-#: it taken, as it can a lock.
-_TURN: dict[str, int] = {}
-
-
-def one_at_a_time(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
-    """Let a function that changes a model, if only for a while, wait until such functions in other threads are done."""
-
-    @functools.wraps(function)
-    def alone(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        me = threading.get_ident()
-        if _TURN.get("thread") == me:
-            return function(*args, **kwargs)
-        try:
-            try:
-                while _TURN.setdefault("thread", me) != me:
-                    time.sleep(0.001)
-                return function(*args, **kwargs)
-            finally:
-                if _TURN.get("thread") == me:
-                    _TURN.clear()
-        finally:  # where the first one was interrupted
-            if _TURN.get("thread") == me:
-                _TURN.clear()
-
-    return alone
 
 
 def without_gradients_if_possible(run: Callable[[], _Result]) -> _Result:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from lightning_acts.hints import did_you_mean
-from lightning_acts.surgery.example import plain_path
 from lightning_acts.surgery.site import Site, SwapError
+from lightning_acts.surgery.wrappers import plain_path
 
 _REGEX = "re:"
 

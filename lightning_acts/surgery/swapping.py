@@ -17,7 +17,6 @@ from lightning_acts import factory
 from lightning_acts.factory import ActivationLike
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
-from lightning_acts.surgery.example import one_at_a_time, plain_path
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.exchanging.trial import try_out
@@ -51,6 +50,8 @@ from lightning_acts.surgery.rewriting.classes import is_in_loop, may_read_what_i
 from lightning_acts.surgery.rewriting.reading import WALKS
 from lightning_acts.surgery.roles.structure import role_of
 from lightning_acts.surgery.site import LeftSite, Site, SwapError
+from lightning_acts.surgery.turns import one_at_a_time
+from lightning_acts.surgery.wrappers import plain_path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack

@@ -31,18 +31,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lightning_acts import factory
 from lightning_acts.hints import counted
 from lightning_acts.surgery import history
-from lightning_acts.surgery.example import (
-    as_it_was,
-    one_at_a_time,
-    plain_path,
-    run_example,
-    without_gradients_if_possible,
-    wrappers_of,
-)
+from lightning_acts.surgery.example import as_it_was, run_example, without_gradients_if_possible
 from lightning_acts.surgery.fast_paths import in_use
 from lightning_acts.surgery.history import Exchange, PlacedExchange
 from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
+from lightning_acts.surgery.turns import one_at_a_time
+from lightning_acts.surgery.wrappers import plain_path, wrappers_of
 
 if TYPE_CHECKING:
     from lightning_acts.surgery.route import Step

@@ -16,7 +16,6 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import factory
 from lightning_acts.measuring import is_bounded
-from lightning_acts.surgery.example import one_at_a_time, plain_path
 from lightning_acts.surgery.finding.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.finding.separating import Part, separated
 from lightning_acts.surgery.history import has_hooks
@@ -55,6 +54,8 @@ from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
 from lightning_acts.surgery.site import LeftSite, Role, Site
 from lightning_acts.surgery.source.functions import UNKNOWN, layers
+from lightning_acts.surgery.turns import one_at_a_time
+from lightning_acts.surgery.wrappers import plain_path
 
 
 @dataclass(frozen=True)
