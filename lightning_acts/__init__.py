@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from lightning_acts.catalogue import nearest as nearest
     from lightning_acts.definition import Definition as Definition
     from lightning_acts.definition import learnable as learnable
+    from lightning_acts.errors import ActsError as ActsError
+    from lightning_acts.errors import SwapError as SwapError
     from lightning_acts.factory import create as create
     from lightning_acts.factory import resolve as resolve
     from lightning_acts.factory import spec_of as spec_of
@@ -41,17 +43,17 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.saving import load_swaps as load_swaps
     from lightning_acts.surgery.saving import save_swaps as save_swaps
     from lightning_acts.surgery.site import Site as Site
-    from lightning_acts.surgery.site import SwapError as SwapError
-    from lightning_acts.surgery.site import VerificationError as VerificationError
     from lightning_acts.surgery.swapping import swap as swap
     from lightning_acts.surgery.swapping import swapped as swapped
     from lightning_acts.surgery.verifying import Verification as Verification
+    from lightning_acts.surgery.verifying import VerificationError as VerificationError
     from lightning_acts.surgery.verifying import verify as verify
 
 #: Where each public name is defined.
 _EXPORTS = {
     "ActivationSpec": "spec",
     "ActivationSwap": "callbacks.activation_swap",
+    "ActsError": "errors",
     "CheckpointError": "surgery.checkpoints",
     "Comparison": "reports.comparison",
     "CurveError": "reports.curves",
@@ -61,11 +63,11 @@ _EXPORTS = {
     "Plan": "surgery.plan",
     "Site": "surgery.site",
     "SpecError": "spec",
-    "SwapError": "surgery.site",
+    "SwapError": "errors",
     "SwapReport": "surgery.report",
     "SwapRequest": "surgery.request",
     "Verification": "surgery.verifying",
-    "VerificationError": "surgery.site",
+    "VerificationError": "surgery.verifying",
     "activation_parameters": "parameters",
     "compare": "reports.comparison",
     "create": "factory",

@@ -12,9 +12,13 @@ import re
 from html import escape
 from unicodedata import lookup
 
+from lightning_acts.errors import ActsError
 
-class FormulaError(ValueError):
+
+class FormulaError(ActsError, ValueError):
     """A formula can't be read."""
+
+    exit_status = 2
 
 
 _NODES = (

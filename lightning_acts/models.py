@@ -17,6 +17,7 @@ import torch
 from torch import nn
 from torch.nn.parameter import is_lazy
 
+from lightning_acts.errors import ActsError
 from lightning_acts.extras import is_missing, require
 from lightning_acts.files import damaged_record, replacing
 from lightning_acts.hints import did_you_mean
@@ -26,8 +27,10 @@ from lightning_acts.surgery.saving import FILE_NAME, load_swaps, save_swaps
 _FORMS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or package.module:callable"
 
 
-class ModelError(ValueError):
+class ModelError(ActsError, ValueError):
     """A model, or its weights, was named in a way that can't be understood."""
+
+    exit_status = 2
 
 
 def build(model: str, *, weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
@@ -345,8 +348,9 @@ def _transformers_class(config: Any) -> Any:
 def _fetched(name: str, load: Callable[..., Any], **options: Any) -> Any:
     try:
         return load(name, trust_remote_code=False, **options)
-    except ValueError as error:
-        if "trust_remote_code" not in str(error):
+    except ValueError:
+        config, _ = require("transformers", extra="hf").PretrainedConfig.get_config_dict(name)
+        if "auto_map" not in config:
             raise
         raise ModelError(
             f"hf:{name} brings code of its own, which is never run: import its class yourself, and name it as "

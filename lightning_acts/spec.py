@@ -21,6 +21,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TypeAlias, Union
 
+from lightning_acts.errors import ActsError
+
 Literal: TypeAlias = Union[None, bool, int, float, str, tuple["Literal", ...]]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
@@ -28,8 +30,10 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _MAX_LENGTH = 1000
 
 
-class SpecError(ValueError):
+class SpecError(ActsError, ValueError):
     """An activation, or one of its parameters, was named in a way that can't be understood or is not allowed."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True)

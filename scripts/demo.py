@@ -19,7 +19,6 @@ from pathlib import Path
 
 import lightning as L
 from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
-from lightning_acts.zoo import Digits, ImageClassifier
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +27,7 @@ from torch import Tensor
 import lightning_acts as acts
 from lightning_acts.reports.pictures import plot_activations, plot_confusion_matrices, plot_learning_curves
 from lightning_acts.runs.console import quiet
+from lightning_acts.zoo import Digits, ImageClassifier
 
 
 @dataclass

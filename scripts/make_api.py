@@ -45,7 +45,10 @@ def page() -> str:
             "## Classes\n",
             *(_entry(cls) for cls in classes),
             "## Errors\n",
-            *(f"- `{error.__name__}({error.__mro__[1].__name__})`: {summary(error)}" for error in errors),
+            *(
+                f"- `{error.__name__}({', '.join(base.__name__ for base in error.__bases__)})`: {summary(error)}"
+                for error in errors
+            ),
             f"\n## Activations as functions\n\n`functional`: {summary(functional)}\n",
             "## Types in signatures\n\n| name | stands for | in |\n|---|---|---|",
             *(

@@ -10,7 +10,8 @@ import lightning_acts
 PACKAGE = Path(lightning_acts.__file__).parent
 #: From the ground up; those of one line may not import each other.
 FLOORS = [
-    "extras files hints spec",
+    "errors extras files hints",
+    "spec",
     "definition elementary formula",
     "registry",
     "module activations",

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -26,6 +27,17 @@ def test_timm() -> None:
     model = build("timm:resnet10t", num_classes=7, in_chans=1).eval()
     assert type(model) is type(timm.create_model("resnet10t"))
     assert model(torch.zeros(1, 1, 32, 32)).shape == (1, 7)
+
+
+def test_a_model_that_brings_code_of_its_own(tmp_path: Path) -> None:
+    config = {"model_type": "of_mine", "auto_map": {"AutoConfig": "mine.MyConfig"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="brings code of its own, which is never run"):
+        build(f"hf:{tmp_path}")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "of_mine"}))
+    with pytest.raises(ValueError, match="of_mine") as caught:
+        build(f"hf:{tmp_path}")
+    assert not isinstance(caught.value, ModelError)
 
 
 def test_an_import_path() -> None:

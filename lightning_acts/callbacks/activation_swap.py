@@ -21,11 +21,12 @@ from lightning_acts.callbacks.packages import (
     stochastic_averages,
     uncompiled,
 )
+from lightning_acts.errors import SwapError
 from lightning_acts.surgery import checkpoints, history
+from lightning_acts.surgery.example import ExampleError
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.request import SwapOptions, SwapRequest, takes_options
-from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.swapping import replay, swap
 from lightning_acts.surgery.wrappers import plain_path
 
@@ -165,9 +166,7 @@ class ActivationSwap(Callback):
             with uncompiled(model):
                 try:
                     self.report = swap(model, asked, example_input=model.example_input_array)
-                except SwapError as error:
-                    if "does not run on example_input" not in str(error):
-                        raise
+                except ExampleError:
                     # A forward that logs, say, runs under a Trainer's hooks only: its first batch will show its functions.
                     self.report = swap(model, asked)
             self._watcher.reported = {left.site.path for left in self.report.left}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pickle
 import struct
@@ -14,10 +15,11 @@ from typing import IO, Any, TypeVar
 import fsspec
 import torch
 from lightning.pytorch import LightningModule
+from torch.serialization import get_unsafe_globals_in_checkpoint
 
+from lightning_acts.errors import SwapError
 from lightning_acts.files import damaged_record
 from lightning_acts.surgery.checkpoints import CheckpointError, SavedSwaps, complete, strip_guard, warn_if_plain
-from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.swapping import replay
 
 Module = TypeVar("Module", bound=LightningModule)
@@ -59,7 +61,7 @@ def load_from_checkpoint(
     if saved.unnamed is not None:
         raise CheckpointError(f"{shown}: its swap can't be made again ({saved.unnamed})")
     target, class_path = _class_in(checkpoint, cls)
-    loader = _loader_class(target, saved)
+    loader = _loader_class(target, saved, shown)
     if class_path is not None:
         # LightningCLI's checkpoints name their class: it has to be the one that replays the swaps.
         kwargs["_class_path"] = f"{loader.__module__}.{loader.__name__}"
@@ -67,12 +69,6 @@ def load_from_checkpoint(
         model: Module = loader.load_from_checkpoint(path, weights_only=weights_only, **kwargs)  # type: ignore[arg-type]
     except SwapError as error:
         raise CheckpointError(f"{shown} does not fit {target.__name__}: {error}") from error
-    except RuntimeError as error:
-        if "state_dict" not in str(error):
-            raise
-        raise CheckpointError(
-            f"{shown} does not fit {target.__name__}; was it saved by another model? {error}"
-        ) from error
     finally:
         globals().pop(loader.__name__, None)
     return model
@@ -128,11 +124,7 @@ def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[st
         raise CheckpointError(f"{shown} {error}") from None
     except _DAMAGE as error:
         reason = str(error).strip().split("\n")[0] or type(error).__name__
-        if "Unsupported global" in str(error):
-            hint = "it holds objects other than tensors and plain data, which may run code when loaded; weights_only=False trusts it"
-        else:
-            hint = "it is truncated, or no checkpoint"
-        raise CheckpointError(f"{shown} can't be read: {hint} ({reason})") from error
+        raise CheckpointError(f"{shown} can't be read: it is truncated, or no checkpoint ({reason})") from error
     if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
         raise CheckpointError(f"{shown} is not a Lightning checkpoint: it has no state_dict")
     state = checkpoint["state_dict"]
@@ -148,7 +140,30 @@ def _loaded(file: IO[bytes], weights_only: bool) -> Any:
     record = damaged_record(file)
     if record is not None:
         raise CheckpointError(f"is damaged: the checksum of its record {record} is wrong")
-    return torch.load(file, map_location="meta", weights_only=weights_only)
+    start = file.tell()
+    try:
+        return torch.load(file, map_location="meta", weights_only=weights_only)
+    except pickle.UnpicklingError:
+        file.seek(start)
+        objects: list[str] = []
+        with contextlib.suppress(*_DAMAGE):
+            objects = get_unsafe_globals_in_checkpoint(file)
+        if not weights_only or not objects:
+            raise
+    raise CheckpointError(
+        f"can't be read: it holds objects other than tensors and plain data ({', '.join(sorted(objects))}), which may run "
+        "code when loaded; weights_only=False trusts it"
+    )
+
+
+def _load_weights(model: LightningModule, shown: str, *args: Any, **kwargs: Any) -> Any:
+    """Load weights by the model's own method, which this stands in for once; weights that don't fit name their file."""
+    del vars(model)["load_state_dict"]
+    try:
+        return model.load_state_dict(*args, **kwargs)
+    except RuntimeError as error:
+        name = type(model).__name__
+        raise CheckpointError(f"{shown} does not fit {name}; was it saved by another model? {error}") from error
 
 
 def _class_in(checkpoint: Mapping[str, Any], cls: type[Module]) -> tuple[type[Module], str | None]:
@@ -163,7 +178,7 @@ def _class_in(checkpoint: Mapping[str, Any], cls: type[Module]) -> tuple[type[Mo
     return cls, None
 
 
-def _loader_class(cls: type[Module], saved: SavedSwaps) -> type[Module]:
+def _loader_class(cls: type[Module], saved: SavedSwaps, shown: str) -> type[Module]:
     """Return a class that becomes ``cls``, with the swaps, at the moment before its weights are loaded."""
 
     def on_load_checkpoint(self: Any, checkpoint: dict[str, Any]) -> None:
@@ -176,6 +191,7 @@ def _loader_class(cls: type[Module], saved: SavedSwaps) -> type[Module]:
         type(self).on_load_checkpoint(self, checkpoint)
         complete(self, saved, replay)
         warn_if_plain(self, saved)
+        vars(self)["load_state_dict"] = functools.partial(_load_weights, self, shown)
 
     name = f"_Loader{id(on_load_checkpoint)}"
     members = {"on_load_checkpoint": on_load_checkpoint, "__module__": __name__, "__doc__": cls.__doc__}

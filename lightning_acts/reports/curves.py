@@ -10,12 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from lightning_acts import catalogue, factory
+from lightning_acts.errors import ActsError
 from lightning_acts.factory import ActivationLike
 from lightning_acts.measuring import Measured
 
 
-class CurveError(ValueError):
+class CurveError(ActsError, ValueError):
     """A function is no curve: not elementwise, or not one of numbers."""
+
+    exit_status = 2
 
 
 @dataclass(frozen=True, eq=False)

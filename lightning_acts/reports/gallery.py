@@ -20,6 +20,7 @@ from torch import Tensor
 from lightning_acts import catalogue
 from lightning_acts.catalogue import Info
 from lightning_acts.definition import REQUIRED, Definition
+from lightning_acts.errors import ActsError
 from lightning_acts.files import write_whole
 from lightning_acts.formula import FormulaError, parse, to_mathml
 from lightning_acts.measuring import Measured
@@ -27,7 +28,7 @@ from lightning_acts.registry import DEFINITIONS
 from lightning_acts.reports.curves import Breaks, curve_of, grid, pieces
 
 
-class GalleryError(FileExistsError):
+class GalleryError(ActsError, FileExistsError):
     """The page would take the place of a file that is not ours."""
 
 

@@ -21,6 +21,7 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from lightning_acts.callbacks.activation_swap import ActivationSwap
+from lightning_acts.errors import SwapError
 from lightning_acts.extras import is_missing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.models import ModelError, check
@@ -30,7 +31,6 @@ from lightning_acts.runs.targets import REFUSED, is_modeling, is_refused, is_ref
 from lightning_acts.runs.trainer import refused_anywhere, refused_arguments
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.request import SwapRequest
-from lightning_acts.surgery.site import SwapError
 
 #: What each group's _target_ has to be.
 _BASES: Mapping[str, type] = {

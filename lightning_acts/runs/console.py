@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lightning_acts.errors import ActsError
 from lightning_acts.hints import shortened
 
 # Hints at hardware and workers, Lightning's advertisements, and what we say ourselves.
@@ -92,12 +93,11 @@ def errors_in_words(debug: Callable[[], bool] = lambda: False) -> Iterator[None]
     except Exception as error:
         if debug():
             raise
-        own = type(error).__module__.startswith("lightning_acts.")
+        own = isinstance(error, ActsError)
         in_words = str(error) if own or isinstance(error, OSError) else f"{type(error).__name__}: {error}"
         hint = "" if own else "\n(lightning-acts --debug, before the verb, shows where)"
         print(shortened(in_words) + hint, file=sys.stderr)  # noqa: T201
-        # Ours are ValueErrors where what was given is wrong.
-        sys.exit(getattr(error, "exit_status", 2 if own and isinstance(error, ValueError) else 1))
+        sys.exit(error.exit_status if isinstance(error, ActsError) else 1)
 
 
 def _is_wanted(record: logging.LogRecord) -> bool:

@@ -24,6 +24,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from lightning_acts.callbacks.checkpoint import check_checkpoint
+from lightning_acts.errors import ActsError
 from lightning_acts.files import write_whole
 from lightning_acts.runs.config import Config, load, to_yaml
 from lightning_acts.runs.listing import run_paths
@@ -34,7 +35,7 @@ Status = Literal["running", "interrupted", "failed", "finished"]
 _PACKAGES = ("lightning-acts", "torch", "lightning", "torchmetrics", "omegaconf", "torchvision", "timm", "numpy")
 
 
-class RunError(RuntimeError):
+class RunError(ActsError, RuntimeError):
     """A run's folder can't be used as asked."""
 
 

@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
+from lightning_acts.errors import ActsError
 from lightning_acts.hints import shortened
 
 #: A place in a config: keys of mappings and indices of lists, from the root down.
@@ -47,8 +48,10 @@ class Problem:
         return f"{shortened(str(self.origin), 300)}: {message}" if self.origin else message
 
 
-class ConfigError(ValueError):
+class ConfigError(ActsError, ValueError):
     """A config is wrong; it holds every problem that was found, each with its file and line."""
+
+    exit_status = 2
 
     def __init__(self, *problems: Problem) -> None:
         super().__init__("\n".join(map(str, problems)))

@@ -23,6 +23,7 @@ from torch import Tensor
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
+from lightning_acts.errors import ActsError
 from lightning_acts.files import UNFINISHED, replacing, write_whole
 from lightning_acts.reports.pictures import (
     plot_activations,
@@ -65,7 +66,7 @@ _PARTS: Mapping[str, type] = {
 }
 
 
-class Interrupted(Exception):
+class Interrupted(ActsError):
     """The run was stopped by Ctrl-C or SIGTERM; its folder can be resumed."""
 
     # Not a KeyboardInterrupt: the command line's library would end at it without the words.

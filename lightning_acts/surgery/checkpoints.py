@@ -22,9 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.surgery import history
 from lightning_acts.surgery.plan import Plan
-from lightning_acts.surgery.site import SwapError
 
 _KEY = "lightning_acts"
 _GUARDED = "activations were swapped: "
@@ -36,7 +36,7 @@ _GUARD = (
 Replay = Callable[[nn.Module, list[Plan]], object]
 
 
-class CheckpointError(RuntimeError):
+class CheckpointError(ActsError, RuntimeError):
     """A checkpoint can't be read, or does not belong to the model."""
 
 

@@ -27,13 +27,13 @@ from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils.hooks import RemovableHandle
 
+from lightning_acts.errors import SwapError
 from lightning_acts.surgery.ledger import ATTRIBUTE, Holder, Ledger, ledger_of
 from lightning_acts.surgery.plan import Plan, PlannedSite
 from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import Replaced, read_elsewhere, routes_of, set_routes, with_routes
 from lightning_acts.surgery.route import Route
-from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.turns import one_at_a_time
 from lightning_acts.surgery.wrappers import plain_path, wrappers_of
 

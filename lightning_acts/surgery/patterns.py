@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from lightning_acts.errors import SwapError
 from lightning_acts.hints import did_you_mean
-from lightning_acts.surgery.site import Site, SwapError
+from lightning_acts.surgery.site import Site
 from lightning_acts.surgery.wrappers import plain_path
 
 _REGEX = "re:"

@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
+from lightning_acts.errors import SwapError
 from lightning_acts.files import write_whole
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import SwapError
 
 _VERSION = 1
 #: Bytes of the largest file that is read: many times what a model of ten thousand sites needs.

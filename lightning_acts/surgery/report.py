@@ -13,9 +13,10 @@ from rich.table import Table
 from rich.text import Text
 from torch import nn
 
+from lightning_acts.errors import SwapError
 from lightning_acts.surgery import history
 from lightning_acts.surgery.plan import Plan
-from lightning_acts.surgery.site import LeftSite, Site, SwapError
+from lightning_acts.surgery.site import LeftSite, Site
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Union, get_args
 
 from torch import nn
 
+from lightning_acts.errors import SwapError
 from lightning_acts.extras import is_missing
 from lightning_acts.factory import ActivationLike
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.naming import spec_or_none
 from lightning_acts.surgery.patterns import patterns
 from lightning_acts.surgery.sides import Left, is_function_of_site
-from lightning_acts.surgery.site import ROLES, Role, Site, SwapError
+from lightning_acts.surgery.site import ROLES, Role, Site
 
 #: What a swap exchanges. On the left: an activation (a name alone matches whatever its parameters), a path, a glob on
 #: paths, ``re:`` and a regular expression, a class, or ``"unknown activation"``. On the right: the replacement, a

@@ -17,12 +17,12 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
+from lightning_acts.errors import SwapError
 from lightning_acts.extras import require
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.history import exchanges_of, lost_among, plans_of
 from lightning_acts.surgery.plan import Plan, read_data, write_data
 from lightning_acts.surgery.report import SwapReport
-from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.swapping import refuse_model, replay
 from lightning_acts.surgery.turns import one_at_a_time
 from lightning_acts.surgery.wrappers import wrappers_of

@@ -10,11 +10,12 @@ from typing import Any
 from torch import nn
 
 from lightning_acts import factory, registry
+from lightning_acts.errors import SwapError
 from lightning_acts.hints import did_you_mean
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.naming import spec_or_none, type_name
 from lightning_acts.surgery.patterns import PathPattern, looks_like_path
-from lightning_acts.surgery.site import UNKNOWN, Site, SwapError
+from lightning_acts.surgery.site import UNKNOWN, Site
 from lightning_acts.surgery.wrappers import plain_path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,34 +11,6 @@ ROLES: tuple[Role, ...] = ("hidden", "gate", "attention", "output")
 
 #: Stands in for the activation of a site whose curve is none of the registered ones.
 UNKNOWN = "unknown activation"
-
-
-class SwapError(ValueError):
-    """A swap, its undoing or its replay can't be done as asked; the model is as it was."""
-
-
-@dataclass(frozen=True)
-class Disagreement:
-    """A place where a swapped model executes something else than was promised."""
-
-    path: str
-    promised: str
-    executed: str
-
-    def __str__(self) -> str:
-        return f"{self.path or 'the model itself'}: promised {self.promised}; executed {self.executed}"
-
-
-class VerificationError(SwapError):
-    """A swapped model does not execute what its swaps promised.
-
-    Attributes:
-        disagreements: Every place, with what was promised and what was executed.
-    """
-
-    def __init__(self, disagreements: Sequence[Disagreement]) -> None:
-        self.disagreements = tuple(disagreements)
-        super().__init__("the swap does not hold. " + ". ".join(map(str, self.disagreements)))
 
 
 @dataclass(frozen=True)

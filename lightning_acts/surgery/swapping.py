@@ -14,9 +14,11 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.optim.swa_utils import AveragedModel
 
 from lightning_acts import factory
+from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
+from lightning_acts.surgery.example import ExampleError
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.exchanging.trial import try_out
@@ -49,7 +51,7 @@ from lightning_acts.surgery.request import (
 from lightning_acts.surgery.rewriting.classes import is_in_loop, may_read_what_it_writes, reading_of
 from lightning_acts.surgery.rewriting.reading import WALKS
 from lightning_acts.surgery.roles.structure import role_of
-from lightning_acts.surgery.site import LeftSite, Site, SwapError
+from lightning_acts.surgery.site import LeftSite, Site
 from lightning_acts.surgery.turns import one_at_a_time
 from lightning_acts.surgery.wrappers import plain_path
 
@@ -435,7 +437,7 @@ def _size_lazy_modules(model: nn.Module, prepared: list[Prepared], example_input
     """Run the model once, so that replacements with a parameter a channel take their number from it.
 
     Raises:
-        SwapError: One of them meets inputs of several widths.
+        ExampleError: One of them meets inputs of several widths.
     """
     lazy = [one.replacement for one in prepared if isinstance(one.replacement, LazyModuleMixin)]
     if example_input is None or not lazy:
@@ -443,7 +445,7 @@ def _size_lazy_modules(model: nn.Module, prepared: list[Prepared], example_input
     try:
         run_counting(model, example_input, lazy)
     except Exception as error:
-        raise SwapError(
+        raise ExampleError(
             f"with a parameter a channel the model does not run on example_input: {type(error).__name__}: {error}. One "
             'replacement serves inputs of one width: share="call" gives each call, share="place" each place its own'
         ) from error

@@ -15,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,13 +29,13 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_acts import factory
+from lightning_acts.errors import SwapError
 from lightning_acts.hints import counted
 from lightning_acts.surgery import history
-from lightning_acts.surgery.example import as_it_was, run_example, without_gradients_if_possible
+from lightning_acts.surgery.example import ExampleError, as_it_was, run_example, without_gradients_if_possible
 from lightning_acts.surgery.fast_paths import in_use
 from lightning_acts.surgery.history import Exchange, PlacedExchange
 from lightning_acts.surgery.naming import describe
-from lightning_acts.surgery.site import Disagreement, SwapError, VerificationError
 from lightning_acts.surgery.turns import one_at_a_time
 from lightning_acts.surgery.wrappers import plain_path, wrappers_of
 
@@ -61,6 +61,30 @@ _ACTIVATIONS = frozenset(
 _PRODUCTS = ("mm", "addmm", "bmm", "baddbmm", "convolution", "_grouped_mm")
 
 
+@dataclass(frozen=True)
+class Disagreement:
+    """A place where a swapped model executes something else than was promised."""
+
+    path: str
+    promised: str
+    executed: str
+
+    def __str__(self) -> str:
+        return f"{self.path or 'the model itself'}: promised {self.promised}; executed {self.executed}"
+
+
+class VerificationError(SwapError):
+    """A swapped model does not execute what its swaps promised.
+
+    Attributes:
+        disagreements: Every place, with what was promised and what was executed.
+    """
+
+    def __init__(self, disagreements: Sequence[Disagreement]) -> None:
+        self.disagreements = tuple(disagreements)
+        super().__init__("the swap does not hold. " + ". ".join(map(str, self.disagreements)))
+
+
 @one_at_a_time
 def verify(model: nn.Module, example_input: Any) -> Verification:
     """Prove a swap by what runs: executed ATen operations against what the swaps of ``model`` promised.
@@ -82,7 +106,7 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
 
     Raises:
         VerificationError: Something ran that was promised to be gone, or the other way round; it lists every site.
-        SwapError: The model has no swaps, or does not run on ``example_input``.
+        SwapError: The model has no swaps, or does not run on ``example_input`` (an ``ExampleError``).
 
     Example:
         >>> import lightning_acts as acts
@@ -128,7 +152,7 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
         except Exception as error:
             problem = f"{type(error).__name__}: {error}"
             if not training:
-                raise SwapError(f"the model does not run on example_input: {problem}") from error
+                raise ExampleError(f"the model does not run on example_input: {problem}") from error
             notes.append(f"in train mode the model does not run on example_input ({problem}): seen in eval mode only")
         else:
             passes.append((before, after))

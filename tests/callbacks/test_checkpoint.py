@@ -198,6 +198,15 @@ class TestBadCheckpoints:
         with pytest.raises(acts.CheckpointError, match="not a Lightning checkpoint"):
             acts.load_from_checkpoint(Net, tmp_path / "other.ckpt")
 
+    def test_errors_of_the_model_are_its_own(self, swapped_run: tuple[Net, Path]) -> None:
+        class Failing(Net):
+            def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+                raise RuntimeError("no state_dict is wanted")
+
+        with pytest.raises(RuntimeError, match="no state_dict is wanted") as caught:
+            acts.load_from_checkpoint(Failing, swapped_run[1])
+        assert not isinstance(caught.value, acts.CheckpointError)
+
     def test_with_code_in_it(self, swapped_run: tuple[Net, Path]) -> None:
         _, path = swapped_run
         checkpoint = torch.load(path, weights_only=True)

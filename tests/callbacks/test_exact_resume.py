@@ -5,13 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from lightning_acts.zoo.loading import ResumableLoader
 from models import Net, loader
 from package import L
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import lightning_acts as acts
+from lightning_acts.zoo.loading import ResumableLoader
 
 
 class Noisy(Net):

@@ -9,9 +9,9 @@ from click.testing import Result
 from transformers import BertConfig, BertModel
 
 from lightning_acts.cli.models import _pair
+from lightning_acts.errors import SwapError
 from lightning_acts.models import ModelError, build
 from lightning_acts.runs.reading import ConfigError
-from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.swapping import swap as make_swap
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

@@ -22,7 +22,9 @@ def test_the_page_is_current() -> None:
 
 
 def test_every_public_name_is_there_once() -> None:
-    named = re.findall(r"^(?:### `|- `(?=\w+\(\w+\)`: ))(\w+)", PAGE.partition("## Activations as")[0], re.MULTILINE)
+    named = re.findall(
+        r"^(?:### `|- `(?=\w+\([\w, ]+\)`: ))(\w+)", PAGE.partition("## Activations as")[0], re.MULTILINE
+    )
     named = [name for name in named if name in acts._EXPORTS]
     assert sorted(named) == sorted(acts._EXPORTS)
     headings = re.findall(r"^### `(\w+)`$", PAGE, re.MULTILINE)

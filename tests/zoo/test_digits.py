@@ -2,8 +2,9 @@ from collections import Counter
 
 import pytest
 import torch
-from lightning_acts.zoo import Digits
 from sklearn.datasets import load_digits
+
+from lightning_acts.zoo import Digits
 
 
 def parts(**options: float) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:

@@ -6,6 +6,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+
 from lightning_acts.zoo import FashionMNIST
 from lightning_acts.zoo.fashion_mnist import read_idx
 

@@ -9,13 +9,13 @@ import lightning as L
 import pytest
 import sklearn.metrics
 import torch
-from lightning_acts.zoo import Digits, ImageClassifier
-from lightning_acts.zoo.image_classifier import _share_of_peak, _without_padding
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler, Subset, TensorDataset
 
 import lightning_acts as acts
 from lightning_acts.models import ModelError
+from lightning_acts.zoo import Digits, ImageClassifier
+from lightning_acts.zoo.image_classifier import _share_of_peak, _without_padding
 
 
 class Tiny(nn.Module):

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from lightning_acts.zoo.loading import EpochShuffle, ResumableLoader
 
 

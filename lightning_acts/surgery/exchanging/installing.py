@@ -12,6 +12,7 @@ import torch.fx
 from torch import nn
 
 from lightning_acts import factory
+from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
 from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import FastPath, in_use
@@ -32,7 +33,6 @@ from lightning_acts.surgery.history import (
 from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.rewriting.classes import submodule_name
 from lightning_acts.surgery.roles.structure import chain_to
-from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.source.functions import SourceError
 
 

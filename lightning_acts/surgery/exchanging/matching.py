@@ -11,6 +11,7 @@ from typing import Any
 from torch import nn
 
 from lightning_acts import factory
+from lightning_acts.errors import SwapError
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.finding.sites import CallSite, Found, Located
 from lightning_acts.surgery.naming import describe, spec_or_none
@@ -22,7 +23,7 @@ from lightning_acts.surgery.sides import (
     is_function_of_site,
     refuse_as_replacement,
 )
-from lightning_acts.surgery.site import UNKNOWN, LeftSite, Site, SwapError
+from lightning_acts.surgery.site import UNKNOWN, LeftSite, Site
 
 
 class Rules:

@@ -20,7 +20,7 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
-from lightning_acts.surgery.example import as_it_was, run_example, without_gradients_if_possible
+from lightning_acts.surgery.example import ExampleError, as_it_was, run_example, without_gradients_if_possible
 from lightning_acts.surgery.recognizing.calls import KERNELS, Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.recognizing.expressions import Written, written
 from lightning_acts.surgery.recognizing.formulas import ERFS
@@ -41,7 +41,7 @@ from lightning_acts.surgery.rewriting.reading import (
 )
 from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import Kind, SwapError
+from lightning_acts.surgery.site import Kind
 from lightning_acts.surgery.source.functions import UNKNOWN, Scope, SourceError, layers, original
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -464,7 +464,7 @@ def observe(
     over the positional arguments of the forward, a mapping over its keyword arguments.
 
     Raises:
-        SwapError: The model does not run on the input in eval mode.
+        ExampleError: The model does not run on the input in eval mode.
     """
     return without_gradients_if_possible(lambda: _observe(model, example_input, activation_modules, parts))
 
@@ -491,7 +491,7 @@ def _observe(
                 except Exception as error:
                     problem = f"{type(error).__name__}: {error}"
                     if not training:
-                        raise SwapError(f"the model does not run on example_input: {problem}") from error
+                        raise ExampleError(f"the model does not run on example_input: {problem}") from error
                     notes.append(
                         f"in train mode the model does not run on example_input ({problem}): seen in eval mode only"
                     )

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.fx import GraphModule
 
+from lightning_acts.errors import SwapError
 from lightning_acts.surgery.recognizing.calls import named, works_in_place
 from lightning_acts.surgery.recognizing.expressions import Written, written
 from lightning_acts.surgery.rewriting.in_place import (
@@ -43,7 +44,6 @@ from lightning_acts.surgery.rewriting.reading import (
     with_twin,
 )
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import SwapError
 from lightning_acts.surgery.source.functions import (
     UNKNOWN,
     Function,

@@ -143,7 +143,7 @@ class Usage:
         try:
             inputs = [follower.made(learned=module is not self._model) for _ in range(_count(scopes[-1]))]
             returned = follower.run(scopes[-1], module, inputs, {})
-        except (SourceError, RecursionError, _TooLong):
+        except (SourceError, RecursionError):
             return None
         flow.escaped(returned)
         return flow
@@ -174,7 +174,7 @@ def _are_spread(left: ast.expr, right: ast.expr) -> bool:
     return False
 
 
-class _TooLong(Exception):
+class _TooLong(SourceError):
     """A forward has more statements than are followed."""
 
 

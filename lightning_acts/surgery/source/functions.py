@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lightning_acts.errors import ActsError
+
 Function = types.FunctionType
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -28,7 +30,7 @@ _NESTED = 0x10
 UNKNOWN: Any = object()
 
 
-class SourceError(Exception):
+class SourceError(ActsError):
     """A function's source can't be had, or is not what runs; the message says why."""
 
 
