@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
-import enum
 import importlib
 import inspect
-import math
-import os
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Union
 
 import lightning as L
@@ -25,6 +22,7 @@ from lightning_acts.errors import SwapError
 from lightning_acts.extras import is_missing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.models import ModelError, check
+from lightning_acts.runs.coercion import coerce, shown, type_in_words
 from lightning_acts.runs.config import GROUPS, Config
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
 from lightning_acts.runs.targets import REFUSED, is_modeling, is_refused, is_refused_name
@@ -188,7 +186,7 @@ class _Checker:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.add((group,), f"{group} holds names with a _target_ each, not {_shown(value)}")
+            self.add((group,), f"{group} holds names with a _target_ each, not {shown(value)}")
             return {}
         found = {
             name: self.target((group, name), child, _BASES[group]) for name, child in value.items() if child is not None
@@ -197,7 +195,7 @@ class _Checker:
 
     def target(self, path: KeyPath, value: Any, base: type | None, annotation: Any = Any) -> Targeted | None:
         if not isinstance(value, dict):
-            self.add(path, f"{dotted(path)} holds a _target_ and its arguments, not {_shown(value)}")
+            self.add(path, f"{dotted(path)} holds a _target_ and its arguments, not {shown(value)}")
             return None
         name = value.get("_target_")
         if not isinstance(name, str):
@@ -223,7 +221,7 @@ class _Checker:
         arguments = {key: child for key, child in value.items() if key != "_target_"}
         skip = 1 if base in (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler) else 0
         if base is None and not _fits(found, name, annotation):
-            self.add((*path, "_target_"), f"{dotted(path)}: must be {_type_name(annotation)}, not what {name} makes")
+            self.add((*path, "_target_"), f"{dotted(path)}: must be {type_in_words(annotation)}, not what {name} makes")
             return None
         return Targeted(found, self.arguments(path, arguments, found, skip))
 
@@ -286,7 +284,7 @@ class _Checker:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self.add(("trainer",), f"trainer holds arguments of lightning's Trainer, not {_shown(value)}")
+            self.add(("trainer",), f"trainer holds arguments of lightning's Trainer, not {shown(value)}")
             return {}
         for name in [name for name in value if name in _TAKEN]:
             self.add(("trainer", name), f"trainer.{name} is not for a config: use {_TAKEN[name]}")
@@ -306,13 +304,13 @@ class _Checker:
     def swaps(self, value: Any) -> list[dict[str, Any]]:
         entries = [] if value is None else [value] if isinstance(value, dict) else value
         if not isinstance(entries, list):
-            self.add(("swap",), f"swap is a list of {_words(SwapRequest)}, not {_shown(value)}")
+            self.add(("swap",), f"swap is a list of {_words(SwapRequest)}, not {shown(value)}")
             return []
         checked = []
         for index, entry in enumerate(entries):
             path: KeyPath = ("swap",) if isinstance(value, dict) else ("swap", index)
             if not isinstance(entry, dict):
-                self.add(path, f"{dotted(path)} holds {_words(SwapRequest)}, not {_shown(entry)}")
+                self.add(path, f"{dotted(path)} holds {_words(SwapRequest)}, not {shown(entry)}")
                 continue
             before = len(self.problems)
             arguments = self.arguments(path, entry, SwapRequest)
@@ -351,7 +349,7 @@ class _Checker:
         if isinstance(value, bool) or value is None:
             return {} if value else None
         if not isinstance(value, dict):
-            self.add(("compile",), f"compile is true, false or arguments of torch.compile, not {_shown(value)}")
+            self.add(("compile",), f"compile is true, false or arguments of torch.compile, not {shown(value)}")
             return None
         return self.arguments(("compile",), value, torch.compile, skip=1)
 
@@ -480,136 +478,6 @@ def import_target(name: str) -> Any:
     return found
 
 
-def coerce(value: Any, annotation: Any) -> Any:
-    """``value`` as the declared type: an int where a float is wanted, 1e3 where an int is, a path from its text.
-
-    Raises:
-        TypeError: It can't be; the message says what is wanted.
-
-    Example:
-        >>> coerce(1e3, int), coerce(2, float), coerce([1, 2], tuple[int, ...])
-        (1000, 2.0, (1, 2))
-    """
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if annotation in (Any, inspect.Parameter.empty) or isinstance(annotation, (str, typing.TypeVar)):
-        return value
-    if origin in (typing.Union, types.UnionType):
-        # Exactly fitting members first, so that "32" and 32 stay what they are.
-        for member in arguments:
-            if typing.get_origin(member) is None and isinstance(member, type) and type(value) is member:
-                return value
-        for member in arguments:
-            try:
-                return coerce(value, member)
-            except TypeError:
-                continue
-    elif origin is typing.Literal:
-        for member in arguments:
-            if value == member and (type(value) is type(member) or float in (type(value), type(member))):
-                return member
-        near = did_you_mean(value, [str(member) for member in arguments]).rstrip(".") if isinstance(value, str) else ""
-        raise TypeError(f"must be one of {', '.join(map(repr, arguments))}, not {_shown(value)}{near}")
-    elif origin is typing.Annotated:
-        return coerce(value, arguments[0])
-    elif origin is not None:
-        return _coerce_container(value, annotation, origin, arguments)
-    elif annotation is None or annotation is type(None):
-        if value is None:
-            return None
-    elif annotation is bool:
-        if isinstance(value, bool):
-            return value
-        hint = {"on": "true", "yes": "true", "off": "false", "no": "false"}.get(str(value).lower())
-        raise TypeError(f"must be true or false, not {_shown(value)}" + (f"; YAML 1.2 writes {hint}" if hint else ""))
-    elif annotation is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        if isinstance(value, float) and math.isfinite(value) and value.is_integer():
-            return int(value)
-    elif annotation is float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-    elif annotation is str:
-        if isinstance(value, str):
-            return value
-    elif annotation in (list, dict, tuple, set, frozenset):
-        return _coerce_container(value, annotation, annotation, ())
-    elif typing.is_typeddict(annotation):
-        if isinstance(value, dict):
-            hints = typing.get_type_hints(annotation)
-            return {name: coerce(child, hints.get(name, Any)) for name, child in value.items()}
-    elif isinstance(annotation, type):
-        return _made_of_text(value, annotation)
-    else:
-        return value
-    raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
-
-
-def _coerce_container(value: Any, annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Any:
-    if origin is tuple:
-        if isinstance(value, (list, tuple)):
-            open_ended = len(arguments) == 2 and arguments[1] is Ellipsis
-            members = [arguments[0]] * len(value) if open_ended else list(arguments) or [Any] * len(value)
-            if len(members) == len(value):
-                return tuple(coerce(child, member) for child, member in zip(value, members, strict=True))
-    elif isinstance(origin, type) and (issubclass(dict, origin) or issubclass(list, origin)):
-        if issubclass(dict, origin) and isinstance(value, dict):
-            key, member = arguments if len(arguments) == 2 else (*arguments, Any, Any)[:2]
-            return {_coerce_key(name, key): coerce(child, member) for name, child in value.items()}
-        if issubclass(list, origin) and isinstance(value, (list, tuple)):
-            return [coerce(child, arguments[0] if arguments else Any) for child in value]
-    elif isinstance(origin, type) and issubclass(origin, collections.abc.Set):
-        if isinstance(value, (list, set, frozenset)):
-            members = [coerce(child, arguments[0] if arguments else Any) for child in value]
-            return frozenset(members) if origin is frozenset else set(members)
-    elif origin is collections.abc.Callable or origin is type:
-        if callable(value):
-            return value
-    else:
-        return value
-    raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
-
-
-def _coerce_key(name: Any, annotation: Any) -> Any:
-    """A key of a mapping, which is text in a config whatever was written, as the declared type."""
-    if annotation in (int, float) and isinstance(name, str):
-        with contextlib.suppress(ValueError):
-            return annotation(name)
-    return coerce(name, annotation)
-
-
-def _made_of_text(value: Any, annotation: type) -> Any:
-    """A value of a class; one of those that are written down as text, numbers or lists is made.
-
-    Raises:
-        TypeError: It is of another class, and can't be made.
-    """
-    if isinstance(value, annotation):
-        return value
-    if issubclass(annotation, enum.Enum):
-        for name, member in annotation.__members__.items():
-            if value in (name, member.value):
-                return member
-        listed = ", ".join(annotation.__members__)
-        raise TypeError(
-            f"must be one of {listed}, not {_shown(value)}{did_you_mean(str(value), annotation.__members__)}"
-        )
-    if isinstance(value, str):
-        if issubclass(annotation, os.PathLike):
-            return annotation(value) if issubclass(annotation, PurePath) else value
-        if annotation is torch.dtype and isinstance(
-            dtype := getattr(torch, value.removeprefix("torch."), None), torch.dtype
-        ):
-            return dtype
-        if annotation is torch.device:
-            with contextlib.suppress(RuntimeError):
-                return torch.device(value)
-    if isinstance(value, list) and issubclass(annotation, tuple):
-        with contextlib.suppress(TypeError):
-            return annotation(*value) if hasattr(annotation, "_fields") else annotation(value)
-    raise TypeError(f"must be {_type_name(annotation)}, not {_shown(value)}")
-
-
 def _parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     try:
         return dict(inspect.signature(target).parameters)
@@ -632,40 +500,3 @@ def _hints(target: Callable[..., Any]) -> dict[str, Any]:
 
 def _name(target: Any) -> str:
     return getattr(target, "__name__", repr(target))
-
-
-def _shown(value: Any) -> str:
-    kinds = {dict: "a mapping", list: "a list", type(None): "nothing"}
-    return kinds.get(type(value)) or f"{value!r}"
-
-
-def _type_name(annotation: Any) -> str:
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return " or ".join(dict.fromkeys(_flat(arguments)))
-    if origin is typing.Literal:
-        return "one of " + ", ".join(map(repr, arguments))
-    names = {
-        int: "a whole number",
-        float: "a number",
-        str: "text",
-        bool: "true or false",
-        type(None): "null",
-        None: "null",
-    }
-    if annotation in names:
-        return names[annotation]
-    container = origin or annotation
-    if isinstance(container, type) and container not in (object, bytes):
-        if issubclass(container, (list, tuple, collections.abc.Sequence)):
-            return f"a list of {_type_name(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
-        if issubclass(container, collections.abc.Mapping):
-            return "a mapping"
-        if issubclass(container, Path):
-            return "a path"
-    return getattr(annotation, "__name__", str(annotation))
-
-
-def _flat(arguments: tuple[Any, ...]) -> Iterator[str]:
-    for argument in arguments:
-        yield _type_name(argument)
