@@ -20,7 +20,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import date
 from multiprocessing.connection import Connection
@@ -29,11 +29,10 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
 
 import lightning_acts as acts
 from lightning_acts.surgery import history
-from lightning_acts.surgery.example import as_it_was, run_example
+from lightning_acts.surgery.example import Example
 from lightning_acts.surgery.site import UNKNOWN
 from lightning_acts.surgery.verifying import Census
 
@@ -136,30 +135,31 @@ def _bare(activation: str) -> str:
     return activation.partition("(")[0]
 
 
-def _outputs(model: nn.Module, example: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    handle = model.register_forward_hook(lambda *hooked: found.extend(tree_leaves(hooked[2])))
-    torch.manual_seed(1)
-    with as_it_was(model), torch.no_grad():
-        run_example(model, example)
-    handle.remove()
-    return [torch.nan_to_num(leaf) for leaf in found if isinstance(leaf, Tensor)]
+def _outputs(model: nn.Module, batch: Any) -> list[Tensor]:
+    example = Example(model, batch)
+    example.count(())
+    return [torch.nan_to_num(leaf) for leaf in example.returned]
 
 
-def _executed(model: nn.Module, example: Any, sites: dict[nn.Module, str]) -> dict[tuple[str, str, str], int]:
+class _Watcher:
+    """Watcher that takes a census of each pass."""
+
+    def __init__(self, model: nn.Module, sites: dict[nn.Module, str]) -> None:
+        self.taken: list[Census] = []
+        self._model, self._sites = model, sites
+
+    def look(self, forward: Callable[[], Any], training: bool) -> Any:
+        census = Census(self._model, self._sites)
+        with census:
+            returned = forward()
+        self.taken.append(census)
+        return returned
+
+
+def _executed(model: nn.Module, batch: Any, sites: dict[nn.Module, str]) -> dict[tuple[str, str, str], int]:
     """How often each activation runs, in eval and in train mode together: by module, name, and the last place."""
     found: dict[tuple[str, str, str], int] = {}
-    for training in (False, True):
-        census = Census(model, sites)
-        with as_it_was(model), torch.no_grad():
-            model.train(training)
-            try:
-                with census:
-                    run_example(model, example)
-            except Exception:
-                if not training:
-                    raise
-                continue
+    for census in Example(model, batch).watch(lambda: _Watcher(model, sites)).taken:
         for path, operations in census.operations.items():
             activations = census.activations(path)
             # F.cross_entropy is a log_softmax too; a loss is no part of the model.

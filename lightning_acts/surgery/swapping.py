@@ -18,12 +18,11 @@ from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
-from lightning_acts.surgery.example import ExampleError
+from lightning_acts.surgery.example import Example, ExampleError
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.exchanging.trial import try_out
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
-from lightning_acts.surgery.finding.observing import run_counting
 from lightning_acts.surgery.finding.separating import calls_of_child
 from lightning_acts.surgery.finding.sites import (
     AttributeSite,
@@ -114,25 +113,26 @@ def swap(
         swapped relu -> mish at 1 site; nothing else
     """
     refuse_model(model)
+    example = None if example_input is None else Example(model, example_input)
     if isinstance(map, Plan):
         refuse_unknown(options)
         refuse_beside(map, options)
         asked = map.request
-        found = _located(model, example_input, asked)
+        found = _located(model, example, asked)
         chosen, left, notes = _follow(model, map, found)
         request: SwapRequest | None = asked
     else:
         asked = SwapRequest.of(map, options)
         rules = Rules(asked, model)
-        found = _located(model, example_input, asked)
+        found = _located(model, example, asked)
         chosen, left, notes = rules.choose(
             found, [str(earlier.request or "a plan") for earlier in history.swaps_of(model)]
         )
         request = rules.request_for(chosen)
     rng_state = torch.get_rng_state()
     try:
-        if example_input is not None:
-            failures, said = try_out(model, [located for located, _ in chosen], example_input, found.returned)
+        if example is not None:
+            failures, said = try_out(example, [located for located, _ in chosen])
             left = [*left, *(LeftSite(located.site, why) for located, why in failures.items())]
             chosen, notes = [(located, new) for located, new in chosen if located not in failures], [*notes, *said]
             if not chosen:
@@ -150,7 +150,8 @@ def swap(
         with installed(
             model, [*prepared, *kept], transaction, functools.partial(checkpoints.follow, replay)
         ) as fast_paths:
-            _size_lazy_modules(model, prepared, example_input)
+            if example is not None:
+                _size_lazy_modules(example, prepared)
             swapped = [
                 SwappedSite(one.located.site, _name(one.exchange), _path_of_replacement(one)) for one in prepared
             ]
@@ -171,8 +172,8 @@ def swap(
     return report
 
 
-def _located(model: nn.Module, example_input: Any, asked: SwapRequest) -> Found:
-    found = locate(model, example_input, asked.share)
+def _located(model: nn.Module, example: Example | None, asked: SwapRequest) -> Found:
+    found = locate(model, example, asked.share)
     calls = (replace(one, write_back=asked.write_back) if isinstance(one, CallSite) else one for one in found.located)
     return replace(found, located=list(calls))
 
@@ -433,20 +434,19 @@ def _listed(paths: Sequence[str]) -> str:
     return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
-def _size_lazy_modules(model: nn.Module, prepared: list[Prepared], example_input: Any) -> None:
+def _size_lazy_modules(example: Example, prepared: list[Prepared]) -> None:
     """Run the model once, so that replacements with a parameter a channel take their number from it.
 
     Raises:
         ExampleError: One of them meets inputs of several widths.
     """
     lazy = [one.replacement for one in prepared if isinstance(one.replacement, LazyModuleMixin)]
-    if example_input is None or not lazy:
-        return
     try:
-        run_counting(model, example_input, lazy)
-    except Exception as error:
+        if lazy:
+            example.count(lazy)
+    except ExampleError as error:
         raise ExampleError(
-            f"with a parameter a channel the model does not run on example_input: {type(error).__name__}: {error}. One "
+            f"with a parameter a channel {error}. One "
             'replacement serves inputs of one width: share="call" gives each call, share="place" each place its own'
         ) from error
 

@@ -15,7 +15,7 @@ import sys
 import threading
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,7 +32,7 @@ from lightning_acts import factory
 from lightning_acts.errors import SwapError
 from lightning_acts.hints import counted
 from lightning_acts.surgery import history
-from lightning_acts.surgery.example import ExampleError, as_it_was, run_example, without_gradients_if_possible
+from lightning_acts.surgery.example import Example
 from lightning_acts.surgery.fast_paths import in_use
 from lightning_acts.surgery.history import Exchange, PlacedExchange
 from lightning_acts.surgery.naming import describe
@@ -143,19 +143,11 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
         (group, {promise.path for promise in group} | set(others.values()))
         for group, others in zip(groups, rest, strict=True)
     ]
-    passes: list[tuple[Census, Census]] = []
-    notes: list[str] = []
-    for training in (False, True):
-        try:
-            before = _observe(restored, originals, example_input, training)
-            after = _observe(model, replacements, example_input, training)
-        except Exception as error:
-            problem = f"{type(error).__name__}: {error}"
-            if not training:
-                raise ExampleError(f"the model does not run on example_input: {problem}") from error
-            notes.append(f"in train mode the model does not run on example_input ({problem}): seen in eval mode only")
-        else:
-            passes.append((before, after))
+    original, swapped = Example(restored, example_input), Example(model, example_input)
+    before_swap = original.watch(lambda: _Watcher(restored, originals)).taken
+    after_swap = swapped.watch(lambda: _Watcher(model, replacements)).taken
+    passes = list(zip(before_swap, after_swap, strict=False))  # in train mode one of them may have failed
+    notes = list(original.notes or swapped.notes)
     _raise_if(
         [
             replace(entry, executed=f"in {mode} mode, {entry.executed}")
@@ -499,21 +491,22 @@ def _restored(model: nn.Module, promises: list[_Promise]) -> nn.Module:
     return twin
 
 
-def _observe(model: nn.Module, sites: Mapping[nn.Module, str], example_input: Any, training: bool) -> Census:
-    def run() -> Census:
-        census = Census(model, sites)
-        with as_it_was(model), torch.compiler.set_stance("force_eager"), warnings.catch_warnings():
+class _Watcher:
+    """Watcher that takes a census of each pass, with gradients in train mode."""
+
+    def __init__(self, model: nn.Module, sites: Mapping[nn.Module, str]) -> None:
+        self.taken: list[Census] = []
+        self._model, self._sites = model, sites
+
+    def look(self, forward: Callable[[], Any], training: bool) -> Any:
+        census = Census(self._model, self._sites)
+        with torch.set_grad_enabled(training or torch.is_grad_enabled()), warnings.catch_warnings():
             # That a compiled module counts its own calls twice does not matter here.
             warnings.filterwarnings("ignore", message=".*when there are global hooks on modules")
-            model.train(training)
             with census:
-                run_example(model, example_input)
-        return census
-
-    if training:
-        with torch.enable_grad():
-            return run()
-    return without_gradients_if_possible(run)
+                returned = forward()
+        self.taken.append(census)
+        return returned
 
 
 def _compare(groups: list[tuple[list[_Promise], set[str]]], before: Census, after: Census) -> Iterator[Disagreement]:

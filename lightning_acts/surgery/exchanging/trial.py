@@ -7,57 +7,54 @@ code has ways to the original that its source does not show.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
-from torch import nn
 
-from lightning_acts.spec import ActivationSpec, SpecError
-from lightning_acts.surgery import history
-from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
-from lightning_acts.surgery.finding.observing import run_counting
+from lightning_acts.errors import SwapError
+from lightning_acts.surgery.example import Example, ExampleError
+from lightning_acts.surgery.exchanging.exposing import exposed
 from lightning_acts.surgery.finding.sites import AttributeSite, CallSite, Located, ModuleSite, works_in_place_there
 
 
-def try_out(
-    model: nn.Module, chosen: Sequence[Located], example_input: Any, before: Sequence[torch.Tensor]
-) -> tuple[dict[Located, str], list[str]]:
-    """The sites at which a replacement would miss something, each with the reason; notes for the reader.
+def try_out(example: Example, chosen: Sequence[Located]) -> tuple[dict[Located, str], list[str]]:
+    """Return the sites at which a replacement would miss something, each with the reason, and notes for the reader.
 
-    ``before`` is what the model returned when its sites were looked for. The model is left as it was.
+    The example ran when the sites were looked for. Its model is left as it was.
+
+    Raises:
+        SwapError: The model does not run with modules there.
     """
-    tried: list[Prepared] = []
-    for located in chosen:
-        is_call = isinstance(located, AttributeSite) or (isinstance(located, CallSite) and located.module is None)
-        if (is_call and located.site.calls) or works_in_place_there(located):
-            try:
-                tried.append(prepare(model, located, _out_of_place(located.site.activation)))
-            except SpecError:  # an activation whose parameters only the code knows
-                continue
-    if not tried:
-        return {}, []
-    # An interruption between the one and the other leaves the second to undo it.
-    with history.undoing(model), history.undoing(model), installed(model, tried, history.begin(model, None)):
-        runs, after = run_counting(model, example_input, [one.replacement for one in tried])
+    before = example.returned
+    with exposed(example.model, filter(_is_tried, chosen)) as modules:
+        if not modules:
+            return {}, []
+        try:
+            runs = example.count(modules.values())
+        except ExampleError as error:
+            raise SwapError(f"as soon as the model's own activations are modules, {error}") from error
+    after = example.returned
     failures: dict[Located, str] = {
-        one.located: f"what calls {one.located.site.activation} there can't be replaced: it ran "
-        f"{one.located.site.calls} times, and what was put in its place {runs[one.replacement]} times"
-        for one in tried
-        if not isinstance(one.located, ModuleSite) and runs[one.replacement] != one.located.site.calls
+        located: f"what calls {located.site.activation} there can't be replaced: it ran {located.site.calls} times, and "
+        f"what was put in its place {runs[module]} times"
+        for located, module in modules.items()
+        if not isinstance(located, ModuleSite) and runs[module] != located.site.calls
     }
     # A formula rounds otherwise than the module that computes the same.
-    is_formula = any(isinstance(one.located, CallSite) and one.located.is_formula for one in tried)
+    is_formula = any(isinstance(located, CallSite) and located.is_formula for located in modules)
     rounding = 1e-4 if is_formula else 0.0
     same = len(before) == len(after) and all(
         one.shape == other.shape and torch.allclose(one, other, rounding, rounding, equal_nan=True)
         for one, other in zip(before, after, strict=True)
     )
-    return failures, [] if same or failures else [_difference([one.located for one in tried])]
+    return failures, [] if same or failures else [_difference(list(modules))]
 
 
-def _out_of_place(activation: str) -> ActivationSpec:
-    spec = ActivationSpec.parse(activation)
-    return ActivationSpec(spec.name, {name: value for name, value in spec.parameters.items() if name != "inplace"})
+def _is_tried(located: Located) -> bool:
+    """Check whether another module would stand there than did, where the example came by."""
+    if works_in_place_there(located):
+        return True
+    is_call = isinstance(located, AttributeSite) or (isinstance(located, CallSite) and located.module is None)
+    return is_call and bool(located.site.calls)
 
 
 def _difference(tried: Sequence[Located]) -> str:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import os
 import sys
-import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import CodeType, FrameType
 from typing import Any
@@ -18,9 +16,8 @@ import torch.fx
 from executing import Source
 from torch import nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_leaves
 
-from lightning_acts.surgery.example import ExampleError, as_it_was, run_example, without_gradients_if_possible
+from lightning_acts.surgery.example import Example, after_each_call
 from lightning_acts.surgery.recognizing.calls import KERNELS, Applied, applied, is_candidate, name_of
 from lightning_acts.surgery.recognizing.expressions import Written, written
 from lightning_acts.surgery.recognizing.formulas import ERFS
@@ -438,113 +435,48 @@ class Observation:
     Attributes:
         functions: The calls of activation functions.
         calls: How often each activation module ran in the pass in eval mode, or in train mode if never in eval.
-        notes: What the reader should know about the pass.
         flow: Where the results went: keys are activation modules, and the ids of calls.
-        returned: The tensors that the model returned in eval mode, with the random numbers of seed 0.
     """
 
     functions: list[SeenCall] = field(default_factory=list)
     calls: dict[nn.Module, int] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
     flow: Flow | None = None
-    returned: list[torch.Tensor] = field(default_factory=list)
 
 
 def observe(
-    model: nn.Module,
-    example_input: Any,
-    activation_modules: Mapping[nn.Module, str],
-    parts: Collection[nn.Module] = (),
+    example: Example, activation_modules: Mapping[nn.Module, str], parts: Collection[nn.Module] = ()
 ) -> Observation:
-    """Run ``example_input`` through the model in eval and in train mode, and leave the model as it was.
+    """Run an example in eval and in train mode, and return what its model did.
 
     ``parts`` are the modules of which activation modules are made: what they call belongs to those.
 
-    Buffers, random generators and modes are put back; gradients are off, unless the model needs them. A tuple is spread
-    over the positional arguments of the forward, a mapping over its keyword arguments.
-
     Raises:
-        ExampleError: The model does not run on the input in eval mode.
+        ExampleError: The model does not run on the example in eval mode.
     """
-    return without_gradients_if_possible(lambda: _observe(model, example_input, activation_modules, parts))
-
-
-def _observe(
-    model: nn.Module, example_input: Any, activation_modules: Mapping[nn.Module, str], parts: Collection[nn.Module]
-) -> Observation:
-    flow = Flow(model)
-    observer = FunctionObserver(model, (*activation_modules, *parts), flow)
-    passes: list[Counter[nn.Module]] = []
-    notes: list[str] = []
-    returned: list[torch.Tensor] = []
-    with as_it_was(model):
-        for training in (False, True):
-            model.train(training)
-            observer.number = int(training)
-            torch.manual_seed(0)
-            with _counting(activation_modules, flow) as counts:
-                try:
-                    # A compiled model runs as it was written: what is compiled can't be watched.
-                    with torch.compiler.set_stance("force_eager"), observer:
-                        result = run_example(model, example_input)
-                        flow.returned(result)
-                except Exception as error:
-                    problem = f"{type(error).__name__}: {error}"
-                    if not training:
-                        raise ExampleError(f"the model does not run on example_input: {problem}") from error
-                    notes.append(
-                        f"in train mode the model does not run on example_input ({problem}): seen in eval mode only"
-                    )
-            passes.append(counts)
-            if not training:
-                returned = _tensors_in(result)
-    evaluated, trained = passes
+    seen = example.watch(lambda: _Watcher(example.model, activation_modules, parts))
+    evaluated, trained = seen.runs[False], seen.runs[True]
     calls = {module: evaluated[module] or trained[module] for module in activation_modules}
-    return Observation(observer.seen, calls, notes, flow, returned)
+    return Observation(seen.functions.seen, calls, seen.flow)
 
 
-def run_counting(
-    model: nn.Module, example_input: Any, modules: Iterable[nn.Module]
-) -> tuple[Counter[nn.Module], list[torch.Tensor]]:
-    """How often some modules run in eval mode, or, those that don't, in train mode; and what eval mode returns."""
-    return without_gradients_if_possible(lambda: _run_counting(model, example_input, set(modules)))
+class _Watcher:
+    """Watcher of modules, functions and the flow of their results."""
 
+    def __init__(
+        self, model: nn.Module, activation_modules: Mapping[nn.Module, str], parts: Collection[nn.Module]
+    ) -> None:
+        self.flow = Flow(model)
+        self.functions = FunctionObserver(model, (*activation_modules, *parts), self.flow)
+        self.runs: dict[bool, Counter[nn.Module]] = {False: Counter(), True: Counter()}
+        self._modules = activation_modules
 
-def _run_counting(
-    model: nn.Module, example_input: Any, watched: set[nn.Module]
-) -> tuple[Counter[nn.Module], list[torch.Tensor]]:
-    with as_it_was(model), torch.compiler.set_stance("force_eager"):
-        torch.manual_seed(0)
-        with _counting(dict.fromkeys(watched, "identity"), None) as runs:
-            result = run_example(model.eval(), example_input)
-        idle = watched - set(runs)
-        if idle:
-            # What fails in train mode has been said before.
-            with _counting(dict.fromkeys(idle, "identity"), None) as later, contextlib.suppress(Exception):
-                run_example(model.train(), example_input)
-            runs.update(later)
-    return runs, _tensors_in(result)
+    def look(self, forward: Callable[[], Any], training: bool) -> Any:
+        def note(module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
+            self.runs[training][module] += 1
+            self.flow.mark(module, self._modules[module], args[0] if args else None, result)
 
-
-def _tensors_in(result: Any) -> list[torch.Tensor]:
-    return [leaf.detach() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-
-
-@contextlib.contextmanager
-def _counting(modules: Mapping[nn.Module, str], flow: Flow | None) -> Iterator[Counter[nn.Module]]:
-    counts: Counter[nn.Module] = Counter()
-    thread = threading.get_ident()
-
-    def note(module: nn.Module, args: tuple[Any, ...], result: Any) -> None:
-        if threading.get_ident() != thread:
-            return  # somebody else runs the model meanwhile
-        counts[module] += 1
-        if flow is not None:
-            flow.mark(module, modules[module], args[0] if args else None, result)
-
-    handles = [module.register_forward_hook(note) for module in modules]
-    try:
-        yield counts
-    finally:
-        for handle in handles:
-            handle.remove()
+        self.functions.number = int(training)
+        with after_each_call(self._modules, note), self.functions:
+            returned = forward()
+            self.flow.returned(returned)
+        return returned

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 import torch.fx
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.utils.parametrize import ParametrizationList
 
 from lightning_acts import factory
 from lightning_acts.measuring import is_bounded
+from lightning_acts.surgery.example import Example
 from lightning_acts.surgery.finding.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.finding.separating import Part, separated
 from lightning_acts.surgery.history import has_hooks
@@ -165,7 +166,6 @@ class Found:
         notes: What else should be known.
         was_run: Whether the model ran on an example.
         was_read: Whether nothing is left that neither a run nor the source has shown.
-        returned: The tensors that the run returned in eval mode.
     """
 
     located: list[Located]
@@ -173,7 +173,6 @@ class Found:
     notes: list[str]
     was_run: bool
     was_read: bool
-    returned: Sequence[Tensor] = ()
 
     @property
     def sites(self) -> list[Site]:
@@ -208,13 +207,13 @@ def find(model: nn.Module, example_input: Any = None) -> list[Site]:
         1: relu, module, hidden (unbounded)
         3: softmax(dim=1), module, output (normalizes, last of the model)
     """
-    return locate(model, example_input).sites
+    return locate(model, None if example_input is None else Example(model, example_input)).sites
 
 
-def locate(model: nn.Module, example_input: Any = None, share: Share = "site") -> Found:
+def locate(model: nn.Module, example: Example | None = None, share: Share = "site") -> Found:
     """As :func:`find`, with the modules and their slots; each place or call a site of its own, if ``share`` says so."""
     with separated(model, share) as (parts, notes):
-        found = _locate(model, example_input)
+        found = _locate(model, example)
     located = [
         _part(one, parts[one.module]) if isinstance(one, ModuleSite) and one.module in parts else one
         for one in found.located
@@ -233,7 +232,7 @@ def _part(located: ModuleSite, part: Part) -> Located:
     return CallSite(site, part.owner, owner, part.route, part.submodule, module=part.module)
 
 
-def _locate(model: nn.Module, example_input: Any) -> Found:
+def _locate(model: nn.Module, example: Example | None) -> Found:
     names: dict[nn.Module, list[str]] = {}
     slots: dict[nn.Module, dict[tuple[int, str], tuple[nn.Module, str]]] = {}
     specs: dict[nn.Module, str | None] = {}
@@ -262,12 +261,12 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
         for located in modules
     ]
     observation = Observation()
-    if example_input is not None:
-        observation = observe(model, example_input, activations, parts)
+    if example is not None:
+        observation = observe(example, activations, parts)
         modules = [_observed(located, model, observation) for located in modules]
     activations |= dict.fromkeys(parts, UNKNOWN_ACTIVATION)
     of_source = Usage(model, activations, _spec_of)
-    usage = of_source if example_input is None else None
+    usage = of_source if example is None else None
     if usage is not None:
         modules = [_as_used(located, usage) for located in modules]
     compared = _compared_by_others(model)
@@ -282,10 +281,10 @@ def _locate(model: nn.Module, example_input: Any) -> Found:
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
     others = [*_in_kernels(model), *_kept_functions(model, activations, observation, usage)]
-    unread = [] if example_input is not None else list(_unread(model, activations))
-    notes = [*observation.notes, *notes, *unread]
+    unread = list(_unread(model, activations)) if example is None else []
+    notes = [*(example.notes if example else ()), *notes, *unread]
     functions = [known for located in _merged(attributes, calls) if (known := _without_doubt(located)) is not None]
-    return Found([*modules, *functions], others, notes, example_input is not None, not unread, observation.returned)
+    return Found([*modules, *functions], others, notes, example is not None, not unread)
 
 
 def _spec_of(value: Any) -> str | None:
