@@ -84,7 +84,7 @@ def learnable(init: float | Sequence[float], *, per: Per = "layer", dim: int = 1
 def violation(marker: Learnable, value: float | tuple[float, ...]) -> str | None:
     """Why ``value`` can't be the initial value of a learnable parameter; None where it can."""
     if isinstance(value, tuple):
-        return next((why for element in value if (why := violation(marker, element))), None)
+        return next((reason for element in value if (reason := violation(marker, element))), None)
     if not math.isfinite(value):
         return "the initial value must be finite"
     if marker.constraint is None:
@@ -254,8 +254,8 @@ class Definition(Facts):
                 raise SpecError(f"{self.name}({_arguments(arguments)}): {reason}")
         for parameter in self.parameters:
             value = effective[parameter.name]
-            if parameter.learnable and (why := violation(parameter.learnable, value)):
-                raise SpecError(f"{self.name}({parameter.name}={value!r}): {why}")
+            if parameter.learnable and (broken := violation(parameter.learnable, value)):
+                raise SpecError(f"{self.name}({parameter.name}={value!r}): {broken}")
         if self.learnable:
             self._check_size(effective)
         return checked

@@ -13,7 +13,7 @@ from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.hints import canonical
 from lightning_acts.module import FunctionActivation, build
 from lightning_acts.registry import by_callable, by_name, by_target, is_registered, refuse_nameless, version
-from lightning_acts.spec import ActivationSpec, Literal, SpecError
+from lightning_acts.spec import ActivationSpec, SpecError, SpecValue
 
 #: Everything that names an activation: a name or spec string, a mapping as YAML gives it, a spec, a module class, a
 #: function, a ready module.
@@ -114,7 +114,7 @@ def spec_of(module: nn.Module) -> ActivationSpec | None:
     if definition is None:
         return None
     lazy = definition.per_channel is not None and isinstance(module, definition.per_channel)
-    parameters: dict[str, Literal] = {"per": "channel"} if lazy else {}
+    parameters: dict[str, SpecValue] = {"per": "channel"} if lazy else {}
     for parameter in definition.parameters:
         if parameter.name == "per" or (lazy and parameter.name == "num_parameters"):
             continue

@@ -215,8 +215,8 @@ class Measured:
         places += [f"{len(self.kinks)} kinks in all"] if len(self.kinks) > 4 else []
         places += [f"second derivative jumps at {_numbers(self.bends)}"] if self.bends else []
         gains = [
-            f"{way} {gain:.6g}"
-            for way, gain in (("forward", self.forward_gain), ("backward", self.backward_gain))
+            f"{mode} {gain:.6g}"
+            for mode, gain in (("forward", self.forward_gain), ("backward", self.backward_gain))
             if gain is not None
         ]
         return {

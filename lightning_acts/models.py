@@ -129,7 +129,7 @@ def check_target(path: Path, overwrite: bool = False) -> None:
             raise ModelError(f"{target} exists, and is not overwritten without being told to")
 
 
-def check(model: str) -> None:
+def check_name(model: str) -> None:
     """Check that a model, and weights that its string names, exist; nothing is built.
 
     Raises:

@@ -23,7 +23,7 @@ from typing import TypeAlias, Union
 
 from lightning_acts.errors import ActsError
 
-Literal: TypeAlias = Union[None, bool, int, float, str, tuple["Literal", ...]]
+SpecValue: TypeAlias = Union[None, bool, int, float, str, tuple["SpecValue", ...]]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 # Longer than any real spec, short enough that a hostile one can't exhaust the parser.
@@ -56,7 +56,7 @@ class ActivationSpec:
     """
 
     name: str
-    parameters: Mapping[str, Literal] = field(default_factory=dict)
+    parameters: Mapping[str, SpecValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
@@ -112,7 +112,7 @@ def _parse(text: str) -> ActivationSpec:
     if call.args:
         given = ast.unparse(call.args[0])
         raise SpecError(f"{text!r}: parameters are given by name, as in 'elu(alpha=0.5)'; {given!r} has no name")
-    parameters: dict[str, Literal] = {}
+    parameters: dict[str, SpecValue] = {}
     for argument in call.keywords:
         if argument.arg is None:
             raise SpecError(f"{text!r}: '**' has no place in a spec")
@@ -122,7 +122,7 @@ def _parse(text: str) -> ActivationSpec:
     return ActivationSpec(match.group(), parameters)
 
 
-def _from_node(node: ast.expr, text: str) -> Literal:
+def _from_node(node: ast.expr, text: str) -> SpecValue:
     if isinstance(node, ast.Constant):
         return _literal(node.value, repr(text))
     if isinstance(node, ast.Name):
@@ -139,7 +139,7 @@ def _from_node(node: ast.expr, text: str) -> Literal:
     raise SpecError(f"{text!r}: {given!r} is not a literal; a spec holds literals only and is never evaluated")
 
 
-def _literal(value: object, where: str) -> Literal:
+def _literal(value: object, where: str) -> SpecValue:
     if isinstance(value, float) and math.isnan(value):
         raise SpecError(f"{where}: nan is no value for a parameter")
     for plain in (bool, int, float, str):
@@ -154,7 +154,7 @@ def _literal(value: object, where: str) -> Literal:
     )
 
 
-def _print(value: Literal) -> str:
+def _print(value: SpecValue) -> str:
     if isinstance(value, tuple):
         inner = ", ".join(_print(element) for element in value)
         return f"({inner},)" if len(value) == 1 else f"({inner})"

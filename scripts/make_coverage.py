@@ -33,7 +33,7 @@ from torch import Tensor, nn
 import lightning_acts as acts
 from lightning_acts.surgery import history
 from lightning_acts.surgery.example import Example
-from lightning_acts.surgery.site import UNKNOWN
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 from lightning_acts.surgery.verifying import Census
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -82,12 +82,15 @@ def _tried(model: nn.Module, example: Any, sites: list[acts.Site], marker: str, 
     row: dict[str, Any] = {"hidden": len(hidden)}
     outputs = _outputs(model, example)
     keys, modules = list(model.state_dict()), list(model.modules())
-    mapping = {UNKNOWN if site.activation == UNKNOWN else _bare(site.activation): marker for site in hidden}
+    mapping = {
+        UNKNOWN_ACTIVATION if site.activation == UNKNOWN_ACTIVATION else _bare(site.activation): marker
+        for site in hidden
+    }
     try:
         report = acts.swap(model, mapping, example_input=given) if mapping else None
     except acts.SwapError as error:
         report, row["refused"] = None, str(error)
-    left = [(entry.site, entry.why) for entry in report.left] if report else [(site, "") for site in sites]
+    left = [(entry.site, entry.obstacle) for entry in report.left] if report else [(site, "") for site in sites]
     replacements = {entry.change.replacement: entry.path for entry in history.exchanges_of(model)}
     after = _executed(model, example, replacements)
     row |= {

@@ -225,14 +225,14 @@ def _copies(subject: Subject) -> None:
     expected = subject(subject.x)
     # Before its first input, too.
     for module in (subject.module, build(subject.definition, subject.given).eval()):
-        twins = {"deepcopy": copy.deepcopy(module)}
+        copies = {"deepcopy": copy.deepcopy(module)}
         if _can_be_found(subject):
-            twins["pickle"] = pickle.loads(pickle.dumps(module))
-        for what, twin in twins.items():
+            copies["pickle"] = pickle.loads(pickle.dumps(module))
+        for what, copied in copies.items():
             with torch.no_grad():
-                twin(subject.x, *subject.others)
-            twin.load_state_dict(subject.module.state_dict())
-            assert_same(twin(subject.x, *subject.others), expected, what)
+                copied(subject.x, *subject.others)
+            copied.load_state_dict(subject.module.state_dict())
+            assert_same(copied(subject.x, *subject.others), expected, what)
 
 
 def _can_be_found(subject: Subject) -> bool:

@@ -12,7 +12,7 @@ from lightning_acts.definition import Definition
 from lightning_acts.formula import FormulaError
 
 
-def check(
+def check_activation(
     definition: Definition, parameters: Mapping[str, Any] | None = None, *, deployed: bool = False
 ) -> list[Defect]:
     """What an activation falls short of; none for one without defects.

@@ -82,7 +82,7 @@ def check(
     """
     from lightning_acts.catalogue import info
     from lightning_acts.checks import deployment
-    from lightning_acts.checks.running import check as run_checks
+    from lightning_acts.checks.running import check_activation
     from lightning_acts.factory import resolve_pattern
 
     spec = resolve_pattern(_activation(name))
@@ -91,7 +91,7 @@ def check(
     for what in deployment.CHECKS if deployed else ():
         if (needed := deployment.missing(what)) is not None:
             typer.echo(f"{what} is not checked: it needs {needed}", err=True)
-    defects = run_checks(definition, spec.parameters, deployed=deployed)
+    defects = check_activation(definition, spec.parameters, deployed=deployed)
     if as_json:
         found = [{"check": defect.check, "what": defect.what} for defect in defects]
         typer.echo(json.dumps({"name": definition.name, "defects": found, "limits": dict(definition.limits)}, indent=2))

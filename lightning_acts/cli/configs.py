@@ -58,9 +58,9 @@ def cp(
 
     `lightning-acts cp digits mine.yaml`
     """
-    from lightning_acts.runs.config import find
+    from lightning_acts.runs.config import find_config
 
-    source = find(name)
+    source = find_config(name)
     target = dest / source.name if dest.is_dir() else dest
     try:
         with target.open("x", encoding="utf-8") as file, source.open(encoding="utf-8") as original:

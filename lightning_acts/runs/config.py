@@ -86,7 +86,7 @@ def collect(
     Raises:
         ConfigError: A file can't be read, or has a base that can't.
     """
-    paths = [find(name, folders) for name in files]
+    paths = [find_config(name, folders) for name in files]
     stack = _Stack(folders)
     for path in paths:
         stack.add(path)
@@ -141,7 +141,7 @@ def first_comment(path: Path) -> str:
     return line.lstrip("# ").strip() if line.startswith("#") else ""
 
 
-def find(name: str, folders: Sequence[Path] = (), beside: Path = Path()) -> Path:
+def find_config(name: str, folders: Sequence[Path] = (), beside: Path = Path()) -> Path:
     """The file of a config that was given by name or path.
 
     Args:
@@ -275,7 +275,7 @@ class _Stack:
             self.problems.append(Problem(origin, said))
             return
         try:
-            path = find(base, self._folders, above[-1].parent)
+            path = find_config(base, self._folders, above[-1].parent)
         except ConfigError as error:
             self.problems += [Problem(origin, f"base: {problem.message}") for problem in error.problems]
             return

@@ -44,7 +44,7 @@ from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery import history
 from lightning_acts.surgery.checkpoints import CheckpointError
 from lightning_acts.surgery.finding.sites import find
-from lightning_acts.surgery.site import UNKNOWN
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
 #: What may differ when a run goes on: how long, and on what.
 _MAY_CHANGE = {
@@ -358,7 +358,9 @@ def _label(checked: Checked, model: L.LightningModule) -> str:
 
 def _activations(model: L.LightningModule) -> list[str]:
     """Return the specs of the hidden activations of a model."""
-    hidden = [site.activation for site in find(model) if site.role == "hidden" and site.activation != UNKNOWN]
+    hidden = [
+        site.activation for site in find(model) if site.role == "hidden" and site.activation != UNKNOWN_ACTIVATION
+    ]
     return list(dict.fromkeys(hidden))
 
 

@@ -81,7 +81,7 @@ class Change(ABC):
         """Make the change."""
 
     @abstractmethod
-    def way_back(self, owner: nn.Module) -> Step:
+    def undo_step(self, owner: nn.Module) -> Step:
         """Check that the change can be undone, and return the step that does it.
 
         Raises:
@@ -100,7 +100,7 @@ class Setting(Change):
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         setattr(owner, self.name, self.value)
 
-    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
         return lambda: setattr(owner, self.name, self.original)
 
 
@@ -114,7 +114,7 @@ class Hooks(Change):
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         self.handles = self.register(owner)
 
-    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
         def back() -> None:
             for handle in self.handles:
                 handle.remove()
@@ -200,7 +200,7 @@ class ModuleExchange(Exchange):
             self._share_hooks()
         _put(owner, self.name, self.replacement)
 
-    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
         def back() -> None:
             if self.own_hooks and isinstance(self.replacement, LazyModuleMixin):
                 # Its hooks are the original's: the one that would size it must not stay there.
@@ -229,7 +229,7 @@ class ModuleExchange(Exchange):
 class CallExchange(Exchange):
     """A new submodule that the code of the owner calls where it called a function, or ``original``, a child, again."""
 
-    way: Route
+    call_route: Route
     submodule: str
     original: nn.Module | None = None
     write_back: bool = True
@@ -244,17 +244,17 @@ class CallExchange(Exchange):
 
     @property
     def route(self) -> Route | None:  # noqa: D102
-        return self.way
+        return self.call_route
 
     @property
     def _mark(self) -> Replaced:
-        return Replaced(self.way, self.submodule, self.write_back)
+        return Replaced(self.call_route, self.submodule, self.write_back)
 
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         owner._modules[self.submodule] = self.replacement
         set_routes(owner, (*routes_of(type(owner)), self._mark))
 
-    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
         with_routes(owner, ())
 
         def back() -> None:
@@ -282,17 +282,17 @@ class GraphExchange(CallExchange):
 
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         assert isinstance(owner, torch.fx.GraphModule)
-        self.originals = graphs.originals(owner, self.way)
+        self.originals = graphs.originals(owner, self.call_route)
         owner._modules[self.submodule] = self.replacement
-        graphs.replace(owner, self.way, self.submodule)
+        graphs.replace(owner, self.call_route, self.submodule)
 
-    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
         assert isinstance(owner, torch.fx.GraphModule)
         # What a later swap put there in turn is gone by then.
         ours = [change.replacement for change in ledger_of(owner).changes
                 if isinstance(change, Exchange) and change.name == self.name]  # fmt: skip
         standing = self.standing(owner)
-        edit = graphs.way_back(owner, standing, self.originals if standing in ours else {})
+        edit = graphs.undo_step(owner, standing, self.originals if standing in ours else {})
 
         def back() -> None:
             edit()
@@ -329,7 +329,7 @@ class AttributeExchange(Exchange):
         del vars(owner)[self.name]
         set_routes(owner, (*routes_of(type(owner)), self._mark))
 
-    def way_back(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
         with_routes(owner, ())
 
         def back() -> None:
@@ -654,7 +654,7 @@ def take_back(model: nn.Module, changes: Sequence[Placed]) -> None:
     """
     changes = sorted(changes, key=lambda entry: entry.change.transaction.number)[::-1]
     lost = lost_among(changes)
-    steps = [entry.change.way_back(entry.owner) for entry in changes]
+    steps = [entry.change.undo_step(entry.owner) for entry in changes]
     edited = [entry.owner for entry in changes if isinstance(entry.change, GraphExchange)]
     steps += [lambda: recompile(edited), lambda: _forget(model, changes)]
     for entry in changes:

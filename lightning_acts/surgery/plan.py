@@ -194,8 +194,8 @@ def _check(data: Any, schema: Any, source: str, key: str) -> None:
             raise SwapError(f"{where} is empty: a site has one path at least")
         for index, element in enumerate(data):
             _check(element, schema[0], source, f"{key}[{index}]")
-    elif why := schema(data):
-        raise SwapError(f"{where}: {_shown(data)} {why}")
+    elif reason := schema(data):
+        raise SwapError(f"{where}: {_shown(data)} {reason}")
 
 
 def _shown(data: Any) -> str:

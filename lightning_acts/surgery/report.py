@@ -67,9 +67,9 @@ class SwapReport:
             return (
                 f"swapped {done}; {'nothing else' if self._was_read else 'not all code could be read, see the notes'}"
             )
-        rest = Counter((left.site.activation, left.why) for left in self.left)
+        rest = Counter((left.site.activation, left.obstacle) for left in self.left)
         return f"swapped {done}; left: " + ", ".join(
-            f"{name} at {_sites(n)} ({why})" for (name, why), n in rest.items()
+            f"{name} at {_sites(n)} ({reason})" for (name, reason), n in rest.items()
         )
 
     def undo(self) -> None:
@@ -87,7 +87,7 @@ class SwapReport:
             "swapped": [
                 {**entry.site.to_dict(), "replacement": entry.replacement, "now": entry.path} for entry in self.swapped
             ],
-            "left": [{**entry.site.to_dict(), "why": entry.why} for entry in self.left],
+            "left": [{**entry.site.to_dict(), "obstacle": entry.obstacle} for entry in self.left],
             "notes": list(self.notes),
             "plan": None if self._plan is None else self._plan.to_dict(),
         }
@@ -103,7 +103,7 @@ class SwapReport:
         for swapped in self.swapped:
             table.add_row(*_cells(swapped.site, swapped.replacement, "", counted))
         for left in self.left:
-            table.add_row(*_cells(left.site, "not swapped", left.why, counted), style="dim")
+            table.add_row(*_cells(left.site, "not swapped", left.obstacle, counted), style="dim")
         return Group(table, Text(self.summary), *(Text(f"note: {note}") for note in self.notes))
 
     def __str__(self) -> str:
@@ -114,12 +114,12 @@ class SwapReport:
         return capture.get().rstrip()
 
 
-def _cells(site: Site, replacement: str, why: str, counted: bool) -> list[Text]:
+def _cells(site: Site, replacement: str, reason: str, counted: bool) -> list[Text]:
     path = site.path if site.location is None else f"{site.path} ({site.location})"
     paths = "\n= ".join((path, *site.paths[1:]))
     calls = ["?" if site.calls is None else str(site.calls)] if counted else []
     # Text, not markup: a path or a reason may hold square brackets.
-    return [Text(cell) for cell in (paths, site.activation, replacement, site.role, *calls, why)]
+    return [Text(cell) for cell in (paths, site.activation, replacement, site.role, *calls, reason)]
 
 
 def _sites(count: int) -> str:

@@ -15,7 +15,7 @@ from lightning_acts.hints import did_you_mean
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.naming import spec_or_none, type_name
 from lightning_acts.surgery.patterns import PathPattern, looks_like_path
-from lightning_acts.surgery.site import UNKNOWN, Site
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, Site
 from lightning_acts.surgery.wrappers import plain_path
 
 
@@ -38,8 +38,8 @@ class Left:
             SpecError: It is no activation, nor a path.
             SwapError: It can't be swapped.
         """
-        if left == UNKNOWN:
-            return cls(UNKNOWN)
+        if left == UNKNOWN_ACTIVATION:
+            return cls(UNKNOWN_ACTIVATION)
         if isinstance(left, str) and looks_like_path(left):
             return cls(left, path=PathPattern(left))
         if callable(left) and not isinstance(left, nn.Module):
@@ -71,7 +71,7 @@ class Left:
             return self.path.matches(site) or self.name == site.type
         if self.spec is None:
             return self.name in (site.activation, site.type)
-        if site.activation == UNKNOWN:
+        if site.activation == UNKNOWN_ACTIVATION:
             return False
         present = ActivationSpec.parse(site.activation)
         if present.name != self.spec.name or not self.spec.parameters:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["module", "function", "method", "attribute"]
+SiteKind = Literal["module", "function", "method", "attribute"]
 Role = Literal["hidden", "gate", "attention", "output"]
 ROLES: tuple[Role, ...] = ("hidden", "gate", "attention", "output")
 
 #: Stands in for the activation of a site whose curve is none of the registered ones.
-UNKNOWN = "unknown activation"
+UNKNOWN_ACTIVATION = "unknown activation"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Site:
 
     path: str
     paths: tuple[str, ...]
-    kind: Kind
+    kind: SiteKind
     activation: str
     role: Role
     reason: str
@@ -43,7 +43,7 @@ class Site:
     @property
     def original(self) -> str:
         """What a plan calls it: the spec, or the type where the activation is unknown."""
-        return self.type if self.activation == UNKNOWN else self.activation
+        return self.type if self.activation == UNKNOWN_ACTIVATION else self.activation
 
     def __str__(self) -> str:
         also = f" (= {', '.join(self.paths[1:])})" if len(self.paths) > 1 else ""
@@ -57,7 +57,7 @@ class Site:
 
 @dataclass(frozen=True)
 class LeftSite:
-    """A site that was left as it was, and why."""
+    """A site that was left as it was, and what kept it from being swapped."""
 
     site: Site
-    why: str
+    obstacle: str

@@ -48,7 +48,7 @@ from lightning_acts.surgery.request import (
     takes_options,
 )
 from lightning_acts.surgery.rewriting.classes import is_in_loop, may_read_what_it_writes, reading_of
-from lightning_acts.surgery.rewriting.reading import WALKS
+from lightning_acts.surgery.rewriting.reading import TRAVERSALS
 from lightning_acts.surgery.roles.structure import role_of
 from lightning_acts.surgery.site import LeftSite, Site
 from lightning_acts.surgery.turns import one_at_a_time
@@ -133,10 +133,10 @@ def swap(
     try:
         if example is not None:
             failures, said = try_out(example, [located for located, _ in chosen])
-            left = [*left, *(LeftSite(located.site, why) for located, why in failures.items())]
+            left = [*left, *(LeftSite(located.site, reason) for located, reason in failures.items())]
             chosen, notes = [(located, new) for located, new in chosen if located not in failures], [*notes, *said]
             if not chosen:
-                raise SwapError("; ".join(f"{located.site.path}: {why}" for located, why in failures.items()))
+                raise SwapError("; ".join(f"{located.site.path}: {reason}" for located, reason in failures.items()))
         else:
             sites = [located for located, _ in chosen]
             notes = [*notes, *_in_place_before(sites), *_passed_through(model, sites)]
@@ -268,8 +268,8 @@ def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Loca
             differs = "no such call" if located is None else None
         if differs is not None or located is None:
             problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {differs}")
-        elif (why := located.why_not()) is not None:
-            problems.append(f"{', '.join(planned.paths)}: {why}")
+        elif (reason := located.first_obstacle()) is not None:
+            problems.append(f"{', '.join(planned.paths)}: {reason}")
         else:
             factory.resolve(planned.replacement)
             chosen.append((located, planned.replacement))
@@ -393,9 +393,11 @@ def _passed_through(model: nn.Module, chosen: Sequence[Located]) -> list[str]:
     owners = [located.owner for located in chosen if not isinstance(located, ModuleSite)]
     shown = {"modules", "named_modules", "_modules"} if owners else set()
     if any(isinstance(owner, torch.fx.GraphModule) for owner in owners):
-        shown |= set(WALKS)
+        shown |= set(TRAVERSALS)
     readings = (reading_of(type(module)) for module in model.modules())
-    places = dict.fromkeys(where for each in readings for way, where in each.passes_through.items() if way in shown)
+    places = dict.fromkeys(
+        where for each in readings for traversal, where in each.passes_through.items() if traversal in shown
+    )
     return [
         f"{_listed(list(places))}: goes through the modules in others, among which is now what stands for calls; "
         "example_input= tells whether that changes what the network computes"

@@ -479,16 +479,16 @@ def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]
 def _restored(model: nn.Module, promises: list[_Promise]) -> nn.Module:
     """A copy that shares the weights, with all swaps taken back, which runs what the swapped one does besides."""
     try:
-        twin = history.restored_copy(model)
+        restored = history.restored_copy(model)
     except SwapError as error:
         raise SwapError(f"{error}; so there is nothing to compare it with") from error
     owners = {path for promise in promises for path in promise.owners}
     # It would run fused, where the swapped one does not.
     for module, name, value in in_use(
-        twin, [module for path, module in twin.named_modules() if plain_path(path) in owners]
+        restored, [module for path, module in restored.named_modules() if plain_path(path) in owners]
     ):
         setattr(module, name, type(value)(False))
-    return twin
+    return restored
 
 
 class _Watcher:

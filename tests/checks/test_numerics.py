@@ -10,7 +10,7 @@ import lightning_acts as acts
 from lightning_acts.checks import deployment
 from lightning_acts.checks.behavior import check_behavior
 from lightning_acts.checks.numerics import check_numerics, grid, measure_errors
-from lightning_acts.checks.running import check
+from lightning_acts.checks.running import check_activation
 from lightning_acts.definition import define
 
 
@@ -77,14 +77,16 @@ def test_the_error_is_in_ulp_of_the_condition_number() -> None:
 
 
 def test_a_formula_that_can_not_be_evaluated_is_a_defect() -> None:
-    assert [defect.check for defect in check(define(wrong_slope, formula="a line, and a line"))] == ["formula"]
-    assert [defect.check for defect in check(define(wrong_slope))] == ["formula"]
+    assert [defect.check for defect in check_activation(define(wrong_slope, formula="a line, and a line"))] == [
+        "formula"
+    ]
+    assert [defect.check for defect in check_activation(define(wrong_slope))] == ["formula"]
 
 
 def test_declared_limits_are_no_defects() -> None:
     limits = dict.fromkeys(["derivative", "first derivative", "second derivative"], "as wished")
     definition = define(detached, formula="x * sigmoid(x)", limits=limits)
-    assert check(definition) == []
+    assert check_activation(definition) == []
 
 
 @pytest.mark.parametrize("name", ["relu", "hardswish", "softplus", "penalized_tanh", "srelu", "sine"])

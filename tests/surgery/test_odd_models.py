@@ -170,9 +170,9 @@ class TestSwapped:
             assert {entry.site.kind for entry in report.swapped} == set(case.kinds.split())
         paths = [entry.site.path for entry in (*report.swapped, *report.left)]
         assert len(set(paths)) == len(paths)
-        assert all(left.why for left in report.left)
+        assert all(left.obstacle for left in report.left)
         if case.left and not (case.otherwise and complete):
-            reasons = [f"{left.site} {left.why}" for left in report.left] + list(report.notes)
+            reasons = [f"{left.site} {left.obstacle}" for left in report.left] + list(report.notes)
             assert any(re.search(case.left, reason, re.IGNORECASE) for reason in reasons), str(report)
         else:
             names = {spec.partition("(")[0] for spec in case.swapped.split()}

@@ -226,7 +226,7 @@ def test_what_no_subclass_can_stand_for_is_refused(make: type[Base], why: str, e
     model = nn.Sequential(make(), nn.ReLU(), nn.Linear(4, 4))
     report = acts.swap(model, {"relu": "softplus"}, example_input=example)
     assert [entry.site.path for entry in report.swapped] == ["1"]
-    assert report.left and all(why in entry.why for entry in report.left)
+    assert report.left and all(why in entry.obstacle for entry in report.left)
     assert type(model[0]) is make
 
 
@@ -367,7 +367,7 @@ def test_what_a_forward_sets_again_is_left(make: Callable[[], nn.Module], exampl
     model = nn.Sequential(make(), nn.ReLU(), nn.Linear(4, 4))
     report = acts.swap(model, {"relu": "softplus"}, example_input=example)
     assert "0.act" not in [entry.site.path for entry in report.swapped]
-    again = [entry for entry in report.left if "sets it again" in entry.why]
+    again = [entry for entry in report.left if "sets it again" in entry.obstacle]
     assert [entry.site.path for entry in again] == (
         ["0.first.act", "0.rest.0.act"] if make is SetsInChildren else ["0.act"]
     )

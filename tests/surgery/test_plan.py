@@ -27,7 +27,7 @@ def test_a_plan_makes_the_same_swap_on_a_fresh_model(tmp_path: Path) -> None:
     assert again.plan == report.plan
     x = torch.randn(1, 3, 32, 32)
     assert torch.equal(fresh.eval()(x), model.eval()(x))
-    assert {left.why for left in again.left} == {"not in the plan"}
+    assert {left.obstacle for left in again.left} == {"not in the plan"}
 
 
 def test_a_plan_is_plain_strings() -> None:

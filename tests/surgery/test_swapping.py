@@ -81,7 +81,7 @@ def test_hard_gates_stay_unless_named() -> None:
     gates = [module for module in model.modules() if type(module) is nn.Hardsigmoid]
     report = acts.swap(model, {"relu": "mish", "hardswish": "mish", "hardsigmoid": "sigmoid"})
     assert [module for module in model.modules() if type(module) is nn.Hardsigmoid] == gates
-    assert sum("its role is gate" in left.why for left in report.left) == len(gates) == 9
+    assert sum("its role is gate" in left.obstacle for left in report.left) == len(gates) == 9
     acts.swap(model, {"hardsigmoid": "sigmoid"}, role="gate")
     assert not any(type(module) is nn.Hardsigmoid for module in model.modules())
     acts.restore(model)
@@ -135,7 +135,7 @@ class TestMapping:
         model = nn.ModuleDict({"body": mlp(), "head": mlp()})
         report = acts.swap(model, {"relu": "mish"}, exclude="head.*")
         assert [entry.site.path for entry in report.swapped] == ["body.1"]
-        assert {left.why for left in report.left if left.site.path == "head.1"} == {"excluded"}
+        assert {left.obstacle for left in report.left if left.site.path == "head.1"} == {"excluded"}
         report = acts.swap(model, {"relu": "mish", "tanh": "mish"}, include=["head.*"], exclude=["*.3"])
         assert [entry.site.path for entry in report.swapped] == ["head.1"]
 
@@ -465,7 +465,7 @@ def test_the_report_is_plain_data_and_a_table() -> None:
     data = json.loads(report.to_json())
     assert [(entry["path"], entry["now"]) for entry in data["swapped"]] == [("net.1", "net.1"), ("relu/0", "relu_0")]
     assert data["swapped"][0]["calls"] == data["swapped"][1]["calls"] == 1
-    assert {entry["path"]: entry["why"] for entry in data["left"]} == {
+    assert {entry["path"]: entry["obstacle"] for entry in data["left"]} == {
         "net.3": "not in the mapping",
         "net.5": "not in the mapping",
     }

@@ -20,7 +20,7 @@ from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery import history
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
 from lightning_acts.surgery.finding.sites import AttributeSite, Located, ModuleSite, works_in_place_there
-from lightning_acts.surgery.site import UNKNOWN
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
 
 @contextlib.contextmanager
@@ -50,7 +50,7 @@ def exposed(model: nn.Module, sites: Iterable[Located]) -> Iterator[dict[Located
     for located in sites:
         if isinstance(located, ModuleSite) and not located.is_part and not works_in_place_there(located):
             modules[located] = located.module
-        elif located.why_not() is None:
+        elif located.first_obstacle() is None:
             with contextlib.suppress(SpecError):
                 made.append(prepare(model, located, _activation_at(located), copied=False))
     modules |= {one.located: one.replacement for one in made}
@@ -62,7 +62,7 @@ def exposed(model: nn.Module, sites: Iterable[Located]) -> Iterator[dict[Located
 def _activation_at(located: Located) -> ActivationLike:
     """Return what computes the same as a site, and writes nothing into its input."""
     module = None if isinstance(located, AttributeSite) else located.module
-    if module is not None and (located.site.activation == UNKNOWN or not works_in_place_there(located)):
+    if module is not None and (located.site.activation == UNKNOWN_ACTIVATION or not works_in_place_there(located)):
         return history.with_hooks_of_its_own(module)
     spec = ActivationSpec.parse(located.site.activation)
     return ActivationSpec(spec.name, {name: value for name, value in spec.parameters.items() if name != "inplace"})

@@ -23,7 +23,7 @@ from lightning_acts.surgery.sides import (
     is_function_of_site,
     refuse_as_replacement,
 )
-from lightning_acts.surgery.site import UNKNOWN, LeftSite, Site
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, LeftSite, Site
 
 
 class Rules:
@@ -73,13 +73,13 @@ class Rules:
         used: Counter[int] = Counter()
         for located in found.located:
             index = self._first_match(located.site)
-            why = self._why_not(located.site, index) or located.why_not()
-            if index is None and located.site.activation == UNKNOWN:  # it may be one of those that were meant
-                why = located.why_not() or why
+            reason = self._reason_against(located.site, index) or located.first_obstacle()
+            if index is None and located.site.activation == UNKNOWN_ACTIVATION:  # it may have been meant
+                reason = located.first_obstacle() or reason
             used.update([] if index is None else [index])
-            replacement = None if index is None or why else self._replacement(located.site, index)
+            replacement = None if index is None or reason else self._replacement(located.site, index)
             if replacement is None:
-                left.append(LeftSite(located.site, why or "mapped to None"))
+                left.append(LeftSite(located.site, reason or "mapped to None"))
             else:
                 chosen.append((located, replacement))
         left += found.others
@@ -95,7 +95,7 @@ class Rules:
     def _first_match(self, site: Site) -> int | None:
         return next((index for index, pattern in enumerate(self._patterns) if pattern.matches(site)), None)
 
-    def _why_not(self, site: Site, index: int | None) -> str | None:
+    def _reason_against(self, site: Site, index: int | None) -> str | None:
         if index is None:
             return "not in the mapping"
         if self.replacements[index] is None:
@@ -161,8 +161,8 @@ class Rules:
         fitting = [entry for entry in matching if entry.site.role in self.request.role]
         if fitting:
             parts = self._idle_limits(found)
-            whys = ", ".join(sorted({entry.why for entry in fitting}))
-            parts.append(f"none of the sites that match {wanted} can be swapped ({len(fitting)}): {whys}")
+            reasons = ", ".join(sorted({entry.obstacle for entry in fitting}))
+            parts.append(f"none of the sites that match {wanted} can be swapped ({len(fitting)}): {reasons}")
         else:
             parts = [f"no site matches {wanted} with role {' or '.join(self.request.role)}"]
         kinds = Counter((site.activation, site.role, site.kind) for site in found.sites)
@@ -209,7 +209,7 @@ def _with_dim_of(site: Site, replacement: Any) -> Any:
         SwapError: torch guesses the dimension, and neither side names it.
     """
     spec = None if isinstance(replacement, nn.Module) else spec_or_none(replacement)
-    if spec is None or site.activation == UNKNOWN:
+    if spec is None or site.activation == UNKNOWN_ACTIVATION:
         return replacement
     new, old = ActivationSpec.parse(spec), ActivationSpec.parse(site.activation)
     both = all(factory.definition_of(name).kind == "normalizing" for name in (new.name, old.name))

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from types import CodeType, FrameType
 from typing import Any
 
+import executing
 import torch
 import torch.fx
-from executing import Source
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
@@ -38,7 +38,7 @@ from lightning_acts.surgery.rewriting.reading import (
 )
 from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import Kind
+from lightning_acts.surgery.site import SiteKind
 from lightning_acts.surgery.source.functions import UNKNOWN, Scope, SourceError, layers, original
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -113,15 +113,15 @@ class FunctionObserver(TorchFunctionMode):
         return result
 
     def _note(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> SeenCall | None:
-        way = self._way(sys._getframe(2))
-        if way is None:
+        stack = self._call_stack(sys._getframe(2))
+        if stack is None:
             return None
         # A callee that is only known when it runs may be another one the next time.
-        key = (id(way.owner), func, way.maker, *((frame.f_code, frame.f_lasti) for frame in way.frames))
+        key = (id(stack.owner), func, stack.maker, *((frame.f_code, frame.f_lasti) for frame in stack.frames))
         if key not in self._by_frames:
-            seen = _seen(way, func, args, kwargs, self._formulas)
+            seen = _seen(stack, func, args, kwargs, self._formulas)
             if seen is not None and seen.call.route.steps:
-                seen = self._by_route.setdefault((id(way.owner), seen.call.route), seen)
+                seen = self._by_route.setdefault((id(stack.owner), seen.call.route), seen)
             elif seen is not None:
                 self._by_route[key] = seen
             self._by_frames[key] = seen
@@ -141,7 +141,7 @@ class FunctionObserver(TorchFunctionMode):
             frame = frame.f_back
         return frame is not None and any(_contains(code, original(frame.f_code)) for code in self._formulas)
 
-    def _way(self, frame: FrameType | None) -> _Way | None:
+    def _call_stack(self, frame: FrameType | None) -> _CallStack | None:
         """The frames between a call and the method of the module that it belongs to; None within an activation."""
         frames: list[FrameType] = []
         owner: nn.Module | None = None
@@ -161,7 +161,7 @@ class FunctionObserver(TorchFunctionMode):
                 if code is _CALL_IMPL:
                     break
                 if is_torch and not frames:
-                    return _Way(owner, [frame], None, f"within torch's own {type(owner).__name__}")
+                    return _CallStack(owner, [frame], None, f"within torch's own {type(owner).__name__}")
             elif isinstance(first, nn.Module) and owner is None and code is not _CALL_IMPL and not is_helper:
                 if not frames and recognize(first) is not None:
                     # Made in the forward and called at once: the activation is what the module around it calls.
@@ -179,7 +179,7 @@ class FunctionObserver(TorchFunctionMode):
         of_owner = [index for index, other in enumerate(frames) if _runs_method_of(other, owner)]
         if not of_owner:
             obstacle = obstacle or "called by a hook, or by a forward that was set on the instance"
-        return _Way(owner, frames[: of_owner[-1] + 1] if of_owner else frames, maker, obstacle)
+        return _CallStack(owner, frames[: of_owner[-1] + 1] if of_owner else frames, maker, obstacle)
 
 
 _CALL_IMPL = nn.Module._call_impl.__code__
@@ -187,7 +187,7 @@ _WRAPPED_CALL_IMPL = nn.Module._wrapped_call_impl.__code__
 
 
 @dataclass(frozen=True)
-class _Way:
+class _CallStack:
     """The author's frames from a call, the innermost first, to a method of the module that it belongs to."""
 
     owner: nn.Module
@@ -220,13 +220,13 @@ def _method_with(cls: type[nn.Module], code: CodeType) -> Scope | None:
 
 
 def _seen(
-    way: _Way, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any], formulas: set[CodeType]
+    stack: _CallStack, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any], formulas: set[CodeType]
 ) -> SeenCall | None:
     """The call of an activation; where it is a part of a formula, its last part stands for all.
 
     ``formulas`` is the code of functions that hold some: it grows.
     """
-    if func in KERNELS and isinstance(way.owner, nn.MultiheadAttention):
+    if func in KERNELS and isinstance(stack.owner, nn.MultiheadAttention):
         return None  # known without a run
     found = applied(func, args, kwargs) if is_candidate(func) else None
     tensors = [arg for arg in args if isinstance(arg, torch.Tensor)]
@@ -234,12 +234,12 @@ def _seen(
     is_real = isinstance(given, torch.Tensor) and given.is_floating_point()
     unfit = None if is_real else f"its input is of type {getattr(given, 'dtype', type(given).__name__)}, for which few activations are made"  # fmt: skip
     try:
-        if way.obstacle is not None:
-            raise SourceError(way.obstacle)
-        if isinstance(way.owner, torch.fx.GraphModule):
-            in_graph = graphs.call_in(way.owner, way.frames, func)
-            return None if in_graph is None else SeenCall(way.owner, in_graph, unfit)
-        scope, prefix, node = _trace(replace(way, function=func))
+        if stack.obstacle is not None:
+            raise SourceError(stack.obstacle)
+        if isinstance(stack.owner, torch.fx.GraphModule):
+            in_graph = graphs.call_in(stack.owner, stack.frames, func)
+            return None if in_graph is None else SeenCall(stack.owner, in_graph, unfit)
+        scope, prefix, node = _trace(replace(stack, function=func))
         site = _written_around(node, scope) or _handed_on(node, func, scope)
         if site is not None and site.composite is not None:
             formulas.add(scope.function.__code__)
@@ -249,25 +249,25 @@ def _seen(
             call = call_at(site, scope, prefix)
             # The arguments are known now; those of a formula's last part are its own.
             spec = found.spec if found is not None and site.applied.definition is found.definition else call.spec
-            return SeenCall(way.owner, replace(call, spec=spec), unfit)
+            return SeenCall(stack.owner, replace(call, spec=spec), unfit)
         if found is None:
             return None
-        for call in reading_of(type(way.owner)).calls:
+        for call in reading_of(type(stack.owner)).calls:
             # Handed on by another function that the forward reaches, such as a property.
-            if call.hands_on and call.route.callee == name_of(way.maker or func):
-                return SeenCall(way.owner, call, unfit)
-        return SeenCall(way.owner, replace(_unplaced(way, func, found), route=Route((*prefix, step_to(node, scope)), name_of(way.maker or func))), unfit or found.obstacle)  # fmt: skip
+            if call.hands_on and call.route.callee == name_of(stack.maker or func):
+                return SeenCall(stack.owner, call, unfit)
+        return SeenCall(stack.owner, replace(_unplaced(stack, func, found), route=Route((*prefix, step_to(node, scope)), name_of(stack.maker or func))), unfit or found.obstacle)  # fmt: skip
     except SourceError as error:
-        return None if found is None else SeenCall(way.owner, _unplaced(way, func, found), str(error))
+        return None if found is None else SeenCall(stack.owner, _unplaced(stack, func, found), str(error))
 
 
-def _unplaced(way: _Way, func: Callable[..., Any], found: Applied) -> Call:
-    name = call_name(way.maker or func)
-    kind: Kind = "method" if way.maker is None and name_of(func).startswith("torch.Tensor.") else "function"
-    frame = way.frames[0]
+def _unplaced(stack: _CallStack, func: Callable[..., Any], found: Applied) -> Call:
+    name = call_name(stack.maker or func)
+    kind: SiteKind = "method" if stack.maker is None and name_of(func).startswith("torch.Tensor.") else "function"
+    frame = stack.frames[0]
     location = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    route = Route((), name_of(way.maker or func))
-    return Call(route, name, kind, found.spec, found.doubtful, location, is_everyday=found.is_everyday)
+    route = Route((), name_of(stack.maker or func))
+    return Call(route, name, kind, found.spec, found.doubt, location, is_everyday=found.is_everyday)
 
 
 def _handed_on(node: ast.expr, function: Any, scope: Scope) -> Written | None:
@@ -297,18 +297,18 @@ def _written_around(node: ast.expr, scope: Scope) -> Written | None:
     return site
 
 
-def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
+def _trace(stack: _CallStack) -> tuple[Scope, tuple[Step, ...], ast.expr]:
     """The function that holds the call, the steps that lead there from a method of the owner, and the call's node.
 
     Raises:
         SourceError: The way can't be told.
     """
-    frame = way.frames[-1]
-    scope = _method_with(type(way.owner), frame.f_code)
+    frame = stack.frames[-1]
+    scope = _method_with(type(stack.owner), frame.f_code)
     if scope is None:
         raise SourceError(f"{frame.f_code.co_name} is no method of its class")
     path: list[tuple[Scope, tuple[Step, ...]]] = [(scope, ())]
-    inner = way.frames[-2::-1]
+    inner = stack.frames[-2::-1]
     while True:
         scope = path[-1][0]
         within = [
@@ -317,31 +317,31 @@ def _trace(way: _Way) -> tuple[Scope, tuple[Step, ...], ast.expr]:
         if within:  # a function or a lambda that is defined there, however it came to be called
             frame, inner = inner[within[-1]], inner[within[-1] + 1 :]
         try:
-            node = _node_that_runs(frame, scope, None if inner else way.function)
+            node = _node_that_runs(frame, scope, None if inner else stack.function)
         except SourceError:
             # Where a method of the owner runs further in, that one is enough; the trial tells whether it is the way.
-            methods = [index for index, other in enumerate(inner) if _runs_method_of(other, way.owner)]
-            method = _method_with(type(way.owner), inner[methods[-1]].f_code) if methods else None
+            methods = [index for index, other in enumerate(inner) if _runs_method_of(other, stack.owner)]
+            method = _method_with(type(stack.owner), inner[methods[-1]].f_code) if methods else None
             if method is None:
                 raise
             path, frame, inner = [(method, ())], inner[methods[-1]], inner[methods[-1] + 1 :]
             continue
-        if not inner or _handed_on_in(node, way.function, scope) is not None:
+        if not inner or _handed_on_in(node, stack.function, scope) is not None:
             return scope, path[-1][1], node
-        hop = _hop(node, scope, frame, inner, way.owner)
-        steps = () if hop.reference is None else (*path[-1][1], step_to(hop.reference, scope))
-        again = [index for index, (earlier, _) in enumerate(path) if earlier.function is hop.scope.function]
+        inner_call = _inner_call(node, scope, frame, inner, stack.owner)
+        steps = () if inner_call.reference is None else (*path[-1][1], step_to(inner_call.reference, scope))
+        again = [index for index, (earlier, _) in enumerate(path) if earlier.function is inner_call.scope.function]
         if again:  # it has called itself
             del path[again[0] + 1 :]
-        elif hop.reference is None:
-            path = [(hop.scope, steps)]
+        elif inner_call.reference is None:
+            path = [(inner_call.scope, steps)]
         else:
-            path.append((hop.scope, steps))
-        frame, inner = inner[hop.length - 1], inner[hop.length :]
+            path.append((inner_call.scope, steps))
+        frame, inner = inner[inner_call.length - 1], inner[inner_call.length :]
 
 
 @dataclass(frozen=True)
-class _Hop:
+class _InnerCall:
     """From an expression to the function that one of the inner frames runs; a method of the owner needs no reference."""
 
     scope: Scope
@@ -349,7 +349,9 @@ class _Hop:
     length: int
 
 
-def _hop(node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameType], owner: nn.Module) -> _Hop:
+def _inner_call(
+    node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameType], owner: nn.Module
+) -> _InnerCall:
     """The way to the function of one of the inner frames, the innermost that the expression names.
 
     Raises:
@@ -361,7 +363,7 @@ def _hop(node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameTy
         code = original(inner[length - 1].f_code)
         decorated = [method for method in beneath if _contains(method.function.__code__, code)]
         if decorated:  # what a decorator's own function calls is the next of them
-            return _Hop(decorated[0], None, length)
+            return _InnerCall(decorated[0], None, length)
         for reference in references:
             value = scope.resolve(reference)
             if is_own_method(reference, value, scope):
@@ -369,20 +371,20 @@ def _hop(node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameTy
                 methods = method_scopes(scope.owner, scope.mangled(reference.attr))
                 found = [method for method in methods if _contains(method.function.__code__, code)]
                 if found:
-                    return _Hop(found[0], None, length)
+                    return _InnerCall(found[0], None, length)
                 continue
             helper = None if value is UNKNOWN else reached(reference, value, scope)
             if helper is not None and _contains(helper.function.__code__, code):
-                return _Hop(helper, reference, length)
+                return _InnerCall(helper, reference, length)
     if _runs_method_of(inner[0], owner) and (method := _method_with(type(owner), inner[0].f_code)) is not None:
-        return _Hop(method, None, 1)
+        return _InnerCall(method, None, 1)
     # Only known when it runs: a variable, an element of a list, a method of an object.
     called = node.func if isinstance(node, ast.Call) else node
     function = _function_of(inner[0]) or _value_in(frame, called)
     layer = next((layer for layer in layers(function) if layer.__code__ is original(inner[0].f_code)), None)
     if layer is None or function_named(function_name(layer)) is not layer:
         raise SourceError(f"reached through {ast.unparse(called)}, which only a run tells")
-    return _Hop(Scope(layer, scope.owner, False), called, 1)
+    return _InnerCall(Scope(layer, scope.owner, False), called, 1)
 
 
 def _function_of(frame: FrameType) -> Any:
@@ -410,7 +412,7 @@ def _contains(code: CodeType, inner: CodeType) -> bool:
 
 def _node_that_runs(frame: FrameType, scope: Scope, function: Any = None) -> ast.expr:
     """The expression that a frame is evaluating, in our tree of its function; ``function`` is what it calls, if known."""
-    running: Any = Source.executing(frame).node
+    running: Any = executing.Source.executing(frame).node
     if running is None and function is not None:  # before Python 3.11 it may be told by the callee alone
         called = [
             node for node in scope.source.expressions if (site := written(node, scope)) and site.function is function

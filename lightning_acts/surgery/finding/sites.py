@@ -7,7 +7,7 @@ import types
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.fx
@@ -31,10 +31,10 @@ from lightning_acts.surgery.recognizing.calls import (
     works_in_place,
 )
 from lightning_acts.surgery.recognizing.modules import recognize
-from lightning_acts.surgery.recognizing.uses import Fate
+from lightning_acts.surgery.recognizing.uses import Destination
 from lightning_acts.surgery.request import Share
 from lightning_acts.surgery.rewriting import graphs
-from lightning_acts.surgery.rewriting.classes import base_of, obstacle, reading_of, routes_of
+from lightning_acts.surgery.rewriting.classes import base_of, obstacle_to, reading_of, routes_of
 from lightning_acts.surgery.rewriting.in_place import writes_into_its_input
 from lightning_acts.surgery.rewriting.reading import (
     OF_ATEN,
@@ -52,8 +52,7 @@ from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.roles.structure import chain_to, has_parameters, is_metric, role_of
 from lightning_acts.surgery.roles.usage import Key, Usage
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
-from lightning_acts.surgery.site import LeftSite, Role, Site
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, LeftSite, Role, Site
 from lightning_acts.surgery.source.functions import UNKNOWN, layers
 from lightning_acts.surgery.turns import one_at_a_time
 from lightning_acts.surgery.wrappers import plain_path
@@ -70,7 +69,7 @@ class ModuleSite:
     obstacle: str | None = None
     is_part: bool = False
 
-    def why_not(self) -> str | None:
+    def first_obstacle(self) -> str | None:
         """Why the module can't be replaced; None where it can."""
         return _HOOKED if self.is_part and has_hooks(self.module) else self.obstacle
 
@@ -80,7 +79,7 @@ class CallSite:
     """A site that is a call, in the code of ``owner`` or in what it leads to; without a route it can't be replaced.
 
     Where a child of the owner is called again, ``module`` is the child. With ``write_back=False`` nothing is written into
-    the input, also where the original does.
+    the input, also where the original does. ``doubt`` says why the function may be no activation there.
     """
 
     site: Site
@@ -92,36 +91,38 @@ class CallSite:
     is_formula: bool = False
     module: nn.Module | None = None
     write_back: bool = True
+    doubt: str | None = None
 
-    def why_not(self) -> str | None:
+    def first_obstacle(self) -> str | None:
         """Why the call can't be replaced; None where it can."""
         if isinstance(self.owner, torch.fx.GraphModule):
-            why = self.obstacle or graphs.obstacle(self.owner, self.route, self.write_back)
+            reason = self.obstacle or graphs.obstacle_to(self.owner, self.route, self.write_back)
         else:
             hooked = _HOOKED if self.module is not None and has_hooks(self.module) else None
-            written = obstacle(self.owner, self.route, self.write_back)
-            why = hooked or self.obstacle or _bound_before(self.owner, self.route) or written
-        return None if why is None else f"the call can't be replaced: {why}"
+            written = obstacle_to(self.owner, self.route, self.write_back)
+            reason = hooked or self.obstacle or _bound_before(self.owner, self.route) or written
+        return None if reason is None else f"the call can't be replaced: {reason}"
 
 
 @dataclass(frozen=True)
 class AttributeSite:
-    """A site that is a function which a module keeps in an attribute."""
+    """A site that is a function which a module keeps in an attribute; ``doubt`` as for a call."""
 
     site: Site
     owner: nn.Module
     path_in_tree: str
     attribute: str
     obstacle: str | None = None
+    doubt: str | None = None
 
-    def why_not(self) -> str | None:
+    def first_obstacle(self) -> str | None:
         """Why the attribute can't be replaced; None where it can."""
         if self.obstacle is not None:
             return self.obstacle
         if self.attribute in reading_of(type(self.owner)).compared:
             return "its module compares it with another function: with a module there, it would take another way"
-        why = obstacle(self.owner, Route((), ""))
-        return None if why is None else f"its module can't be changed: {why}"
+        reason = obstacle_to(self.owner, Route((), ""))
+        return None if reason is None else f"its module can't be changed: {reason}"
 
 
 _HOOKED = "the module has hooks, which lie on the first of its places and calls: remove them first"
@@ -148,6 +149,7 @@ _DOUBTS = (DOUBT_OF_CLAMPS, DOUBT_OF_EVERYDAY)
 _OF_TORCH = frozenset(vars(nn.Module()))
 
 Located = ModuleSite | CallSite | AttributeSite
+_Function = TypeVar("_Function", CallSite, AttributeSite)
 
 
 def works_in_place_there(located: Located) -> bool:
@@ -295,7 +297,7 @@ def _spec_of(value: Any) -> str | None:
 def _without_doubt(located: Located) -> Located | None:
     """What is an activation; None for a function with many other uses, unless nothing but GELU is made of it."""
     site = located.site
-    if DOUBT_OF_EVERYDAY not in site.reason:
+    if isinstance(located, ModuleSite) or located.doubt != DOUBT_OF_EVERYDAY:
         return located
     if site.activation != "erf" or not isinstance(located, CallSite):
         return None
@@ -311,19 +313,26 @@ def _as_used(located: ModuleSite, usage: Usage) -> ModuleSite:
 
 
 def _attribute_as_used(located: AttributeSite, usage: Usage) -> AttributeSite:
-    return replace(located, site=_used(located.site, usage, located.owner, (located.owner, located.attribute)))
+    key = (located.owner, located.attribute)
+    return _certain(located, usage, key) or replace(located, site=_used(located.site, usage, located.owner, key))
 
 
 def _call_as_used(located: CallSite, usage: Usage) -> CallSite:
     if isinstance(located.owner, torch.fx.GraphModule):
         return located
-    return replace(located, site=_used(located.site, usage, located.owner, located.route.steps[-1]))
+    key = located.route.steps[-1]
+    return _certain(located, usage, key) or replace(located, site=_used(located.site, usage, located.owner, key))
+
+
+def _certain(located: _Function, usage: Usage, key: Key) -> _Function | None:
+    """Return a doubtful function as the activation that it is between layers; None where it is not doubtful or there."""
+    if located.doubt not in _DOUBTS or not usage.is_between_layers(located.owner, key):
+        return None
+    return replace(located, site=replace(located.site, role="hidden", reason="goes into a layer"), doubt=None)
 
 
 def _used(site: Site, usage: Usage, owner: nn.Module, key: Key) -> Site:
     """A site without a run: what its source settles goes before what the structure shows."""
-    if any(doubt in site.reason for doubt in _DOUBTS) and usage.is_between_layers(owner, key):
-        return replace(site, role="hidden", reason="goes into a layer")
     if site.role not in ("hidden", "attention"):
         return site
     role, reason = usage.role_of(owner, key) or (site.role, site.reason)
@@ -334,8 +343,8 @@ def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[st
     """What could not be read, in words."""
     classes = dict.fromkeys(type(m) for m in model.modules() if m not in activations and not is_metric(m))
     for cls in classes:
-        for function, why in reading_of(cls).unread.items():
-            yield f"{type_name(base_of(cls))}: {function} can't be read: {why}; example_input= shows its calls"
+        for function, reason in reading_of(cls).unread.items():
+            yield f"{type_name(base_of(cls))}: {function} can't be read: {reason}; example_input= shows its calls"
 
 
 def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
@@ -421,11 +430,14 @@ def _call_sites(
             index = indices[call.name]
             indices[call.name] += 1
             path = f"{plain_path(name)}/{call.name}/{index}".lstrip("/")
-            role, reason = _role_of_call(entry, model, name, flow)
+            doubt = _doubt_of_call(entry, flow)
+            role, reason = _role_of_call(entry, doubt, model, name, flow)
             count = entry.count if flow is not None and call.obstacle != OF_ATEN else None  # a run does not show those
             site = Site(path, (path,), call.kind, call.spec, role, reason, call.route.callee, count, call.location)
-            why = entry.obstacle or call.obstacle or compared.get(base_of(type(module)))
-            yield CallSite(site, module, name, call.route, f"{call.name}_{index}", why, call.is_formula)
+            obstacle = entry.obstacle or call.obstacle or compared.get(base_of(type(module)))
+            yield CallSite(
+                site, module, name, call.route, f"{call.name}_{index}", obstacle, call.is_formula, doubt=doubt
+            )
 
 
 def _compared_by_others(model: nn.Module) -> dict[type, str]:
@@ -460,41 +472,54 @@ def _matched(owner: nn.Module, written: list[Call], seen: list[SeenCall]) -> lis
     return [*matched, *(entry for entry in seen if entry.call.route not in known)]
 
 
-def _role_of_call(entry: SeenCall, model: nn.Module, name: str, flow: Flow | None) -> tuple[Role, str]:
+def _is_followed(entry: SeenCall, flow: Flow | None) -> bool:
+    return flow is not None and entry.count > 0 and flow.follows(id(entry))
+
+
+def _doubt_of_call(entry: SeenCall, flow: Flow | None) -> str | None:
+    """Return why a call may be no activation; None where nothing says so, or its result goes into layers."""
+    if entry.call.is_everyday and (flow is None or not flow.is_between_layers(id(entry))):
+        return DOUBT_OF_EVERYDAY
+    if flow is not None and _is_followed(entry, flow) and flow.feeds_layers(id(entry)):
+        return None
+    return entry.call.doubt
+
+
+def _role_of_call(
+    entry: SeenCall, doubt: str | None, model: nn.Module, name: str, flow: Flow | None
+) -> tuple[Role, str]:
     call = entry.call
-    if call.is_everyday and (flow is None or not flow.is_between_layers(id(entry))):
-        return "output", f"in doubt: {DOUBT_OF_EVERYDAY}"
-    if flow is None or not entry.count or not flow.follows(id(entry)):
-        return _role_as_written(call.spec, call.doubtful, [call.fate], (model, name, entry.owner), call.gates_itself)
-    if call.doubtful and not flow.feeds_layers(id(entry)):
-        return "output", f"in doubt: {call.doubtful}, and its result goes into no layer"
-    chain = _chain_of_returned(model, name, entry.owner) if call.fate == "returned" else []
+    if flow is None or not _is_followed(entry, flow):
+        return _role_as_written(call.spec, doubt, [call.destination], (model, name, entry.owner), call.gates_itself)
+    if doubt is not None:
+        return "output", f"in doubt: {doubt}, and its result goes into no layer"
+    chain = _chain_of_returned(model, name, entry.owner) if call.destination == "returned" else []
     return role_of(call.spec, chain, flow.role_of(id(entry)))
 
 
 def _role_as_written(
     spec: str,
-    doubtful: str | None,
-    fates: Sequence[Fate | None],
+    doubt: str | None,
+    destinations: Sequence[Destination | None],
     place: tuple[nn.Module, str, nn.Module],
     gates_itself: bool = False,
 ) -> tuple[Role, str]:
     """The role of a function, as far as the source tells; ``place`` is the model, the path of the owner, the owner."""
-    if doubtful:
-        return "output", f"in doubt: {doubtful}"
-    chain = _chain_of_returned(*place) if "returned" in fates else []
-    feeds_layers = bool(fates) and all(_are_layers(fate, place[2]) for fate in fates)
+    if doubt:
+        return "output", f"in doubt: {doubt}"
+    chain = _chain_of_returned(*place) if "returned" in destinations else []
+    feeds_layers = bool(destinations) and all(_are_layers(destination, place[2]) for destination in destinations)
     role, reason = role_of(spec, chain, feeds_layers=feeds_layers)
     if gates_itself and spec != UNKNOWN_ACTIVATION and is_bounded(factory.definition_of(spec)):
         return "gate", "multiplied with its own input, as part of another activation"
     return role, reason
 
 
-def _are_layers(fate: Fate | None, owner: nn.Module) -> bool:
+def _are_layers(destination: Destination | None, owner: nn.Module) -> bool:
     """Whether a value goes into modules with parameters alone: dropout, pooling and losses are none."""
-    if fate is None or fate == "returned":
+    if destination is None or destination == "returned":
         return False
-    into = [owner._modules.get(name) if "." not in name else owner.get_submodule(name) for name in fate if name]
+    into = [owner._modules.get(name) if "." not in name else owner.get_submodule(name) for name in destination if name]
     return all(module is not None and has_parameters(module) for module in into)
 
 
@@ -508,27 +533,29 @@ def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[
     merged: list[Located] = []
     for attribute in attributes:
         own = [call for call in remaining if call.owner is attribute.owner and _calls_attribute(call, attribute)]
-        if attribute.why_not() is not None and any(call.route.steps for call in own):
+        if attribute.first_obstacle() is not None and any(call.route.steps for call in own):
             continue  # the calls can be replaced where the attribute can't
         remaining = [call for call in remaining if call not in own]
-        merged.append(replace(attribute, site=_with_calls(attribute.site, own)) if own else attribute)
+        merged.append(_with_calls(attribute, own) if own else attribute)
     return [*merged, *remaining]
 
 
-def _with_calls(site: Site, own: list[CallSite]) -> Site:
+def _with_calls(attribute: AttributeSite, own: list[CallSite]) -> AttributeSite:
     """The site of an attribute, with what a run has shown of its calls."""
-    ran = [call.site for call in own if call.site.calls]
-    site = replace(site, calls=sum(call.calls or 0 for call in ran))
+    ran = [call for call in own if call.site.calls]
+    site = replace(attribute.site, calls=sum(call.site.calls or 0 for call in ran))
     if not ran:
-        return site
-    specs, roles = {call.activation for call in ran}, dict.fromkeys((call.role, call.reason) for call in ran)
+        return replace(attribute, site=site)
+    specs = {call.site.activation for call in ran}
+    roles = dict.fromkeys((call.site.role, call.site.reason) for call in ran)
     if len(specs) == 1:
         site = replace(site, activation=specs.pop())
     if len({role for role, _ in roles}) > 1:
         shown = ", ".join(f"{role} ({reason})" for role, reason in roles)
-        return replace(site, role="output", reason=f"in doubt: its calls differ: {shown}")
+        site = replace(site, role="output", reason=f"in doubt: its calls differ: {shown}")
+        return replace(attribute, site=site, doubt=next((call.doubt for call in ran if call.doubt), None))
     role, reason = next(iter(roles))
-    return replace(site, role=role, reason=reason)
+    return replace(attribute, site=replace(site, role=role, reason=reason), doubt=ran[0].doubt)
 
 
 def _calls_attribute(call: CallSite, attribute: AttributeSite) -> bool:
@@ -595,12 +622,13 @@ def _function_attributes(
                 continue
             path = plain_path(f"{name}.{attribute}" if name else attribute)
             uses = reading_of(type(module)).attributes.get(attribute, [])
-            doubt = DOUBT_OF_EVERYDAY if applied.is_everyday else applied.doubtful
-            role, reason = _role_as_written(applied.spec, doubt, [use.fate for use in uses], (model, name, module))
+            doubt = DOUBT_OF_EVERYDAY if applied.is_everyday else applied.doubt
+            destinations = [use.destination for use in uses]
+            role, reason = _role_as_written(applied.spec, doubt, destinations, (model, name, module))
             site = Site(path, (path,), "attribute", applied.spec, role, reason, _type_of(value))
             again = _set_again(model, [f"{name}.{attribute}".lstrip(".")])
-            why = applied.obstacle or again or _unlike_a_module(value, uses) or compared.get(base_of(type(module)))
-            yield AttributeSite(site, module, name, attribute, why)
+            obstacle = applied.obstacle or again or _unlike_a_module(value, uses) or compared.get(base_of(type(module)))
+            yield AttributeSite(site, module, name, attribute, obstacle, doubt)
 
 
 def _unlike_a_module(function: Any, uses: Sequence[AttributeCall]) -> str | None:
@@ -615,8 +643,8 @@ def _kept_functions(
     model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation, usage: Usage | None
 ) -> Iterator[LeftSite]:
     """What functions apply that modules keep in attributes, as a lambda or in a dict, as far as no run has shown it."""
-    why = "in what the module keeps beside its children: "
-    why += "example_input= shows where it is called" if observation.flow is None else "the example did not call it"
+    obstacle = "in what the module keeps beside its children: "
+    obstacle += "example_input= shows where it is called" if observation.flow is None else "the example did not call it"
     tree = set(model.modules())
     shown = {entry.call.location for entry in observation.functions} - {None}
     seen = {(id(entry.owner), entry.call.route.callee) for entry in observation.functions}
@@ -637,7 +665,7 @@ def _kept_functions(
                     site = Site(place, (place,), "attribute", spec, role, reason, type_, location=location)
                     if usage is not None and step is not None:
                         site = _used(site, usage, module, step)
-                    yield LeftSite(site, why)
+                    yield LeftSite(site, obstacle)
 
 
 def _own_attributes(module: nn.Module) -> list[tuple[str, Any]]:

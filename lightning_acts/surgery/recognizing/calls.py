@@ -50,14 +50,14 @@ class Applied:
     Attributes:
         definition: The activation.
         spec: Its spec, as far as the arguments are known.
-        doubtful: Why it may be no activation at all; None where it is certain.
+        doubt: Why it may be no activation at all; None where it is certain.
         obstacle: Why it is out of reach; None where it may be replaced.
         is_everyday: Whether it has many other uses, as ``torch.exp`` has: it is an activation only between layers.
     """
 
     definition: Definition
     spec: str
-    doubtful: str | None = None
+    doubt: str | None = None
     obstacle: str | None = None
     is_everyday: bool = False
 

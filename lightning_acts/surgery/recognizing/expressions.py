@@ -26,7 +26,7 @@ from lightning_acts.surgery.recognizing.calls import (
     works_in_place,
 )
 from lightning_acts.surgery.recognizing.formulas import Composite, composite
-from lightning_acts.surgery.site import Kind
+from lightning_acts.surgery.site import SiteKind
 from lightning_acts.surgery.source.functions import UNKNOWN, Scope
 
 _ZEROS = (torch.zeros_like, torch.zeros)
@@ -50,7 +50,7 @@ class Written:
     function: Any
     applied: Applied
     input: ast.expr | None
-    kind: Kind
+    kind: SiteKind
     composite: Composite | None = None
 
     @property
@@ -265,7 +265,7 @@ def _maximum(node: ast.Call, scope: Scope) -> Written | None:
     # As boxes are clipped; zeros of the same shape are made for nothing else.
     is_clamp = scope.resolve(zeros[0].func) is torch.tensor
     found = Applied(factory.definition_of("relu"), "relu", DOUBT_OF_CLAMPS if is_clamp else None)
-    kind: Kind = "function" if is_function else "method"
+    kind: SiteKind = "function" if is_function else "method"
     return Written(node, torch.maximum if is_function else Tensor.maximum, found, operand, kind)
 
 

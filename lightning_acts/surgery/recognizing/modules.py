@@ -18,7 +18,7 @@ from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.module import FunctionActivation
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.ledger import is_swapped_within
-from lightning_acts.surgery.site import UNKNOWN
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
 # More than any activation has: a layer with a bias or a scale a channel is no activation, and probing costs time.
 _MAX_PARAMETERS = 4096
@@ -38,7 +38,7 @@ def recognize(module: nn.Module) -> str | None:
         definition = factory.definition_of(spec.name)
         return None if definition.kind == "transfer" or definition.name == "identity" else str(spec)
     if isinstance(module, FunctionActivation):
-        return UNKNOWN
+        return UNKNOWN_ACTIVATION
     if isinstance(module, torch.jit.ScriptModule):
         return None
     if next(module.children(), None) is not None:
@@ -46,7 +46,7 @@ def recognize(module: nn.Module) -> str | None:
     if not _could_be_activation(module):
         return None
     if any(parameter.is_meta for parameter in module.parameters()):
-        return UNKNOWN
+        return UNKNOWN_ACTIVATION
     return _by_curve(module)
 
 
@@ -61,7 +61,7 @@ def _composed(module: nn.Module) -> str | None:
     if len(parts) == _MOST_PARTS or any(isinstance(part, torch.jit.ScriptModule) for part in parts):
         return None
     spec = _by_curve(module)
-    return None if spec == UNKNOWN or spec in _curves_of(parts) else spec
+    return None if spec == UNKNOWN_ACTIVATION or spec in _curves_of(parts) else spec
 
 
 def _curves_of(parts: Sequence[nn.Module]) -> set[str | None]:
@@ -94,11 +94,11 @@ def _by_curve(module: nn.Module) -> str | None:
     curve = _steady_curve(probe)
     if next(module.parameters(), None) is not None:
         # A learnable activation and a fixed one are different, whatever the curve.
-        otherwise = None if curve is None else UNKNOWN
+        otherwise = None if curve is None else UNKNOWN_ACTIVATION
         if curve is None and _alike_in_channels(probe):
             curve = _steady_curve(probe)
         return otherwise if _periodic(probe, curve, _TOLERANCE, _TOLERANCE, ["snake"]) is None else "snake"
-    return None if curve is None else _named(probe, curve, _TOLERANCE, _TOLERANCE) or UNKNOWN
+    return None if curve is None else _named(probe, curve, _TOLERANCE, _TOLERANCE) or UNKNOWN_ACTIVATION
 
 
 def _steady_curve(probe: nn.Module) -> Tensor | None:

@@ -13,7 +13,7 @@ from lightning_acts.surgery.recognizing.calls import name_of
 from lightning_acts.surgery.source.functions import UNKNOWN, Function, Scope
 
 #: The forward returns it; or it goes into these attributes of the module alone, where "" is a function with weights.
-Fate = Literal["returned"] | tuple[str, ...]
+Destination = Literal["returned"] | tuple[str, ...]
 
 # Through these a value comes to where the whole expression goes.
 _PASSING = (ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.IfExp, ast.Starred, ast.keyword, ast.Attribute)
@@ -29,35 +29,39 @@ _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _Assignment = ast.Assign | ast.AugAssign | ast.AnnAssign
 
 
-def fate_of(node: ast.expr, scope: Scope) -> Fate | None:
+def destination_of(node: ast.expr, scope: Scope) -> Destination | None:
     """What becomes of the value of an expression; None where the source leaves it open."""
-    return _fate(node, scope, _fates_of_assigned(scope.function, scope.owner, scope.is_method))
+    return _destination(node, scope, _destinations_of_assigned(scope.function, scope.owner, scope.is_method))
 
 
 @functools.lru_cache(maxsize=4096)
-def _fates_of_assigned(function: Function, owner: type, is_method: bool) -> dict[ast.stmt, Fate | None]:
+def _destinations_of_assigned(function: Function, owner: type, is_method: bool) -> dict[ast.stmt, Destination | None]:
     """What becomes of the value of each assignment in a function."""
     scope = Scope(function, owner, is_method)
     source = scope.source
     names = [node for node in source.expressions if isinstance(node, ast.Name)]
-    found: dict[ast.stmt, Fate | None] = {}
+    found: dict[ast.stmt, Destination | None] = {}
     assignments = [node for node in ast.walk(source.node) if isinstance(node, _Assignment)]
     # The last first: what becomes of a value is told by later ones.
     for assignment in sorted(assignments, key=_end, reverse=True):
         targets = assignment.targets if isinstance(assignment, ast.Assign) else [assignment.target]
         stored = {part.id for target in targets for part in ast.walk(target) if isinstance(part, ast.Name)}
-        found[assignment] = _joined([_fate(use, scope, found) for use in _uses(names, stored, assignment, scope)])
+        found[assignment] = _joined(
+            [_destination(use, scope, found) for use in _uses(names, stored, assignment, scope)]
+        )
     return found
 
 
-def _joined(fates: list[Fate | None]) -> Fate | None:
-    if "returned" in fates:
+def _joined(destinations: list[Destination | None]) -> Destination | None:
+    if "returned" in destinations:
         return "returned"
-    into = [fate for fate in fates if fate is not None and fate != "returned"]
-    return tuple(sorted({name for names in into for name in names})) if into and len(into) == len(fates) else None
+    into = [destination for destination in destinations if destination is not None and destination != "returned"]
+    return (
+        tuple(sorted({name for names in into for name in names})) if into and len(into) == len(destinations) else None
+    )
 
 
-def _fate(node: ast.expr, scope: Scope, assigned: dict[ast.stmt, Fate | None]) -> Fate | None:
+def _destination(node: ast.expr, scope: Scope, assigned: dict[ast.stmt, Destination | None]) -> Destination | None:
     parents = scope.source.parents
     child: ast.AST = node
     is_mixed = False
@@ -86,8 +90,8 @@ def _fate(node: ast.expr, scope: Scope, assigned: dict[ast.stmt, Fate | None]) -
         return "returned" if is_own and _is_within_no_other(parent, scope) else None
     if not isinstance(parent, _Assignment):
         return None
-    fate = assigned.get(parent)
-    return fate if fate == "returned" or not (is_mixed or isinstance(parent, ast.AugAssign)) else None
+    destination = assigned.get(parent)
+    return destination if destination == "returned" or not (is_mixed or isinstance(parent, ast.AugAssign)) else None
 
 
 def _names_others(node: ast.AST, scope: Scope) -> bool:

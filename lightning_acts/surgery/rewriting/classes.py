@@ -41,7 +41,7 @@ from lightning_acts.surgery.rewriting.reading import (
     node_of,
     reached,
     read,
-    with_twin,
+    with_replaced,
 )
 from lightning_acts.surgery.route import Route, Step
 from lightning_acts.surgery.source.functions import (
@@ -131,7 +131,7 @@ def read_elsewhere(cls: type) -> frozenset[str]:
     return vars(_without_layers(cls)).get(f"{_PREFIX}read_elsewhere", frozenset())  # type: ignore[no-any-return]
 
 
-def obstacle(owner: nn.Module, route: Route, write_back: bool = True) -> str | None:
+def obstacle_to(owner: nn.Module, route: Route, write_back: bool = True) -> str | None:
     """Why a route can't be rewritten; None where it can."""
     cls = type(owner)
     try:
@@ -190,10 +190,10 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozen
         found = _attributes_with(base, remaining[0][0])
         by_function.setdefault(found[0][1].function, (found, []))[1].append(remaining)
     for function, (found, routes_inside) in by_function.items():
-        twin = members.twin(found[0][1], routes_inside, {}, tuple(_callers(base, function, reading)))
+        new = members.rewrite(found[0][1], routes_inside, {}, tuple(_callers(base, function, reading)))
         for name, _ in found:
             value = members.namespace.get(name, static_attribute(base, name))
-            members.namespace[name] = with_twin(value, function, twin)
+            members.namespace[name] = with_replaced(value, function, new)
     if not reading.by_class.isdisjoint(members.namespace):
         raise SourceError("its code calls a method past the module, by its own class")
     more = {"reading": reading, "passing": passing, "read_elsewhere": frozenset(members.read_elsewhere)}
@@ -229,7 +229,7 @@ Remaining = tuple[tuple[Step, ...], str, str]
 
 @dataclass
 class _Members:
-    """What the subclass holds: rewritten methods, and twins of the functions that lead from them to the calls."""
+    """What the subclass holds: rewritten methods, and rewritten copies of the functions that lead from them to the calls."""
 
     base: type[nn.Module]
     namespace: dict[str, Any]
@@ -245,12 +245,12 @@ class _Members:
         self.namespace[name] = value
         return name
 
-    def twin(
+    def rewrite(
         self, scope: Scope, inside: list[Remaining], around: dict[Function, str], callers: tuple[Caller, ...]
     ) -> Function:
         """The function of a scope with the calls rewritten.
 
-        ``around`` are the functions that it was reached through, with the names of their twins; ``callers`` the places
+        ``around`` are the functions that it was reached through, with the names of their copies; ``callers`` the places
         that call it.
         """
         owner = scope.first or _OWNER
@@ -276,8 +276,8 @@ class _Members:
             if node in edits or not isinstance(node, (ast.Name, ast.Attribute)):
                 continue
             value = scope.resolve(node)
-            if isinstance(value, types.FunctionType) and value in around:  # it calls itself, and goes on in its twin
-                edits[node] = _Edit(node, functools.partial(_twin_of, around[value]))
+            if isinstance(value, types.FunctionType) and value in around:  # it calls itself: its copy calls the copy
+                edits[node] = _Edit(node, functools.partial(_member, around[value]))
             elif (helper := reached(node, value, scope)) is not None and _leads_to(helper, around):
                 edits[node] = self._reference(node, [], scope, around, callers)
 
@@ -335,9 +335,9 @@ class _Members:
         self.count += 1
         outer: Any = value.__func__ if isinstance(value, (staticmethod, classmethod)) else value
         here = (Caller(node, scope, callers),)
-        twin = self.twin(inner, further, {**around, (expected if guarded else outer): name}, here)
+        new = self.rewrite(inner, further, {**around, (expected if guarded else outer): name}, here)
         # Decorators pass on what they are given: also the module, before all else.
-        self.namespace[name] = twin if guarded else redecorated(outer, inner.function, twin)
+        self.namespace[name] = new if guarded else redecorated(outer, inner.function, new)
         if not guarded:
             return _Edit(node, lambda visit, owner: _attribute(owner, name))
         guard = self.add("choose", _function_chooser(expected, name))
@@ -369,7 +369,7 @@ def _kept_in(node: ast.AST | None, scope: Scope) -> str | None:
     return next((ast.unparse(target) for target in targets if isinstance(target, (ast.Attribute, ast.Subscript))), None)
 
 
-def _twin_of(name: str, visit: Callable[[ast.expr], ast.expr], owner: str) -> ast.expr:
+def _member(name: str, visit: Callable[[ast.expr], ast.expr], owner: str) -> ast.expr:
     return _attribute(owner, name)
 
 
@@ -547,7 +547,7 @@ def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _function_chooser(function: Function, name: str) -> Callable[[nn.Module, Any], Any]:
-    """A method that gives the twin of a function that is passed around, bound to what the callee is bound to."""
+    """A method that gives the rewritten copy of a function that is passed around, bound to what the callee is bound to."""
 
     def choose(self: nn.Module, callee: Any) -> Any:
         bare, bound = callee, []

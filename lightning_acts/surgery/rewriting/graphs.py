@@ -34,10 +34,10 @@ from lightning_acts.surgery.recognizing.calls import (
     works_in_place,
 )
 from lightning_acts.surgery.recognizing.modules import recognize_function
-from lightning_acts.surgery.recognizing.uses import Fate
+from lightning_acts.surgery.recognizing.uses import Destination
 from lightning_acts.surgery.rewriting.reading import Call, call_name, sealed
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import Kind
+from lightning_acts.surgery.site import SiteKind
 from lightning_acts.surgery.source.functions import UNKNOWN, SourceError
 
 _TORCH = os.path.dirname(torch.__file__) + os.sep
@@ -97,7 +97,7 @@ def call_in(module: GraphModule, frames: Sequence[FrameType], function: Any) -> 
     return next((site.call for site in _sites(module) if any(node is other for _, other in site.nodes.values())), None)
 
 
-def obstacle(module: GraphModule, route: Route, write_back: bool = True) -> str | None:
+def obstacle_to(module: GraphModule, route: Route, write_back: bool = True) -> str | None:
     """Why what is at a route can't be replaced; None where it can."""
     try:
         site = _site_at(module, route)
@@ -147,7 +147,7 @@ def _replace(node: Node, given: Node, submodule: str, writes_back: bool) -> None
         raise
 
 
-def way_back(module: GraphModule, replacement: nn.Module | None, before: dict[str, Original]) -> Callable[[], None]:
+def undo_step(module: GraphModule, replacement: nn.Module | None, before: dict[str, Original]) -> Callable[[], None]:
     """Return a function that makes the node that calls a submodule what it was; the graph has to be recompiled then.
 
     The function may be called again where it was interrupted.
@@ -286,19 +286,19 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
             found.spec,
             None,
             location,
-            obstacle=found.why,
+            obstacle=found.reason,
             is_everyday=found.is_everyday and not _is_between_layers(node),
         )
-    kind: Kind = "method" if node.op == "call_method" else "function"
+    kind: SiteKind = "method" if node.op == "call_method" else "function"
     if (spec := _masked(node)) is not None:
-        why = "written out with a mask, in more than one node"
-        return Call(route, spec.partition("(")[0], kind, spec, None, location, obstacle=why)
+        reason = "written out with a mask, in more than one node"
+        return Call(route, spec.partition("(")[0], kind, spec, None, location, obstacle=reason)
     if not is_candidate(function):
         return None
     if (written_out := _written_out(node, function)) is not None:
         spec, formula = written_out
-        why = f"written out as {formula}, in more than one node"
-        return Call(route, spec, kind, spec, None, location, obstacle=why)
+        reason = f"written out as {formula}, in more than one node"
+        return Call(route, spec, kind, spec, None, location, obstacle=reason)
     there = applied(function, map_arg(node.args, lambda _: UNKNOWN), map_arg(node.kwargs, lambda _: UNKNOWN))
     if there is None:
         return None
@@ -307,10 +307,10 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
         call_name(function),
         kind,
         there.spec,
-        there.doubtful,
+        there.doubt,
         location,
         gates_itself=is_bounded(there.definition) and _gates_itself(node),
-        fate=_fate(node),
+        destination=_destination(node),
         obstacle=there.obstacle or _obstacle(node),
         is_everyday=there.is_everyday and not _is_between_layers(node),
     )
@@ -336,7 +336,7 @@ def _is_between_layers(node: Node) -> bool:
     return isinstance(given, Node) and is_layer(given) and bool(after) and all(map(is_layer, after))
 
 
-def _fate(node: Node) -> Fate | None:
+def _destination(node: Node) -> Destination | None:
     kinds = {user.op for user in node.users}
     if "output" in kinds:
         return "returned"

@@ -26,10 +26,9 @@ from lightning_acts.surgery.recognizing.expressions import Written, is_handed_on
 from lightning_acts.surgery.recognizing.formulas import forget as forget_formulas
 from lightning_acts.surgery.recognizing.formulas import gates_its_input
 from lightning_acts.surgery.recognizing.modules import recognize
-from lightning_acts.surgery.recognizing.uses import Fate, fate_of
+from lightning_acts.surgery.recognizing.uses import Destination, destination_of
 from lightning_acts.surgery.route import Route, Step
-from lightning_acts.surgery.site import UNKNOWN as UNKNOWN_ACTIVATION
-from lightning_acts.surgery.site import Kind
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, SiteKind
 from lightning_acts.surgery.source.functions import (
     UNKNOWN,
     Function,
@@ -56,12 +55,12 @@ class Call:
         name: The name of what is called, without the underscore of the forms that work in place.
         kind: ``function`` or ``method``.
         spec: The activation.
-        doubtful: Why it may be no activation; None where that is certain.
+        doubt: Why it may be no activation; None where that is certain.
         location: ``file:line``; None where a graph does not tell.
         is_formula: Whether it is written out as a formula.
         hands_on: Whether the function is not called there, but handed on.
         gates_itself: Whether the result is multiplied with its own input, by a formula that is no known activation.
-        fate: What becomes of the result; None where that is open.
+        destination: What becomes of the result; None where that is open.
         obstacle: Why it can't be replaced; None where it may be.
         is_looked_up: Whether it stands for whatever a lookup gives: a run shows the call itself.
         is_everyday: Whether it has many other uses, and is an activation only between layers.
@@ -69,14 +68,14 @@ class Call:
 
     route: Route
     name: str
-    kind: Kind
+    kind: SiteKind
     spec: str
-    doubtful: str | None
+    doubt: str | None
     location: str | None
     is_formula: bool = False
     hands_on: bool = False
     gates_itself: bool = False
-    fate: Fate | None = None
+    destination: Destination | None = None
     obstacle: str | None = None
     is_looked_up: bool = False
     is_everyday: bool = False
@@ -117,7 +116,7 @@ class AttributeCall:
     """A call of what a module keeps in an attribute: whether it is given more than its input, and what becomes of it."""
 
     takes_more: bool
-    fate: Fate | None
+    destination: Destination | None
 
 
 @dataclass(eq=False)
@@ -188,7 +187,7 @@ def _read(cls: Any, version: int) -> Reading:
         for scope in reader.read_method(name, pending):
             for steps, inner in _with_inherited(scope):
                 _read_looks(steps, inner, reading)
-                _read_habits(inner, reading)
+                _read_usage(inner, reading)
     in_forward = reading.calls
     for name in _methods_that_look(cls):
         for scope in method_scopes(cls, name) if name not in pending else ():
@@ -201,11 +200,11 @@ def _read(cls: Any, version: int) -> Reading:
         reading.calls = []
         for _ in reader.read_method(name, further):
             pass
-        why = f"in {name}, to which the forward does not lead"
+        reason = f"in {name}, to which the forward does not lead"
         # The same code may be reached by another name, as that of a base is by super().
         known = {call.route.steps[-1] for call in in_forward}
         in_forward += [
-            replace(call, doubtful=call.doubtful or why) for call in reading.calls if call.route.steps[-1] not in known
+            replace(call, doubt=call.doubt or reason) for call in reading.calls if call.route.steps[-1] not in known
         ]
     reading.calls = list(dict.fromkeys(in_forward))
     return reading
@@ -235,7 +234,7 @@ def calls_of(function: Function, cls: type[nn.Module]) -> list[Call]:
 
 
 #: What a module says of its children, without what a swap has added.
-WALKS = ("children", "named_children", "_modules")
+TRAVERSALS = ("children", "named_children", "_modules")
 #: What a class does not hand down to a subclass as it is.
 _OF_A_CLASS = ("__base__", "__bases__", "__dict__", "__mro__", "__subclasses__", "mro")
 _MENTIONS = frozenset(["type", "__class__", "_modules"])
@@ -293,7 +292,7 @@ def _read_looks(
     seen |= {scope.function}
     for node in scope.source.expressions:
         parent = scope.source.parents.get(node)
-        if scope.is_own_attribute(node) and isinstance(node, ast.Attribute) and node.attr in WALKS:
+        if scope.is_own_attribute(node) and isinstance(node, ast.Attribute) and node.attr in TRAVERSALS:
             reading.looks.append((*steps, step_to(node, scope)))
         if isinstance(node, ast.Compare) and any(map(scope.is_own_class, _parts(node))):
             others = [part for part in _parts(node) if _class_of(part, scope) and not scope.is_own_class(part)]
@@ -368,7 +367,7 @@ def _asks_for_its_class(function: Any, scope: Scope, seen: frozenset[Function]) 
     looking = Reading()
     with contextlib.suppress(SourceError):
         _read_looks((), inner, looking, seen)
-    asks = any(step.code not in (f"{inner.first}.{walk}" for walk in WALKS) for (step,) in looking.looks)
+    asks = any(step.code not in (f"{inner.first}.{traversal}" for traversal in TRAVERSALS) for (step,) in looking.looks)
     return f"{function.__qualname__} asks for its class, in whose place a swap puts another" if asks else None
 
 
@@ -385,7 +384,7 @@ def _makes_another(value: Any, scope: Scope) -> str | None:
     return None
 
 
-def _read_habits(scope: Scope, reading: Reading) -> None:
+def _read_usage(scope: Scope, reading: Reading) -> None:
     """Add what a forward, and what it leads to, compares and sets, and where it goes through other modules."""
     where = scope.function.__qualname__
     for node in scope.source.expressions:
@@ -400,7 +399,7 @@ def _read_habits(scope: Scope, reading: Reading) -> None:
             name = _dotted(node, scope)
             if not isinstance(node.ctx, ast.Load):
                 reading.stores[name or f"*.{node.attr}"] = where
-            if node.attr in ("modules", "named_modules") or (node.attr in WALKS and name not in WALKS):
+            if node.attr in ("modules", "named_modules") or (node.attr in TRAVERSALS and name not in TRAVERSALS):
                 reading.passes_through[node.attr] = location
         elif isinstance(node, ast.Call) and scope.resolve(node.func) in (setattr, delattr) and len(node.args) > 1:
             of, attribute = node.args[:2]
@@ -492,28 +491,28 @@ def _functions_in(value: Any) -> list[Function]:
     )
 
 
-def with_twin(value: Any, function: Function, twin: Function) -> Any:
-    """An attribute of a class that runs ``function``, with ``twin`` in its place beneath what wraps it.
+def with_replaced(value: Any, function: Function, new: Function) -> Any:
+    """An attribute of a class that runs ``function``, with ``new`` in its place beneath what wraps it.
 
     Raises:
         SourceError: It can't be had there.
     """
     if isinstance(value, property):
-        return property(with_twin(value.fget, function, twin), value.fset, value.fdel)
+        return property(with_replaced(value.fget, function, new), value.fset, value.fdel)
     if isinstance(value, functools.partialmethod):
-        return functools.partialmethod(with_twin(value.func, function, twin), *value.args, **value.keywords)
+        return functools.partialmethod(with_replaced(value.func, function, new), *value.args, **value.keywords)
     if isinstance(value, functools.singledispatchmethod):
         copied = functools.singledispatchmethod(value.func)
         for cls, held in value.dispatcher.registry.items():
             inside = function in _functions_in(held)
-            copied.register(cls, with_twin(held, function, twin) if inside else held)
+            copied.register(cls, with_replaced(held, function, new) if inside else held)
         return copied
     if isinstance(value, types.FunctionType):
-        return redecorated(value, function, twin)
+        return redecorated(value, function, new)
     copied_object = copy.copy(value)
     for name, held in vars(value).items():
         if isinstance(held, types.FunctionType) and function in layers(held):
-            setattr(copied_object, name, redecorated(held, function, twin))
+            setattr(copied_object, name, redecorated(held, function, new))
     return copied_object
 
 
@@ -630,7 +629,7 @@ class _Reader:
                 assert isinstance(node.func, ast.Attribute)
                 is_starred = any(isinstance(arg, ast.Starred) for arg in node.args)
                 takes_more = len(node.args) + len(node.keywords) > 1 or is_starred
-                use = AttributeCall(takes_more, fate_of(node, scope))
+                use = AttributeCall(takes_more, destination_of(node, scope))
                 reading.attributes.setdefault(scope.mangled(node.func.attr), []).append(use)
             if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
                 continue
@@ -673,7 +672,7 @@ class _Reader:
 
         They are reported where no run shows which.
         """
-        why = None
+        reason = None
         is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
         if isinstance(node, ast.Attribute) and node.attr == "apply":
             of = scope.resolve(node.value)
@@ -681,13 +680,13 @@ class _Reader:
             forward = getattr(of, "forward", None) if is_custom else None
             calls = self.calls_of(forward) if isinstance(forward, types.FunctionType) else []
             found = dict.fromkeys((call.spec, call.location) for call in calls if not call.is_everyday)
-            why = "within a custom autograd.Function, whose backward would stay as it is"
+            reason = "within a custom autograd.Function, whose backward would stay as it is"
         elif isinstance(node, ast.Subscript):
             held = scope.resolve(node.value)
             held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
             found = dict.fromkeys(entry for value in held for entry in self._activations_of(value, scope, is_called))
         elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
-            found, why = self._named_there(node, scope)
+            found, reason = self._named_there(node, scope)
         elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
             is_known = isinstance(node.args[1], ast.Constant)
             of = scope.resolve(node.args[0])
@@ -703,9 +702,9 @@ class _Reader:
                 name,
                 "function",
                 spec,
-                None if location is None or why else "in a function that only a run tells",
+                None if location is None or reason else "in a function that only a run tells",
                 location or here,
-                obstacle=why or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
+                obstacle=reason or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
                 is_looked_up=True,
             )
 
@@ -721,13 +720,13 @@ class _Reader:
         if isinstance(value, type) and not is_called and is_handed_on(node, scope):
             if isinstance(parent, ast.Call) and scope.resolve(parent.func) in (isinstance, issubclass):
                 return {}, None
-            why = "of a class in a variable: example_input= shows where an instance is called"
-            return dict.fromkeys(self._activations_of(value, scope, False)), why
+            reason = "of a class in a variable: example_input= shows where an instance is called"
+            return dict.fromkeys(self._activations_of(value, scope, False)), reason
         if value is UNKNOWN and isinstance(node, ast.Attribute):
             method = method_of(scope.resolve(node.value), node.attr)
             found = [] if method is None or method is scope.function or not may_apply(method) else self.calls_of(method)
-            why = "in a method of an object: example_input= shows where it is called"
-            return dict.fromkeys((call.spec, call.location) for call in found if not call.is_everyday), why
+            reason = "in a method of an object: example_input= shows where it is called"
+            return dict.fromkeys((call.spec, call.location) for call in found if not call.is_everyday), reason
         return {}, None
 
 
@@ -749,7 +748,7 @@ class Sealed(NamedTuple):
 
     name: str
     spec: str
-    why: str
+    reason: str
     is_everyday: bool = False
 
 
@@ -782,7 +781,7 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
         found.spec,
         DOUBT_OF_EVERYDAY if found.is_everyday else None,
         location,
-        obstacle=found.why,
+        obstacle=found.reason,
         is_everyday=found.is_everyday,
     )
 
@@ -797,15 +796,15 @@ def _default_arguments(scope: Scope) -> Iterator[Call]:
         if found is not None and not found.is_everyday:
             location = f"{code.co_filename}:{code.co_firstlineno}"
             step = Step(function_name(function), 0, 0, name)
-            why = f"the default of the argument {name!r}: example_input= shows where it is called"
+            reason = f"the default of the argument {name!r}: example_input= shows where it is called"
             yield Call(
                 Route((step,), name_of(value)),
                 call_name(value),
                 "function",
                 found.spec,
-                found.doubtful,
+                found.doubt,
                 location,
-                obstacle=why,
+                obstacle=reason,
                 is_looked_up=True,
             )
 
@@ -857,12 +856,12 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
         call_name(site.function) if site.composite is None else site.applied.definition.name,
         site.kind,
         site.applied.spec,
-        site.applied.doubtful,
+        site.applied.doubt,
         f"{scope.function.__code__.co_filename}:{site.node.lineno}",
         is_formula=site.composite is not None,
         hands_on=isinstance(site.node, (ast.Name, ast.Attribute)),
         gates_itself=gates_its_input(site.node, scope),
-        fate=None if prefix else fate_of(site.node, scope),
+        destination=None if prefix else destination_of(site.node, scope),
         obstacle=site.applied.obstacle,
         is_everyday=site.applied.is_everyday,
     )

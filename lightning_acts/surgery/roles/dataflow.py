@@ -33,7 +33,7 @@ from lightning_acts.surgery.operations import (
     UNARY,
     operation,
 )
-from lightning_acts.surgery.site import UNKNOWN, Role
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, Role
 
 _Use = Literal["multiplied", "self", "combined", "matrix", "scores", "layer", "added", "output", "unknown"]
 
@@ -180,7 +180,11 @@ class Flow:
             if not isinstance(given, Tensor) or not isinstance(result, Tensor):
                 return
             node = self._node(given)
-            definition = None if activation == UNKNOWN else factory.definition_of(ActivationSpec.parse(activation).name)
+            definition = (
+                None
+                if activation == UNKNOWN_ACTIVATION
+                else factory.definition_of(ActivationSpec.parse(activation).name)
+            )
             if is_everyday:
                 run = _Run(definition, activation, node, next(self._numbers), frozenset(), is_everyday=True)
                 self._runs.setdefault(site, []).append(run)
@@ -237,7 +241,9 @@ class Flow:
             return None, "it did not run"
         roles = {role for role, _ in answers}
         if len(roles) > 1:
-            return None, "its runs differ: " + ", ".join(sorted({f"{role or 'open'} ({why})" for role, why in answers}))
+            return None, "its runs differ: " + ", ".join(
+                sorted({f"{role or 'open'} ({reason})" for role, reason in answers})
+            )
         return next(iter(answers))
 
     def follows(self, site: Hashable) -> bool:
@@ -548,8 +554,8 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
         if "layer" not in uses or _SCALING & set(uses):
             return "gate", f"in doubt: it may make a deviation or a step of time positive; {_first(uses)}"
     is_unbounded = definition is None or not is_bounded(definition)
-    if is_unbounded and "layer" not in uses and (why := _weighing(run)) is not None:
-        return "attention", f"in doubt: {why}"
+    if is_unbounded and "layer" not in uses and (reason := _weighing(run)) is not None:
+        return "attention", f"in doubt: {reason}"
     if definition is not None and not is_bounded(definition):
         if "multiplied" in uses and not _is_content(run):
             return "hidden", "unbounded, multiplied with another tensor: the nonlinearity of a GLU"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from torch import nn
 
 from lightning_acts import factory
 from lightning_acts.definition import Definition
 from lightning_acts.measuring import is_bounded, is_gate_like
-from lightning_acts.surgery.site import UNKNOWN, Role
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, Role
 
 Chain = Sequence[tuple[nn.Module, str | None]]
 
@@ -51,7 +51,7 @@ def role_of(
 
 
 def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Role, str]:
-    if activation == UNKNOWN:
+    if activation == UNKNOWN_ACTIVATION:
         return "hidden", "no other role is known"
     definition = factory.definition_of(activation)
     last = _ends(chain) if chain else None
@@ -60,16 +60,16 @@ def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Ro
     if definition.kind == "normalizing":
         if last is None:
             return "attention", "in doubt: normalizes within the model"
-        return "output", last if last.startswith("in doubt") else f"normalizes, {last}"
+        return "output", f"normalizes, {last.reason}" if last.is_certain else last.reason
     is_softplus = definition.family == "softplus"
     if is_softplus and last:
-        return "output", last
+        return "output", last.reason
     if is_softplus and chain and (chain[-1][1] or "").lower().startswith(_WEIGHING_NAMES):
         return "gate", f"in doubt: positive, named {chain[-1][1]!r} in a {type(chain[-1][0]).__name__}"
     if not is_bounded(definition) and not (is_softplus and not chain):
         return "hidden", "unbounded"
     if last:
-        return "output", last
+        return "output", last.reason
     if _is_in_pooler(chain):
         return "output", f"bounded, in a {type(chain[-1][0]).__name__}"
     if not chain:
@@ -109,8 +109,15 @@ def _gate_or_hidden(chain: Chain, parent: nn.Module, name: str | None) -> tuple[
     return "gate", f"in doubt: values in [0, 1], named {name!r} in a {kind}"
 
 
-def _ends(chain: Chain) -> str | None:
-    """Return words for what a site is the last module of; None if something with parameters comes after it."""
+class _End(NamedTuple):
+    """The end of a model or of one of its networks, in words."""
+
+    reason: str
+    is_certain: bool = True
+
+
+def _ends(chain: Chain) -> _End | None:
+    """Return what a site is the last module of; None if something with parameters comes after it."""
     for depth in range(len(chain) - 1, -1, -1):
         parent, name = chain[depth]
         if not _has_parameters_after(parent, name):
@@ -118,9 +125,9 @@ def _ends(chain: Chain) -> str | None:
         ended = parent._modules[name or ""]
         # A LightningModule of a generator and a discriminator has two networks, each with an output of its own.
         if depth == 0 and depth < len(chain) - 1 and _is_network_of_its_own(parent, ended):
-            return f"in doubt: last of {name!r}, and the model goes on behind it"
+            return _End(f"in doubt: last of {name!r}, and the model goes on behind it", is_certain=False)
         return None
-    return "last of the model"
+    return _End("last of the model")
 
 
 def _is_network_of_its_own(root: nn.Module, network: nn.Module | None) -> bool:

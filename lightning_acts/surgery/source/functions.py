@@ -1,6 +1,6 @@
-"""Functions and their source: the syntax tree behind a function, what the names in it mean, and a rewritten twin.
+"""Functions and their source: the syntax tree behind a function, what the names in it mean, and a rewritten copy.
 
-A twin is compiled under the original's file name, lines and columns, with the original's globals and closure: it lives
+A copy is compiled under the original's file name, lines and columns, with the original's globals and closure: it lives
 in the same world, and tracebacks show the lines that the author wrote. Nothing is trusted to be what the file says: the
 unchanged tree has to compile to the very code that runs.
 """
@@ -21,7 +21,7 @@ from typing import Any
 from lightning_acts.errors import ActsError
 
 Function = types.FunctionType
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 _FUTURES = functools.reduce(lambda flags, name: flags | getattr(__future__, name).compiler_flag, __future__.all_feature_names, 0)  # fmt: skip
 # Set in the code of a function within another one.
@@ -45,7 +45,7 @@ class Source:
         parents: The parent of every node within the definition.
     """
 
-    node: Definition
+    node: FunctionNode
     enclosing: tuple[ast.AST, ...]
     imports: tuple[ast.stmt, ...]
     parents: dict[ast.AST, ast.AST]
@@ -126,7 +126,7 @@ def source_of(code: types.CodeType) -> Source:
 
 @dataclass(frozen=True, eq=False)
 class _File:
-    definitions: dict[tuple[int, str], list[tuple[Definition, tuple[ast.AST, ...]]]]
+    definitions: dict[tuple[int, str], list[tuple[FunctionNode, tuple[ast.AST, ...]]]]
     imports: tuple[ast.stmt, ...]
 
     @classmethod
@@ -144,7 +144,7 @@ class _File:
             tree = ast.parse(text)
         except (SyntaxError, ValueError) as error:
             raise SourceError(f"{filename} can't be parsed: {error}") from None
-        found: dict[tuple[int, str], list[tuple[Definition, tuple[ast.AST, ...]]]] = {}
+        found: dict[tuple[int, str], list[tuple[FunctionNode, tuple[ast.AST, ...]]]] = {}
         imports: list[ast.stmt] = []
 
         def visit(node: ast.AST, enclosing: tuple[ast.AST, ...]) -> None:
@@ -171,7 +171,7 @@ def _parents(node: ast.AST) -> dict[ast.AST, ast.AST]:
     return {child: parent for parent in ast.walk(node) for child in ast.iter_child_nodes(parent)}
 
 
-def _compiled(source: Source, node: Definition, code: types.CodeType) -> types.CodeType:
+def _compiled(source: Source, node: FunctionNode, code: types.CodeType) -> types.CodeType:
     """The code of ``node`` in the place of the function in its file."""
     inner: ast.stmt = _placed(ast.Expr(value=node), node) if isinstance(node, ast.Lambda) else node
     classes = []
@@ -236,7 +236,7 @@ Replace = Callable[[ast.expr, Callable[[ast.expr], ast.expr]], "ast.expr | None"
 
 
 def rewritten(function: Function, replace: Replace, leading: str | None = None) -> Function:
-    """A twin of ``function`` in which some expressions are others.
+    """A copy of ``function`` in which some expressions are others.
 
     Args:
         function: A plain function.
@@ -278,14 +278,14 @@ def rewritten(function: Function, replace: Replace, leading: str | None = None) 
     if set(made.co_freevars) - set(cells):
         raise SourceError(f"it uses names that it did not before: {set(made.co_freevars) - set(cells)}")
     _remember(made, code)
-    twin = types.FunctionType(
+    copied = types.FunctionType(
         made,
         function.__globals__,
         function.__name__,
         function.__defaults__,
         tuple(cells[name] for name in made.co_freevars),
     )
-    return _dressed(twin, function)
+    return _dressed(copied, function)
 
 
 _ORIGINALS: dict[types.CodeType, types.CodeType] = {}
@@ -304,12 +304,16 @@ def _remember(made: types.CodeType, code: types.CodeType) -> None:
             _remember(one, other)
 
 
-def _dressed(twin: Function, original: Function) -> Function:
-    twin.__kwdefaults__ = original.__kwdefaults__
-    twin.__annotations__ = original.__annotations__
-    twin.__dict__.update(original.__dict__)
-    twin.__doc__, twin.__qualname__, twin.__module__ = original.__doc__, original.__qualname__, original.__module__
-    return twin
+def _dressed(copied: Function, original: Function) -> Function:
+    copied.__kwdefaults__ = original.__kwdefaults__
+    copied.__annotations__ = original.__annotations__
+    copied.__dict__.update(original.__dict__)
+    copied.__doc__, copied.__qualname__, copied.__module__ = (
+        original.__doc__,
+        original.__qualname__,
+        original.__module__,
+    )
+    return copied
 
 
 def layers(outer: Any) -> Iterator[Function]:
@@ -352,12 +356,12 @@ def redecorated(outer: Function, inner: Function, new: Function) -> Function:
         types.CellType(replacement) if _is_filled(cell) and cell.cell_contents is below else cell
         for cell in outer.__closure__ or ()
     )
-    twin = types.FunctionType(outer.__code__, outer.__globals__, outer.__name__, outer.__defaults__, cells)
-    _dressed(twin, outer)
+    copied = types.FunctionType(outer.__code__, outer.__globals__, outer.__name__, outer.__defaults__, cells)
+    _dressed(copied, outer)
     for name, value in vars(outer).items():
         if value is below:
-            setattr(twin, name, replacement)
-    return twin
+            setattr(copied, name, replacement)
+    return copied
 
 
 @dataclass(frozen=True, eq=False)

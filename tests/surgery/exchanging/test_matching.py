@@ -98,7 +98,12 @@ def test_paths_are_those_without_the_prefixes_of_wrappers(pattern: str) -> None:
 def test_limits(options: dict[str, Any], expected: list[str]) -> None:
     report = acts.swap(net(), {"relu": "mish", "leaky_relu": "mish"}, **options)
     assert [entry.site.path for entry in report.swapped] == expected
-    assert {left.why for left in report.left} <= {"not included", "excluded", "where= says no", "not in the mapping"}
+    assert {left.obstacle for left in report.left} <= {
+        "not included",
+        "excluded",
+        "where= says no",
+        "not in the mapping",
+    }
 
 
 class TestFunctionsOfASite:
@@ -106,7 +111,7 @@ class TestFunctionsOfASite:
         model = net()
         report = acts.swap(model, {"relu": lambda site: "prelu" if site.path.startswith("0.head") else None})
         assert planned(report) == {"0.head.1": "prelu"}
-        assert [left.why for left in report.left if left.site.path == "0.body.1"] == ["mapped to None"]
+        assert [left.obstacle for left in report.left if left.site.path == "0.body.1"] == ["mapped to None"]
 
     def test_the_plan_says_it_path_by_path(self) -> None:
         report = acts.swap(

@@ -250,7 +250,7 @@ class TestOneModuleInManyPlaces:
         model.layers[0][1].register_forward_hook(lambda *_: None)
         report = acts.swap(model, {"silu": "mish"}, share="place")
         assert [entry.site.path for entry in report.swapped] == ["layers.0.1"]
-        assert {entry.why for entry in report.left} == {
+        assert {entry.obstacle for entry in report.left} == {
             "the module has hooks, which lie on the first of its places and calls: remove them first"
         }
 

@@ -119,7 +119,7 @@ def test_the_function_of_a_transformer_layer() -> None:
     assert (function.path, function.kind, function.activation) == ("activation", "attribute", "relu")
     assert (inside.path, inside.activation, inside.role) == ("self_attn/softmax", "softmax(dim=-1)", "attention")
     (left,) = acts.swap(layer, {"relu": "mish"}).left
-    assert "inside the kernel of torch.nn.modules.activation.MultiheadAttention" in left.why
+    assert "inside the kernel of torch.nn.modules.activation.MultiheadAttention" in left.obstacle
 
 
 class Counting(nn.Module):
@@ -352,7 +352,7 @@ def test_what_only_a_run_shows_is_reported_without_one(cls: type[Layers], withou
     assert {entry.site.path: entry.site.activation for entry in report.left} == {
         f"0.{path}" if "act" in path else f"0/{path}": activation for path, activation in without.items()
     }
-    assert all("example_input= shows" in entry.why for entry in report.left if entry.site.activation != "gelu")
+    assert all("example_input= shows" in entry.obstacle for entry in report.left if entry.site.activation != "gelu")
     report.undo()
     # With a run each is there once; what a lambda holds has no name by which a plan could find it.
     report = acts.swap(model, {"relu": "mish"}, example_input=torch.randn(2, 4))
@@ -417,7 +417,7 @@ def test_an_attribute_in_the_place_of_a_method() -> None:
     ]
     (left,) = report.left
     assert left.site.path == "0/relu/0"
-    assert "keeps the method 'act' in an attribute" in left.why
+    assert "keeps the method 'act' in an attribute" in left.obstacle
 
 
 def test_in_place_or_not_is_known_when_it_runs_only() -> None:
@@ -432,7 +432,9 @@ def test_in_place_or_not_is_known_when_it_runs_only() -> None:
     report = acts.swap(Net(), {"relu": "mish", "elu": "mish"})
     assert [entry.site.path for entry in report.swapped] == ["relu/0"]
     (left,) = report.left
-    assert left.why == "the call can't be replaced: whether it writes into x, which is used again, only a run tells"
+    assert (
+        left.obstacle == "the call can't be replaced: whether it writes into x, which is used again, only a run tells"
+    )
 
 
 def test_attention_within_a_kernel_is_reported() -> None:
@@ -447,7 +449,7 @@ def test_attention_within_a_kernel_is_reported() -> None:
         )
         (left,) = report.left
         assert (left.site.activation, left.site.role) == ("softmax(dim=-1)", "attention")
-        assert "inside the kernel of torch.nn.functional.scaled_dot_product_attention" in left.why
+        assert "inside the kernel of torch.nn.functional.scaled_dot_product_attention" in left.obstacle
 
 
 def test_a_dtype_by_name_is_no_activation() -> None:
@@ -493,7 +495,7 @@ class TestFunctionsInAttributes:
             )
             assert [entry.site.activation for entry in report.swapped] == ["relu"]
             assert report.left and all(
-                "inside the kernel" in entry.why or "keeps" in entry.why for entry in report.left
+                "inside the kernel" in entry.obstacle or "keeps" in entry.obstacle for entry in report.left
             )
             model(x)
             report.undo()
@@ -515,7 +517,7 @@ class TestFunctionsInAttributes:
         name = spec.partition("(")[0]
         report = acts.swap(model, {name: "mish", "tanhshrink": "mish"})
         assert [entry.site.path for entry in report.swapped] == ["1"]
-        assert "more than its input" in report.left[0].why
+        assert "more than its input" in report.left[0].obstacle
         model(x)
         report.undo()
         (site,) = [site for site in acts.find(model, x) if site.kind != "module"]
@@ -532,7 +534,7 @@ class TestFunctionsInAttributes:
 
         report = acts.swap(nn.Sequential(Net(act=F.relu_), nn.ReLU()), {"relu": "mish"})
         assert [entry.site.path for entry in report.swapped] == ["1"]
-        assert report.left[0].why == "it works in place, which a module there would not"
+        assert report.left[0].obstacle == "it works in place, which a module there would not"
 
 
 def swish(x: Tensor) -> Tensor:
@@ -635,7 +637,7 @@ def test_a_custom_autograd_function() -> None:
 
     for example in (None, torch.randn(2, 4)):
         (left,) = acts.swap(Net(), {"relu": "mish"}, example_input=example).left
-        assert "within a custom autograd.Function, whose backward would stay as it is" in left.why
+        assert "within a custom autograd.Function, whose backward would stay as it is" in left.obstacle
 
 
 def test_what_is_handed_to_torch_jit() -> None:
@@ -857,7 +859,7 @@ class TestWhatIsKeptBesideTheChildren:
         assert isinstance(model.act, nn.Tanh)
         (left,) = report.left
         assert left.site.path == "idle[0][0]/elu"
-        assert ("example_input=" in left.why) == (example is None)
+        assert ("example_input=" in left.obstacle) == (example is None)
         acts.restore(model)
         assert isinstance(model.act, nn.ReLU) and model.kept[0][1] is model.act
 

@@ -14,7 +14,7 @@ import lightning_acts as acts
 from lightning_acts import registry
 from lightning_acts.surgery.recognizing import modules as recognition
 from lightning_acts.surgery.recognizing.modules import recognize
-from lightning_acts.surgery.site import UNKNOWN
+from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
 
 class Custom(nn.Module):
@@ -60,18 +60,18 @@ def test_transformers_own_classes_by_their_curves(key: str, spec: str | None) ->
         (lambda x: torch.where(x > 0, x, 0.5 * torch.expm1(x / 0.5)), "celu(alpha=0.5)"),
         (lambda x: torch.where(x > 0, x, 4 * torch.expm1(x / 4)), "celu(alpha=4.0)"),
         (lambda x: torch.logaddexp(2.5 * x, torch.zeros(())) / 2.5, "softplus(beta=2.5)"),
-        (lambda x: torch.where(x > 0, x, 0.2 * x) + 1e-4, UNKNOWN),
-        (lambda x: torch.where(x > 0, x, 0.2 * x + 1e-3 * x * torch.exp(x)), UNKNOWN),
+        (lambda x: torch.where(x > 0, x, 0.2 * x) + 1e-4, UNKNOWN_ACTIVATION),
+        (lambda x: torch.where(x > 0, x, 0.2 * x + 1e-3 * x * torch.exp(x)), UNKNOWN_ACTIVATION),
         (lambda x: torch.sin(x), "sin"),
         (lambda x: torch.sin(30 * x), "sine"),
         (lambda x: torch.sin(2.7 * x), "sine(omega=2.7)"),
         (lambda x: torch.sin(300 * x), "sine(omega=300.0)"),
         (lambda x: torch.sin(math.pi * x), "sine(omega=3.1415927)"),
-        (lambda x: torch.sin(2.7 * x) + 1e-4, UNKNOWN),
+        (lambda x: torch.sin(2.7 * x) + 1e-4, UNKNOWN_ACTIVATION),
         (lambda x: x + torch.sin(5 * x) ** 2 / 5, "snake(alpha=5.0)"),
         (lambda x: x + torch.sin(0.3 * x) ** 2 / 0.3, "snake(alpha=0.3)"),
-        (lambda x: x + torch.sin(5 * x) ** 2 / 4, UNKNOWN),
-        (lambda x: x + torch.sin(1e3 * x), UNKNOWN),
+        (lambda x: x + torch.sin(5 * x) ** 2 / 4, UNKNOWN_ACTIVATION),
+        (lambda x: x + torch.sin(1e3 * x), UNKNOWN_ACTIVATION),
         (lambda x: 2 * x + 1, None),
         (lambda x: x, None),
         (lambda x: x / x.norm(), None),
@@ -91,7 +91,7 @@ def test_custom_modules_by_their_curves(function: Any, spec: str | None) -> None
 def test_learnable_and_fixed_are_different() -> None:
     module = Custom(F.relu)
     module.slope = nn.Parameter(torch.zeros(1))
-    assert recognize(module) == UNKNOWN
+    assert recognize(module) == UNKNOWN_ACTIVATION
 
 
 def test_a_layer_with_many_parameters_or_a_buffer_is_not_probed() -> None:
@@ -147,7 +147,7 @@ def test_on_the_meta_device_types_alone_are_known() -> None:
     with torch.device("meta"):
         module = Custom(F.relu)
         module.slope = nn.Parameter(torch.zeros(1))
-    assert recognize(module) == UNKNOWN
+    assert recognize(module) == UNKNOWN_ACTIVATION
     assert recognize(nn.PReLU(device="meta")) == "prelu"
 
 
@@ -174,7 +174,7 @@ class Swish(nn.Module):
 
 def test_unknown_activations_are_named_by_class_and_path() -> None:
     model = nn.Sequential(nn.Linear(2, 2), Swish(1.5), nn.Linear(2, 2), Swish(1.5))
-    assert [(site.activation, site.role) for site in acts.find(model)] == [(UNKNOWN, "hidden")] * 2
+    assert [(site.activation, site.role) for site in acts.find(model)] == [(UNKNOWN_ACTIVATION, "hidden")] * 2
     acts.swap(model, {Swish: "mish"}, include="1")
     assert isinstance(model[1], nn.Mish) and isinstance(model[3], Swish)
 
@@ -194,7 +194,7 @@ def test_a_learnable_snake_is_one_whatever_its_shape(shape: tuple[int, ...]) -> 
             return torch.relu(x * self.alpha)
 
     assert recognize(Snake()) == "snake"
-    assert recognize(Scaled()) == (UNKNOWN if shape == (1,) else None)  # its relu is a call then
+    assert recognize(Scaled()) == (UNKNOWN_ACTIVATION if shape == (1,) else None)  # its relu is a call then
 
 
 class Chain(nn.ModuleList):

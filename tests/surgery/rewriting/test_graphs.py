@@ -327,7 +327,7 @@ class TestSites:
         for example in (None, X):
             report = acts.swap(model, {"elu": "mish", activation: "tanh"}, role=ROLES, example_input=example)
             (left,) = report.left
-            assert left.site.activation == activation and why in left.why
+            assert left.site.activation == activation and why in left.obstacle
             acts.verify(model, X)
             report.undo()
             assert torch.equal(model(X), output)
@@ -338,7 +338,7 @@ class TestSites:
         graph.output(graph.call_function(F.elu, (given,)))
         report = acts.swap(fx.GraphModule({"fc": nn.Linear(4, 4)}, graph), {"*": "mish"}, example_input=X)
         (left,) = report.left
-        assert left.site.path == "relu/0" and "the graph calls helped as a whole" in left.why
+        assert left.site.path == "relu/0" and "the graph calls helped as a whole" in left.obstacle
 
     def test_a_graph_of_two_modules(self) -> None:
         model = traced(lambda self, x: F.relu(self.a(x)))
