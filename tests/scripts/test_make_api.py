@@ -74,7 +74,10 @@ def test_types_stand_with_their_definitions() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `(.+)` \| (.+) \|$", PAGE, re.MULTILINE)
     (shares,) = [definition for name, definition, where in rows if name == "Share" and "`swap`" in where]
     assert shares == str(Share).removeprefix("typing.")
-    assert [where for name, _, where in rows if name == "Kind"] == ["`names`", "`Site`"]
+    assert [(name, where) for name, _, where in rows if name.endswith("Kind")] == [
+        ("Kind", "`names`"),
+        ("SiteKind", "`Site`"),
+    ]
     assert {name for name, *_ in rows} >= {"ActivationLike", "SwapMap", "Role", "Stability"}
 
 
