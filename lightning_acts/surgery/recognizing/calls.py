@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -62,8 +62,17 @@ class Applied:
     is_everyday: bool = False
 
 
+class _Vocabulary(NamedTuple):
+    """The functions that may be activations: by themselves and by import path, then names of torch's and of methods."""
+
+    definitions: dict[Any, Definition]
+    by_path: dict[str, Any]
+    of_torch: frozenset[str]
+    methods: frozenset[str]
+
+
 @functools.lru_cache(maxsize=8)
-def _vocabulary(version: int) -> tuple[dict[Any, Definition], dict[str, Any], frozenset[str]]:
+def _vocabulary(version: int) -> _Vocabulary:
     functions = {
         function: definition
         for definition in registry.definitions()
@@ -71,14 +80,15 @@ def _vocabulary(version: int) -> tuple[dict[Any, Definition], dict[str, Any], fr
         if definition.kind != "transfer" and definition.name != "identity"
     }
     named = {name_of(function): function for function in (*functions, *CLAMPS, *MAXIMA, *KERNELS)}
+    of_torch = frozenset(name.rpartition(".")[2] for name in named if name.startswith("torch."))
     methods = frozenset(name.rpartition(".")[2] for name in named if name.startswith("torch.Tensor."))
-    return functions, named, methods
+    return _Vocabulary(functions, named, of_torch, methods)
 
 
 def definition_of(function: Any) -> Definition | None:
     """The activation of which a function is a form; None if it is none, whatever its arguments."""
     try:
-        return _vocabulary(registry.version())[0].get(function)
+        return _vocabulary(registry.version()).definitions.get(function)
     except TypeError:  # not hashable
         return None
 
@@ -87,7 +97,7 @@ def is_candidate(function: Any) -> bool:
     """Whether a function may be an activation, or is for some arguments."""
     try:
         of_some = (CLAMPS, MAXIMA, KERNELS)
-        return function in _vocabulary(registry.version())[0] or any(function in group for group in of_some)
+        return function in _vocabulary(registry.version()).definitions or any(function in group for group in of_some)
     except TypeError:  # not hashable
         return False
 
@@ -105,7 +115,12 @@ def is_everyday(function: Any) -> bool:
 
 def is_method(name: str) -> bool:
     """Whether tensors have a method of this name that may be an activation."""
-    return name in _vocabulary(registry.version())[2]
+    return name in _vocabulary(registry.version()).methods
+
+
+def is_name(name: str) -> bool:
+    """Check whether a function of torch, or a method of tensors, that may be an activation has this name."""
+    return name in _vocabulary(registry.version()).of_torch
 
 
 def name_of(function: Any) -> str:
@@ -115,7 +130,7 @@ def name_of(function: Any) -> str:
 
 def named(name: str) -> Any:
     """The function or class of this name, as :func:`name_of` gives it; ``UNKNOWN`` if nothing imported is called so."""
-    known = _vocabulary(registry.version())[1].get(name)
+    known = _vocabulary(registry.version()).by_path.get(name)
     if known is not None:
         return known
     module, _, attribute = name.rpartition(".")

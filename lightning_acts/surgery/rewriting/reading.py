@@ -21,7 +21,7 @@ from torch import nn
 
 from lightning_acts import registry
 from lightning_acts.surgery.naming import imported, module_name
-from lightning_acts.surgery.recognizing.calls import DOUBT_OF_EVERYDAY, applied, is_candidate, is_method, name_of
+from lightning_acts.surgery.recognizing.calls import DOUBT_OF_EVERYDAY, applied, is_candidate, is_name, name_of
 from lightning_acts.surgery.recognizing.expressions import Written, is_handed_on, written, written_in_statements
 from lightning_acts.surgery.recognizing.formulas import forget as forget_formulas
 from lightning_acts.surgery.recognizing.formulas import gates_its_input
@@ -893,7 +893,7 @@ def _may_apply(function: Function, looked_at: set[Function]) -> bool:
     looked_at.add(function)
     code = function.__code__
     names = set(_names(code))
-    if any(is_method(name) or name in _WORDS for name in names) or _makes_masks(code):
+    if any(map(is_name, names)) or _makes_masks(code):
         return True
     values = [function.__globals__.get(name) for name in names]
     for cell in function.__closure__ or ():
@@ -940,37 +940,6 @@ def _may_lead_to_one(value: Any, looked_at: set[Function]) -> bool:
         return False
     inner = list(layers(value))[-1]
     return not _is_foreign(inner.__module__) and _may_apply(inner, looked_at)
-
-
-# Names of functions that tensors don't have as methods.
-_WORDS = frozenset(
-    [
-        "relu",
-        "relu6",
-        "leaky_relu",
-        "elu",
-        "selu",
-        "celu",
-        "rrelu",
-        "gelu",
-        "silu",
-        "mish",
-        "hardswish",
-        "hardsigmoid",
-        "hardtanh",
-        "softplus",
-        "softsign",
-        "tanhshrink",
-        "softshrink",
-        "logsigmoid",
-        "glu",
-        "softmin",
-        "gumbel_softmax",
-        "threshold",
-        "erf",
-        "exp",
-    ]
-)
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.surgery.rewriting.reading import may_apply
 
 package = types.ModuleType("package")
 package.part = types.ModuleType("package.part")  # type: ignore[attr-defined]
@@ -155,3 +156,19 @@ def test_what_is_written_to_is_evaluated_once() -> None:
     acts.swap(model, {"relu": "mish"})
     h = model.layer(x)
     torch.testing.assert_close(model(x), F.mish(h) + (h + 1) + 1, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    "name", "relu relu6 elu_ gelu hardswish hardtanh mish rrelu silu softplus softsign threshold gumbel_softmax".split()
+)
+def test_a_function_that_names_one_of_torchs_may_apply_it(name: str) -> None:
+    names: dict[str, Any] = {"torch": torch}
+    exec(f"def applying(x):\n    return torch.nn.functional.{name}(x)", names)
+    assert may_apply(names["applying"])
+
+
+def test_a_function_that_names_none_does_not() -> None:
+    def matrix(x: Tensor) -> Tensor:
+        return torch.nn.functional.linear(x, x)
+
+    assert not may_apply(matrix)
