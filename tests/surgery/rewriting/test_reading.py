@@ -159,7 +159,22 @@ def test_what_is_written_to_is_evaluated_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", "relu relu6 elu_ gelu hardswish hardtanh mish rrelu silu softplus softsign threshold gumbel_softmax".split()
+    "name",
+    [
+        "relu",
+        "relu6",
+        "elu_",
+        "gelu",
+        "hardswish",
+        "hardtanh",
+        "mish",
+        "rrelu",
+        "silu",
+        "softplus",
+        "softsign",
+        "threshold",
+        "gumbel_softmax",
+    ],
 )
 def test_a_function_that_names_one_of_torchs_may_apply_it(name: str) -> None:
     names: dict[str, Any] = {"torch": torch}
