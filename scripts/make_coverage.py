@@ -33,6 +33,8 @@ from torch import Tensor, nn
 import lightning_acts as acts
 from lightning_acts.surgery import history
 from lightning_acts.surgery.example import Example
+from lightning_acts.surgery.naming import type_name
+from lightning_acts.surgery.rewriting.classes import base_of
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 from lightning_acts.surgery.verifying import Census
 
@@ -72,7 +74,7 @@ def measure(name: str) -> dict[str, Any]:
         guessed = acts.find(model)
         tried = _tried(model, example, guessed, marker, None)
         why = {site["path"]: site["why"] for site in tried["left"]}
-        row["without"] = {**tried, **_compared(sites, guessed, why)}
+        row["without"] = {**tried, **_compared(sites, guessed, why, _noted(model, tried["notes"]))}
     return row
 
 
@@ -93,11 +95,12 @@ def _tried(model: nn.Module, example: Any, sites: list[acts.Site], marker: str, 
     left = [(entry.site, entry.obstacle) for entry in report.left] if report else [(site, "") for site in sites]
     replacements = {entry.change.replacement: entry.path for entry in history.exchanges_of(model)}
     after = _executed(model, example, replacements)
+    notes = list(report.notes) if report else []
     row |= {
         "swapped": len(report.swapped) if report else 0,
         "left": [{**site.to_dict(), "why": why} for site, why in left if site.role == "hidden"],
-        "unseen": _unseen(after, [site for site, _ in left], set(replacements.values())),
-        "notes": list(report.notes) if report else [],
+        "unseen": _unseen(after, [site for site, _ in left], {*replacements.values(), *_noted(model, notes)}),
+        "notes": notes,
     }
     if report:
         try:
@@ -113,7 +116,15 @@ def _tried(model: nn.Module, example: Any, sites: list[acts.Site], marker: str, 
     return row
 
 
-def _compared(sites: list[acts.Site], guessed: list[acts.Site], why: dict[str, str]) -> dict[str, list[str]]:
+def _noted(model: nn.Module, notes: list[str]) -> set[str]:
+    """Return the paths of the modules of classes that a note names: only a run shows what they apply."""
+    classes = {note.partition(": ")[0] for note in notes if "example_input=" in note}
+    return {path for path, module in model.named_modules() if type_name(base_of(type(module))) in classes}
+
+
+def _compared(
+    sites: list[acts.Site], guessed: list[acts.Site], why: dict[str, str], noted: set[str]
+) -> dict[str, list[str]]:
     """Return what is said of each site without an example where that is not what is said with one."""
     known = {site.path: site for site in sites}
     # What a call is named may differ, as where its function is looked up by name.
@@ -126,7 +137,10 @@ def _compared(sites: list[acts.Site], guessed: list[acts.Site], why: dict[str, s
             found["doubt" if doubt else "differing"].append(
                 f"{site.path}: {_said(site)}, with an example {_said(other)}"
             )
-    found["differing"] += [f"{site.path}: not found, with an example {_said(site)}" for site in known.values()]
+    for site in known.values():
+        found["doubt" if _owner(site)[0] in noted else "differing"].append(
+            f"{site.path}: not found, with an example {_said(site)}"
+        )
     return found
 
 
@@ -179,10 +193,7 @@ def _unseen(executed: dict[tuple[str, str, str], int], left: Iterable[acts.Site]
     places = {site.location for site in left}
     owners: dict[str, set[str]] = {}
     for site in left:
-        if site.kind == "attribute":
-            owner, function = site.path.rpartition(".")[0], ""
-        else:  # owner/function/number, owner/function where it is within a kernel
-            owner, _, function = re.sub(r"/\d+$", "", site.path).rpartition("/")
+        owner, function = _owner(site)
         owners.setdefault(owner, set()).update((_bare(site.activation), function))
     return [
         f"{path}: {name} ({count} times, {place})"
@@ -192,6 +203,15 @@ def _unseen(executed: dict[tuple[str, str, str], int], left: Iterable[acts.Site]
         and not any(path == module or path.startswith(f"{module}.") for module in modules)
         and _bare(name) not in owners.get(path, set())
     ]
+
+
+def _owner(site: acts.Site) -> tuple[str, str]:
+    """Return the path of the module that has a site which is no module, and the function that it calls."""
+    if site.kind == "attribute":
+        return site.path.rpartition(".")[0], ""
+    # owner/function/number, owner/function where it is within a kernel
+    owner, _, function = re.sub(r"/\d+$", "", site.path).rpartition("/")
+    return owner, function
 
 
 def _in_a_process(name: str, seconds: float, gigabytes: float) -> dict[str, Any]:

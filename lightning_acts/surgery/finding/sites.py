@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import types
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ from lightning_acts.surgery.rewriting.reading import (
 from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.roles.structure import chain_to, has_parameters, is_metric, role_of
 from lightning_acts.surgery.roles.usage import Key, Usage
-from lightning_acts.surgery.route import Route, Step
+from lightning_acts.surgery.route import Route
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, LeftSite, Role, Site
 from lightning_acts.surgery.source.functions import UNKNOWN, layers
 from lightning_acts.surgery.turns import one_at_a_time
@@ -282,7 +283,7 @@ def _locate(model: nn.Module, example: Example | None) -> Found:
     ]
     scripted = [name for name, module in model.named_modules() if isinstance(module, torch.jit.ScriptModule)]
     notes = [f"{name}: TorchScript, whose activations can't be seen" for name in scripted]
-    others = [*_in_kernels(model), *_kept_functions(model, activations, observation, usage)]
+    others = list(_in_kernels(model))
     unread = list(_unread(model, activations)) if example is None else []
     notes = [*(example.notes if example else ()), *notes, *unread]
     functions = [known for located in _merged(attributes, calls) if (known := _without_doubt(located)) is not None]
@@ -340,11 +341,18 @@ def _used(site: Site, usage: Usage, owner: nn.Module, key: Key) -> Site:
 
 
 def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[str]:
-    """What could not be read, in words."""
-    classes = dict.fromkeys(type(m) for m in model.modules() if m not in activations and not is_metric(m))
-    for cls in classes:
-        for function, reason in reading_of(cls).unread.items():
-            yield f"{type_name(base_of(cls))}: {function} can't be read: {reason}; example_input= shows its calls"
+    """What could not be read, in words: a note for each class."""
+    tree, by_class = set(model.modules()), dict[type[nn.Module], list[nn.Module]]()
+    for module in model.modules():
+        if module not in activations and not is_metric(module) and not isinstance(module, torch.jit.ScriptModule):
+            by_class.setdefault(type(module), []).append(module)
+    for cls, modules in by_class.items():
+        reading, name = reading_of(cls), type_name(base_of(cls))
+        for function, reason in reading.unread.items():
+            yield f"{name}: {function} can't be read: {reason}; example_input= shows its calls"
+        kept = (f"in {attribute!r}" for module in modules if (attribute := _keeps_functions(module, tree)) is not None)
+        if (place := next(itertools.chain(reading.lookups, kept), None)) is not None:
+            yield f"{name}: applies functions that only a run tells ({place}): example_input= shows them"
 
 
 def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
@@ -418,12 +426,6 @@ def _call_sites(
         calls = graphs.calls_of(module) if is_graph else reading_of(type(module)).calls
         written = [call for call in calls if call.route not in replaced]
         entries = _matched(module, written, seen)
-        shown = {part for entry in seen for part in (entry.call.location, entry.call.route.callee)}
-        entries = [
-            entry
-            for entry in entries
-            if not (entry.call.is_looked_up and shown & {entry.call.location, entry.call.route.callee})
-        ]
         indices: Counter[str] = Counter()
         for entry in entries:
             call = entry.call
@@ -639,33 +641,14 @@ def _unlike_a_module(function: Any, uses: Sequence[AttributeCall]) -> str | None
     return "it works in place, which a module there would not" if works_in_place(bare, given) else None
 
 
-def _kept_functions(
-    model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation, usage: Usage | None
-) -> Iterator[LeftSite]:
-    """What functions apply that modules keep in attributes, as a lambda or in a dict, as far as no run has shown it."""
-    obstacle = "in what the module keeps beside its children: "
-    obstacle += "example_input= shows where it is called" if observation.flow is None else "the example did not call it"
-    tree = set(model.modules())
-    shown = {entry.call.location for entry in observation.functions} - {None}
-    seen = {(id(entry.owner), entry.call.route.callee) for entry in observation.functions}
-    for name, module in model.named_modules():
-        if isinstance(module, torch.jit.ScriptModule) or is_metric(module) or module in activations:
-            continue
-        names = reading_of(type(module)).names
-        for attribute, value in (*_own_attributes(module), *(("a hook", hooks) for hooks in _hooks_of(module))):
-            for key, function in _functions_in(value, names):
-                if isinstance(function, nn.Module) and function in tree:
-                    continue
-                path = plain_path(f"{name}.{attribute}" if name else attribute)
-                for spec, type_, location, step in _applications(function, type(module), is_kept_alone=key is None):
-                    if location in shown or (id(module), type_) in seen:
-                        continue
-                    role, reason = role_of(spec, ())
-                    place = f"{path}{key or ''}/{spec.partition('(')[0]}"
-                    site = Site(place, (place,), "attribute", spec, role, reason, type_, location=location)
-                    if usage is not None and step is not None:
-                        site = _used(site, usage, module, step)
-                    yield LeftSite(site, obstacle)
+def _keeps_functions(module: nn.Module, tree: Collection[nn.Module]) -> str | None:
+    """Return the attribute in which a module keeps functions that apply activations, or modules of no tree; None without."""
+    names = reading_of(type(module)).names
+    for attribute, value in (*_own_attributes(module), *(("a hook", hooks) for hooks in _hooks_of(module))):
+        for key, function in _functions_in(value, names):
+            if function not in tree and _applies_one(function, type(module), is_kept_alone=key is None):
+                return attribute
+    return None
 
 
 def _own_attributes(module: nn.Module) -> list[tuple[str, Any]]:
@@ -735,24 +718,15 @@ def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[str | No
                 yield name, method
 
 
-def _applications(
-    function: Any, cls: type[nn.Module], is_kept_alone: bool
-) -> Iterator[tuple[str, str, str | None, Step | None]]:
-    """Yield spec, type, location and step of the activations that a function applies, or is."""
+def _applies_one(function: Any, cls: type[nn.Module], is_kept_alone: bool) -> bool:
+    """Check whether a function, or a module, is an activation or applies one."""
     if isinstance(function, nn.Module):
-        for module in function.modules():
-            if (spec := recognize(module)) is not None:
-                yield spec, type_name(type(module)), None, None
-        return
+        return any(recognize(module) is not None for module in function.modules())
     applied = _applied_by(function)
     if applied is not None:
-        if not is_kept_alone and not applied.is_everyday:  # else it is a site that can be replaced
-            yield applied.spec, _type_of(function), None, None
-        return
+        return not is_kept_alone and not applied.is_everyday  # alone, it is a site that can be replaced
     bare = function.func if isinstance(function, functools.partial) else function
-    for call in calls_of(bare, cls) if isinstance(bare, types.FunctionType) else ():
-        if not call.is_everyday:
-            yield call.spec, call.route.callee, call.location, call.route.steps[-1]
+    return isinstance(bare, types.FunctionType) and any(not call.is_everyday for call in calls_of(bare, cls))
 
 
 def _applied_by(function: Any) -> Applied | None:

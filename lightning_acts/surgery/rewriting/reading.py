@@ -62,7 +62,6 @@ class Call:
         gates_itself: Whether the result is multiplied with its own input, by a formula that is no known activation.
         destination: What becomes of the result; None where that is open.
         obstacle: Why it can't be replaced; None where it may be.
-        is_looked_up: Whether it stands for whatever a lookup gives: a run shows the call itself.
         is_everyday: Whether it has many other uses, and is an activation only between layers.
     """
 
@@ -77,7 +76,6 @@ class Call:
     gates_itself: bool = False
     destination: Destination | None = None
     obstacle: str | None = None
-    is_looked_up: bool = False
     is_everyday: bool = False
 
 
@@ -139,6 +137,7 @@ class Reading:
         attributes: The calls of what the module keeps in attributes, by name.
         names: The names of all attributes in the source.
         unread: The functions whose source can't be had, with the reason.
+        lookups: Where a function is applied that only a run tells.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -155,6 +154,7 @@ class Reading:
     attributes: dict[str, list[AttributeCall]] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
     unread: dict[str, str] = field(default_factory=dict)
+    lookups: list[str] = field(default_factory=list)
 
     def holds(self, cls: type[nn.Module]) -> bool:
         """Whether the class and the functions are what they were: a notebook defines them anew, patches set others."""
@@ -603,7 +603,10 @@ class _Reader:
                 reading.unread[scope.function.__qualname__] = str(error)
             return
         reading.names.update(node.attr for node in source.expressions if isinstance(node, ast.Attribute))
-        yield from _default_arguments(scope)
+        code = scope.function.__code__
+        defaults = (*(scope.function.__defaults__ or ()), *(scope.function.__kwdefaults__ or {}).values())
+        if self.is_in_forward and any(is_candidate(value) and self._applies_one(value, True) for value in defaults):
+            reading.lookups.append(f"{code.co_filename}:{code.co_firstlineno}")
         for stated in written_in_statements(scope):
             yield Call(
                 Route((step_to(stated.node, scope),), name_of(stated.function)),
@@ -624,7 +627,8 @@ class _Reader:
                         reading.formulas.add(scope.function.__code__)
                 # The callee is part of the call; so is the sigmoid in x * sigmoid(x).
                 inside.update(_consumed(site))
-            yield from self._looked_up(node, scope)
+            if self.is_in_forward and self._is_looked_up(node, scope):
+                reading.lookups.append(f"{code.co_filename}:{node.lineno}")
             if isinstance(node, ast.Call) and scope.is_own_attribute(node.func):
                 assert isinstance(node.func, ast.Attribute)
                 is_starred = any(isinstance(arg, ast.Starred) for arg in node.args)
@@ -655,79 +659,49 @@ class _Reader:
             if helper.is_method or may_apply(helper.function):
                 yield step_to(node, scope), helper
 
-    def _activations_of(self, value: Any, scope: Scope, is_called: bool) -> Iterator[tuple[str, str | None]]:
-        """The specs, and places of their own, of what a table holds: a function or a class that is one, or those that a function applies."""
+    def _is_looked_up(self, node: ast.expr, scope: Scope) -> bool:
+        """Check whether only a run tells what an expression gives, and an activation may be among it.
+
+        Such as ``FUNCTIONS[name]``, ``getattr(F, name)``, ``Function.apply`` and a method of an object.
+        """
+        parent = scope.source.parents.get(node)
+        is_called = isinstance(parent, ast.Call) and parent.func is node
+        if isinstance(node, ast.Subscript):
+            held = scope.resolve(node.value)
+            values = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
+            return any(self._applies_one(value, is_called) for value in values)
+        if isinstance(node, ast.Call):
+            if scope.resolve(node.func) is not getattr or len(node.args) < 2 or isinstance(node.args[1], ast.Constant):
+                return False
+            of = scope.resolve(node.args[0])
+            return of is torch.nn.functional or (is_called and of in (torch, torch.nn, torch.special))
+        if not isinstance(node, (ast.Name, ast.Attribute)) or not isinstance(node.ctx, ast.Load):
+            return False
+        value = scope.resolve(node)
+        if isinstance(value, nn.Module) and not isinstance(value, torch.jit.ScriptModule):
+            return any(recognize(module) is not None for module in value.modules())
+        if isinstance(value, type) and not is_called and is_handed_on(node, scope):
+            is_asked = isinstance(parent, ast.Call) and scope.resolve(parent.func) in (isinstance, issubclass)
+            return not is_asked and self._applies_one(value, is_called)
+        if not isinstance(node, ast.Attribute):
+            return False
+        of = scope.resolve(node.value)
+        if node.attr == "apply" and isinstance(of, type) and issubclass(of, torch.autograd.Function):
+            return self._applies_one(of.forward, True)
+        method = method_of(of, node.attr) if value is UNKNOWN else None
+        return method is not scope.function and self._applies_one(method, True)
+
+    def _applies_one(self, value: Any, is_called: bool) -> bool:
+        """Check whether a function or a class is an activation, or a function that is called applies one."""
         if is_candidate(value):
             found = applied(value, [UNKNOWN], {})
-            yield from [(found.spec, None)] if found is not None and not found.is_everyday else ()
-        elif isinstance(value, (type, nn.Module)):
+            return found is not None and not found.is_everyday
+        if isinstance(value, (type, nn.Module)):
             definition = registry.registered(value if isinstance(value, type) else type(value))
-            if definition is not None and definition.kind != "transfer" and definition.name != "identity":
-                yield definition.name, None
-        elif isinstance(value, types.FunctionType) and is_called and value is not scope.function and may_apply(value):
-            yield from ((call.spec, call.location) for call in self.calls_of(value) if not call.is_everyday)
-
-    def _looked_up(self, node: ast.expr, scope: Scope) -> Iterator[Call]:
-        """The activations that ``FUNCTIONS[name]`` may give, or ``getattr(F, name)``, or ``Function.apply`` runs.
-
-        They are reported where no run shows which.
-        """
-        reason = None
-        is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
-        if isinstance(node, ast.Attribute) and node.attr == "apply":
-            of = scope.resolve(node.value)
-            is_custom = isinstance(of, type) and issubclass(of, torch.autograd.Function)
-            forward = getattr(of, "forward", None) if is_custom else None
-            calls = self.calls_of(forward) if isinstance(forward, types.FunctionType) else []
-            found = dict.fromkeys((call.spec, call.location) for call in calls if not call.is_everyday)
-            reason = "within a custom autograd.Function, whose backward would stay as it is"
-        elif isinstance(node, ast.Subscript):
-            held = scope.resolve(node.value)
-            held = held.values() if isinstance(held, dict) else held if isinstance(held, (list, tuple)) else ()
-            found = dict.fromkeys(entry for value in held for entry in self._activations_of(value, scope, is_called))
-        elif isinstance(node, (ast.Name, ast.Attribute)) and isinstance(node.ctx, ast.Load):
-            found, reason = self._named_there(node, scope)
-        elif isinstance(node, ast.Call) and scope.resolve(node.func) is getattr and len(node.args) >= 2:
-            is_known = isinstance(node.args[1], ast.Constant)
-            of = scope.resolve(node.args[0])
-            is_of_torch = of is torch.nn.functional or (is_called and of in (torch, torch.nn, torch.special))
-            found = dict.fromkeys([(UNKNOWN_ACTIVATION, None)] if is_of_torch and not is_known else [])
-        else:
-            return
-        here = f"{scope.function.__code__.co_filename}:{node.lineno}"
-        for spec, location in found:
-            name = "lookup" if spec == UNKNOWN_ACTIVATION else spec.partition("(")[0]
-            yield Call(
-                Route((step_to(node, scope),), name),
-                name,
-                "function",
-                spec,
-                None if location is None or reason else "in a function that only a run tells",
-                location or here,
-                obstacle=reason or f"one of those that {ast.unparse(node)} may give: example_input= shows which",
-                is_looked_up=True,
-            )
-
-    def _named_there(
-        self, node: ast.Name | ast.Attribute, scope: Scope
-    ) -> tuple[dict[tuple[str, str | None], None], str | None]:
-        """The activations of a module, a class or an object that is named, but stands nowhere in the model, and why they stay."""
-        value = scope.resolve(node)
-        is_called = isinstance(parent := scope.source.parents.get(node), ast.Call) and parent.func is node
-        if isinstance(value, nn.Module) and not isinstance(value, torch.jit.ScriptModule):
-            specs = filter(None, (recognize(module) for module in value.modules()))
-            return dict.fromkeys((spec, None) for spec in specs), "in a module that is no part of the model"
-        if isinstance(value, type) and not is_called and is_handed_on(node, scope):
-            if isinstance(parent, ast.Call) and scope.resolve(parent.func) in (isinstance, issubclass):
-                return {}, None
-            reason = "of a class in a variable: example_input= shows where an instance is called"
-            return dict.fromkeys(self._activations_of(value, scope, False)), reason
-        if value is UNKNOWN and isinstance(node, ast.Attribute):
-            method = method_of(scope.resolve(node.value), node.attr)
-            found = [] if method is None or method is scope.function or not may_apply(method) else self.calls_of(method)
-            reason = "in a method of an object: example_input= shows where it is called"
-            return dict.fromkeys((call.spec, call.location) for call in found if not call.is_everyday), reason
-        return {}, None
+            return definition is not None and definition.kind != "transfer" and definition.name != "identity"
+        if not isinstance(value, types.FunctionType) or not is_called or not may_apply(value):
+            return False
+        return any(not call.is_everyday for call in self.calls_of(value))
 
 
 def _consumed(site: Written) -> Iterator[ast.AST]:
@@ -784,29 +758,6 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
         obstacle=found.reason,
         is_everyday=found.is_everyday,
     )
-
-
-def _default_arguments(scope: Scope) -> Iterator[Call]:
-    """The activations that are default arguments: a run shows where they are called."""
-    function = scope.function
-    code = function.__code__
-    named = zip(code.co_varnames[: code.co_argcount][::-1], (function.__defaults__ or ())[::-1], strict=False)
-    for name, value in (*named, *(function.__kwdefaults__ or {}).items()):
-        found = applied(value, [UNKNOWN], {}) if is_candidate(value) else None
-        if found is not None and not found.is_everyday:
-            location = f"{code.co_filename}:{code.co_firstlineno}"
-            step = Step(function_name(function), 0, 0, name)
-            reason = f"the default of the argument {name!r}: example_input= shows where it is called"
-            yield Call(
-                Route((step,), name_of(value)),
-                call_name(value),
-                "function",
-                found.spec,
-                found.doubt,
-                location,
-                obstacle=reason,
-                is_looked_up=True,
-            )
 
 
 def method_of(value: Any, name: str) -> Function | None:

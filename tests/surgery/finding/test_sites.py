@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts.surgery.finding.sites import locate
+from lightning_acts.surgery.naming import type_name
 
 
 def counted(sites: list[acts.Site]) -> Counter[tuple[str, str, str]]:
@@ -335,29 +336,33 @@ class AsksTorch(Layers):
 
 
 @pytest.mark.parametrize(
-    ("cls", "without"),
+    ("cls", "place"),
     [
-        (KeepsLambda, {"act/relu": "relu"}),
-        (KeepsDict, {"acts['relu']/relu": "relu"}),
-        (LooksUp, {"relu/0": "relu", "gelu/0": "gelu"}),
-        (Defaults, {"relu/0": "relu"}),
-        (LooksUpClass, {"relu/0": "relu"}),
-        (AsksTorch, {"lookup/0": "unknown activation"}),
+        (KeepsLambda, "in 'act'"),
+        (KeepsDict, "in 'acts'"),
+        (LooksUp, "test_sites.py:"),
+        (Defaults, "test_sites.py:"),
+        (LooksUpClass, "test_sites.py:"),
+        (AsksTorch, "test_sites.py:"),
     ],
 )
-def test_what_only_a_run_shows_is_reported_without_one(cls: type[Layers], without: dict[str, str]) -> None:
-    model = nn.Sequential(cls(), nn.ReLU())
+def test_what_only_a_run_shows_is_one_note_for_a_class_without_one(cls: type[Layers], place: str) -> None:
+    model = nn.Sequential(cls(), cls(), nn.ReLU())
     report = acts.swap(model, {"relu": "mish"})
-    assert [entry.site.path for entry in report.swapped] == ["1"]
-    assert {entry.site.path: entry.site.activation for entry in report.left} == {
-        f"0.{path}" if "act" in path else f"0/{path}": activation for path, activation in without.items()
-    }
-    assert all("example_input= shows" in entry.obstacle for entry in report.left if entry.site.activation != "gelu")
+    assert [entry.site.path for entry in report.swapped] == ["2"]
+    assert report.left == ()
+    (note,) = report.notes
+    assert note.startswith(f"{type_name(cls)}: applies functions that only a run tells (") and place in note
+    assert "example_input= shows them" in note and "see the notes" in report.summary
     report.undo()
+    with pytest.raises(acts.SwapError, match="only a run tells"):
+        acts.swap(model, {"gelu": "mish"})
     # With a run each is there once; what a lambda holds has no name by which a plan could find it.
     report = acts.swap(model, {"relu": "mish"}, example_input=torch.randn(2, 4))
     swapped, left = ([entry.site.path for entry in group] for group in (report.swapped, report.left))
-    assert (swapped, left) == ((["1"], ["0/relu/0"]) if cls is KeepsLambda else (["1", "0/relu/0"], []))
+    calls = ["0/relu/0", "1/relu/0"]
+    assert (swapped, left) == ((["2"], calls) if cls is KeepsLambda else (["2", *calls], []))
+    assert report.notes == ()
 
 
 class Critic(Layers):
@@ -635,9 +640,10 @@ def test_a_custom_autograd_function() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return self.b(F.relu(Clipped.apply(self.a(x))))
 
-    for example in (None, torch.randn(2, 4)):
-        (left,) = acts.swap(Net(), {"relu": "mish"}, example_input=example).left
-        assert "within a custom autograd.Function, whose backward would stay as it is" in left.obstacle
+    (left,) = acts.swap(Net(), {"relu": "mish"}, example_input=torch.randn(2, 4)).left
+    assert "within a custom autograd.Function, whose backward would stay as it is" in left.obstacle
+    (note,) = acts.swap(Net(), {"relu": "mish"}).notes
+    assert "applies functions that only a run tells" in note
 
 
 def test_what_is_handed_to_torch_jit() -> None:
@@ -857,9 +863,8 @@ class TestWhatIsKeptBesideTheChildren:
         model = Ignores(within_tuples)
         report = acts.swap(model, {"relu": "tanh"}, example_input=example)
         assert isinstance(model.act, nn.Tanh)
-        (left,) = report.left
-        assert left.site.path == "idle[0][0]/elu"
-        assert ("example_input=" in left.obstacle) == (example is None)
+        assert report.left == ()
+        assert ["(in 'idle')" in note for note in report.notes] == [True] * (example is None)
         acts.restore(model)
         assert isinstance(model.act, nn.ReLU) and model.kept[0][1] is model.act
 

@@ -125,16 +125,26 @@ def test_what_is_named_elsewhere_is_reported(act: Callable[..., Any]) -> None:
     model = model_of(act)
     if act in (global_module, global_helper, class_in_a_variable):
         model.helper, model.acts, model.table = None, [], {}
+        place = f"{__file__}:{act.__code__.co_firstlineno + 1}"
+    else:
+        place = "in 'helper'" if act is helper_object else "in 'acts'"
     report = acts.swap(model, {"softsign": "mish"})
-    assert [left.site.activation for left in report.left].count("relu") >= 1, str(report)
+    (note,) = report.notes
+    assert note == f"{__name__}.Made: applies functions that only a run tells ({place}): example_input= shows them"
     assert "nothing else" not in report.summary
+    report.undo()
+    relus = [site for site in acts.find(model, torch.randn(3, 4)) if site.activation == "relu"]
+    assert [site.calls for site in relus] == [1]
 
 
 def test_a_hook_is_reported() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Softsign(), nn.Linear(4, 4))
     model[0].register_forward_hook(_hook)
     report = acts.swap(model, {"softsign": "mish"})
-    assert [left.site.activation for left in report.left] == ["relu"]
+    (note,) = report.notes
+    assert note.startswith("torch.nn.modules.linear.Linear: applies functions that only a run tells (in 'a hook')")
+    report.undo()
+    assert acts.swap(model, {"softsign": "mish"}, example_input=torch.randn(3, 4)).notes == ()
 
 
 def test_super_of_the_own_class_is_read() -> None:
@@ -178,7 +188,7 @@ def test_a_helper_without_source_is_named() -> None:
     helper = space["helper"]
     report = acts.swap(model_of(lambda self, x: helper(x)), {"softsign": "mish"})
     assert "nothing else" not in report.summary
-    assert ["helper can't be read" in note for note in report.notes] == [True]
+    assert ["helper can't be read" in note for note in report.notes] == [True, False]
 
 
 class Logging(L.LightningModule):
