@@ -18,7 +18,7 @@ SAME = _words(
     "expand_as repeat tile broadcast_to get alias requires_grad as_subclass dropout dropout1d dropout2d dropout3d "
     "alpha_dropout feature_dropout feature_alpha_dropout nan_to_num identity H T mT mH"
 )
-#: Some of the values, or means, sums and interpolations of them: linear, without weights. Pooling is told by its name.
+#: Some of the values, or means, sums and interpolations of them: linear, without weights. So is pooling: ``is_part``.
 PART = _words(
     "chunk split split_with_sizes tensor_split hsplit vsplit dsplit unbind getitem select narrow index_select gather "
     "take take_along_dim masked_select topk sort argsort argmax argmin multinomial bernoulli flip roll rot90 diagonal "
@@ -27,20 +27,42 @@ PART = _words(
     "amax amin max min median quantile logsumexp norm vector_norm linalg_norm linalg_vector_norm std var prod cumsum "
     "cumprod any all nonzero count_nonzero view_as_real view_as_complex"
 )
+_COPIES = _words("clone repeat tile nan_to_num")
+#: What may share memory with what it is given.
+VIEWS = (SAME - _COPIES) | _words(
+    "as_strided chunk data diagonal dsplit getattr getitem hsplit imag narrow real select split split_with_sizes "
+    "tensor_split unbind unfold view_as_complex view_as_real vsplit"
+)
+#: What a tensor tells of itself as a number or a word, through which no gradient goes.
+FACTS = _words("shape size dim ndim device dtype numel stride is_cuda requires_grad item")
+#: New tensors of zeros, from which states start.
+ZEROS = _words("zeros zeros_like new_zeros")
 #: Comparisons by order, of which masks are made.
 COMPARISONS = _words("gt ge lt le greater greater_equal less less_equal")
+#: Exponentials, by which a softmax is written out.
+EXPONENTIALS = _words("exp exp2")
 #: Functions of one element, beside the registered activations.
-UNARY = COMPARISONS | _words(
-    "neg negative positive abs absolute exp exp2 expm1 log log1p log2 log10 logit sqrt rsqrt square pow float_power "
-    "reciprocal sin cos erf sign sgn round floor ceil trunc frac clamp clip clamp_min clamp_max eq ne "
-    "isnan arctan atan asinh arcsinh sinh cosh tan erfc ndtr sinc heaviside logical_not masked_fill"
+UNARY = (
+    COMPARISONS
+    | EXPONENTIALS
+    | _words(
+        "neg negative positive abs absolute expm1 log log1p log2 log10 logit sqrt rsqrt square pow float_power "
+        "reciprocal sin cos erf sign sgn round floor ceil trunc frac clamp clip clamp_min clamp_max eq ne "
+        "isnan arctan atan asinh arcsinh sinh cosh tan erfc ndtr sinc heaviside logical_not masked_fill"
+    )
 )
 #: What multiplies two tensors element by element.
 PRODUCTS = _words("mul div")
 #: What makes one of two tensors element by element, without multiplying them.
 SUMS = _words("add sub maximum minimum fmax fmin logaddexp logaddexp2 hypot pow float_power gt ge lt le")
+#: Given one tensor, a part of it; given two, one of them, element by element.
+EXTREMA = _words("max min")
+#: Sums of a tensor and a product of two others, element by element.
+OF_THREE = _words("addcmul addcdiv lerp")
+#: Products of matrices, added to their first argument.
+ADDED_MATRIX = _words("addmm addmv addbmm baddbmm")
 #: Products of matrices.
-MATRIX = _words("matmul mm bmm mv dot vdot inner outer tensordot addmm addmv addbmm baddbmm")
+MATRIX = ADDED_MATRIX | _words("matmul mm bmm mv dot vdot inner outer tensordot")
 #: What holds the values of several tensors side by side.
 JOINS = _words(
     "cat concat concatenate stack hstack vstack dstack column_stack row_stack block_diag setitem index_put index_copy "
@@ -57,13 +79,6 @@ LAYERS = re.compile(
 LOSSES = re.compile(r".*_loss|.*cross_entropy.*|kl_div")
 _OF_OPERATORS = ("add", "sub", "mul", "div", "truediv", "matmul")
 _ALIASES = {"truediv": "div", "multiply": "mul", "divide": "div", "true_divide": "div", "subtract": "sub"}
-#: Of those that keep values, or take some: what may share memory with what it is given.
-VIEWS = _words(
-    "adjoint as_strided chunk contiguous detach diagonal expand expand_as flatten getattr getitem imag moveaxis movedim narrow "
-    "permute ravel real reshape reshape_as select split split_with_sizes tensor_split hsplit vsplit dsplit squeeze swapaxes "
-    "swapdims t to transpose type type_as unbind unflatten unfold unsqueeze view view_as view_as_real view_as_complex H T mT mH "
-    "data float double half bfloat16 cpu cuda dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout feature_alpha_dropout"
-)
 
 
 def operation(function: Callable[..., Any] | str) -> str:
@@ -75,12 +90,27 @@ def operation(function: Callable[..., Any] | str) -> str:
         ('mul', 'div', 'add')
     """
     raw = function if isinstance(function, str) else str(getattr(function, "__name__", ""))
-    name = raw.strip("_").split(".")[0]
+    name = raw.strip("_").split(".")[0].removeprefix("special_")  # torch.special.erfc
     if raw.startswith("__") and name[:1] in ("r", "i") and name[1:] in _OF_OPERATORS:
         name = name[1:]
     return _ALIASES.get(name, "sub" if name == "rsub" else name)
 
 
+def is_part(name: str) -> bool:
+    """Check whether an operation gives some of the values of a tensor, or means of them, as pooling does."""
+    return name in PART or "pool" in name
+
+
+def keeps_values(name: str) -> bool:
+    """Check whether the result of an operation holds values that it is given, or means of them."""
+    return name in SAME or name in JOINS or is_part(name)
+
+
+def makes(name: str) -> bool:
+    """Check whether an operation makes a new tensor, of which no value is one that it is given."""
+    return name in ZEROS or name.startswith("new_") or name.endswith("_like")
+
+
 def shares_memory(name: str) -> bool:
-    """Return whether the result of a function or method of this name is its first argument, or shares its memory."""
+    """Check whether the result of a function or method of this name is its first argument, or shares its memory."""
     return name in VIEWS or re.fullmatch(".*[^_]_", name) is not None

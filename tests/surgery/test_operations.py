@@ -14,7 +14,7 @@ from lightning_acts.surgery.operations import JOINS, LAYERS, LOSSES, MATRIX, PAR
     [
         (torch.mul, "mul"), (Tensor.mul_, "mul"), (Tensor.__rmul__, "mul"), (torch.true_divide, "div"),
         (Tensor.__rtruediv__, "div"), (Tensor.__rsub__, "sub"), (torch.subtract, "sub"), ("relu_", "relu"),
-        ("add.Tensor", "add"), (torch.rsqrt, "rsqrt"), (torch.index_select, "index_select"),
+        ("add.Tensor", "add"), (torch.rsqrt, "rsqrt"), (torch.special.erfc, "erfc"), (torch.index_select, "index_select"),
     ],
 )  # fmt: skip
 def test_one_name_for_all_forms(function: Callable[..., Tensor] | str, name: str) -> None:
@@ -25,7 +25,7 @@ X = torch.arange(24.0).view(2, 3, 4)
 CALLS = {
     "view": (6, 4), "reshape": (6, 4), "flatten": (), "permute": (2, 0, 1), "transpose": (0, 1), "swapaxes": (0, 1),
     "movedim": (0, 1), "squeeze": (), "unsqueeze": (0,), "narrow": (2, 0, 2), "select": (0, 1), "detach": (),
-    "expand_as": (X,), "unfold": (2, 2, 1), "contiguous": (), "clone": (), "flip": (0,), "roll": (1,),
+    "expand_as": (X,), "broadcast_to": (2, 2, 3, 4), "requires_grad_": (), "nan_to_num": (), "rot90": (), "float": (), "unfold": (2, 2, 1), "contiguous": (), "clone": (), "flip": (0,), "roll": (1,),
     "tile": (2,), "repeat": (1, 1, 1), "cumsum": (0,), "relu": (), "exp": (), "mean": (), "relu_": (),
 }  # fmt: skip
 

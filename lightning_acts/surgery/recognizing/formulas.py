@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts import factory, registry
+from lightning_acts.surgery.operations import COMPARISONS, EXPONENTIALS, EXTREMA, ZEROS
 from lightning_acts.surgery.recognizing.calls import definition_of, is_everyday
 from lightning_acts.surgery.recognizing.modules import recognize_function
 from lightning_acts.surgery.source.functions import UNKNOWN, Function, Scope
@@ -52,15 +53,14 @@ def _functions_named(*names: str) -> frozenset[Any]:
 
 # Of these alone a formula may as well be something else: what torch itself has as a module is certain, others between layers.
 _UNCERTAIN = _functions_named(
-    "abs", "absolute", "clamp", "clamp_max", "clamp_min", "clip", "cos", "exp", "exp2", "expm1", "fmax", "fmin", "ge", "greater",
-    "greater_equal", "gt", "heaviside", "le", "less", "less_equal", "log1p", "logaddexp", "lt", "masked_fill", "max", "maximum", "min",
-    "minimum", "sgn", "sign", "sin", "square", "where",
+    *COMPARISONS, *EXPONENTIALS, *EXTREMA, "abs", "absolute", "clamp", "clamp_max", "clamp_min", "clip", "cos", "expm1", "fmax",
+    "fmin", "heaviside", "log1p", "logaddexp", "masked_fill", "maximum", "minimum", "sgn", "sign", "sin", "square", "where",
 )  # fmt: skip
 ERFS = _functions_named("erf", "erfc", "ndtr")
 _FUNCTIONS = _UNCERTAIN | ERFS | _functions_named(
-    "add", "arctan", "asinh", "atan", "bfloat16", "cosh", "div", "divide", "double", "float", "full_like", "half", "log", "log2",
-    "logical_not", "mul", "multiply", "neg", "negative", "new_tensor", "new_zeros", "ones_like", "pow", "reciprocal", "rsqrt", "sinh",
-    "size", "sqrt", "sub", "subtract", "tensor", "to", "true_divide", "type_as", "zeros", "zeros_like",
+    *ZEROS, "add", "arctan", "asinh", "atan", "bfloat16", "cosh", "div", "divide", "double", "float", "full_like", "half", "log",
+    "log2", "logical_not", "mul", "multiply", "neg", "negative", "new_tensor", "ones_like", "pow", "reciprocal", "rsqrt", "sinh",
+    "size", "sqrt", "sub", "subtract", "tensor", "to", "true_divide", "type_as",
 )  # fmt: skip
 # The functions that comparisons are.
 _COMPARISONS: dict[type[ast.AST], Any] = {ast.Gt: torch.gt, ast.GtE: torch.ge, ast.Lt: torch.lt, ast.LtE: torch.le}

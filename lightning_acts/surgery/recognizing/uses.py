@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Literal
 
+from lightning_acts.surgery.operations import FACTS, keeps_values, operation
 from lightning_acts.surgery.recognizing.calls import name_of
 from lightning_acts.surgery.source.functions import UNKNOWN, Function, Scope
 
@@ -17,12 +18,6 @@ Destination = Literal["returned"] | tuple[str, ...]
 
 # Through these a value comes to where the whole expression goes.
 _PASSING = (ast.Tuple, ast.List, ast.Dict, ast.UnaryOp, ast.IfExp, ast.Starred, ast.keyword, ast.Attribute)
-# Functions and methods that keep values, or take some of them, or their means.
-_KEEPING = re.compile(
-    r"cat|concat|[hv]?stack|dropout\w*|flatten|interpolate|pad|reshape|view|view_as|(un)?squeeze|permute|transpose"
-    r"|contiguous|clone|float|half|to|type_as|mean|sum|chunk|split|expand|repeat|\w*pool\w*"
-)
-_OF_SHAPE = ("shape", "size", "dim", "ndim", "device", "dtype", "numel")
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
 
 
@@ -76,10 +71,10 @@ def _destination(node: ast.expr, scope: Scope, assigned: dict[ast.stmt, Destinat
             if layer is not None:
                 return None if is_mixed else (layer,)
             function = scope.resolve(parent.func)
-            if not _KEEPING.fullmatch(getattr(function, "__name__", "")) and not isinstance(function, type):
+            if not keeps_values(operation(function)) and not isinstance(function, type):
                 return None
         elif isinstance(parent, ast.Call) and isinstance(child, ast.Attribute):
-            if not _KEEPING.fullmatch(child.attr) or any(_names_others(part, scope) for part in parent.args):
+            if not keeps_values(operation(child.attr)) or any(_names_others(part, scope) for part in parent.args):
                 return None
         elif not isinstance(parent, _PASSING) and not (isinstance(parent, ast.Subscript) and parent.value is child):
             break
@@ -113,7 +108,7 @@ def _uses(names: list[ast.Name], stored: set[str], assignment: ast.stmt, scope: 
     until = again[0] if again else sys.maxsize
     for node in later:
         parent = parents.get(node)
-        is_shape = isinstance(parent, ast.Attribute) and parent.attr in _OF_SHAPE
+        is_shape = isinstance(parent, ast.Attribute) and parent.attr in FACTS
         if isinstance(node.ctx, ast.Load) and node.lineno <= until and not is_shape:
             yield node
 

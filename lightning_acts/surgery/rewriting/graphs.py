@@ -24,7 +24,17 @@ from torch.fx.node import map_arg
 
 from lightning_acts.measuring import is_bounded
 from lightning_acts.spec import ActivationSpec
-from lightning_acts.surgery.operations import COMPARISONS, LAYERS, PRODUCTS, SAME, SUMS, UNARY, operation, shares_memory
+from lightning_acts.surgery.operations import (
+    COMPARISONS,
+    LAYERS,
+    PRODUCTS,
+    SAME,
+    SUMS,
+    UNARY,
+    ZEROS,
+    operation,
+    shares_memory,
+)
 from lightning_acts.surgery.recognizing.calls import (
     MAXIMA,
     applied,
@@ -379,7 +389,7 @@ def _written_out(node: Node, function: Any) -> tuple[str, str] | None:
     """The activation that a node makes together with another, and the formula."""
     name = call_name(function)
     if function in MAXIMA:
-        zeros = [arg for arg in node.all_input_nodes if call_name(_function(arg)) in ("zeros", "zeros_like")]
+        zeros = [arg for arg in node.all_input_nodes if call_name(_function(arg)) in ZEROS]
         return ("relu", "maximum(x, 0)") if len(zeros) == 1 else None
     user = next(iter(node.users)) if len(node.users) == 1 else None
     if name == "sigmoid" and user is not None and _name(user) == "mul" and _input(node) in user.args:

@@ -22,15 +22,21 @@ from lightning_acts.definition import Definition
 from lightning_acts.measuring import is_bounded, is_gate_like
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.operations import (
+    ADDED_MATRIX,
+    EXPONENTIALS,
+    EXTREMA,
     JOINS,
     LAYERS,
     LOSSES,
     MATRIX,
-    PART,
+    OF_THREE,
     PRODUCTS,
     SAME,
     SUMS,
     UNARY,
+    ZEROS,
+    is_part,
+    makes,
     operation,
 )
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, Role
@@ -141,11 +147,10 @@ class Flow:
         nodes = [self._node(tensor) for tensor in given]
         if name in PRODUCTS and _are_spread(given):
             name = "outer"
-        made = name.startswith("new_") or name.endswith("_like")
-        if name in ("zeros", "zeros_like", "new_zeros"):
+        if name in ZEROS:
             node = self._new()  # what states start from: it stands for the data that follows
         elif (
-            made
+            makes(name)
             or not nodes
             or (all(node.constant for node in nodes) and not LAYERS.fullmatch(name) and name not in MATRIX)
         ):
@@ -356,9 +361,9 @@ class Flow:
             return self._joined(nodes)
         if name == "copy":
             return nodes[-1]
-        if name in ("max", "min") and len(data) == 2:
+        if name in EXTREMA and len(data) == 2:
             return self._sum(*data)
-        if name in PART or "pool" in name:
+        if is_part(name):
             # A table of parameters subscripted by data is data.
             return self._new() if first.constant and data else self._other(first)
         if name in PRODUCTS | SUMS and len(data) == 1:
@@ -368,12 +373,12 @@ class Flow:
         if name in SUMS:
             return self._sum(*data[:2])
         if name in self._unary:
-            for run in first.runs if name in ("exp", "exp2") else ():
+            for run in first.runs if name in EXPONENTIALS else ():
                 run.is_exponent = True
             return replace(first, exact=next(self._numbers))
         if name == "where":  # of a condition alone it gives the places
             return self._choice(first, nodes[1:]) if len(args) + len(kwargs) > 1 else self._other(first)
-        if name in ("addcmul", "addcdiv", "lerp") and len(nodes) == 3:
+        if name in OF_THREE and len(nodes) == 3:
             return self._of_three(name, *nodes)
         if name == "einsum":
             return self._einsum(args[0], nodes)
@@ -462,7 +467,7 @@ class Flow:
         return product if first.constant else self._sum(first, product)
 
     def _matrix(self, name: str, nodes: Sequence[_Node]) -> _Node:
-        if name in ("addmm", "addmv", "addbmm", "baddbmm"):
+        if name in ADDED_MATRIX:
             added, *nodes = nodes
             for run in added.runs:
                 run.uses.setdefault("added", "added to another tensor")

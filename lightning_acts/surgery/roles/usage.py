@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_acts.surgery.operations import operation
+from lightning_acts.surgery.operations import FACTS, operation
 from lightning_acts.surgery.recognizing.calls import is_everyday
 from lightning_acts.surgery.recognizing.expressions import written
 from lightning_acts.surgery.rewriting.classes import base_of
@@ -29,7 +29,6 @@ from lightning_acts.surgery.source.functions import UNKNOWN, Scope, SourceError
 
 # A call leads no further than this into other functions; a forward of more statements is not followed to its end.
 _DEEPEST, _MOST = 5, 4000
-_OF_SHAPE = ("shape", "size", "dim", "ndim", "device", "dtype", "numel", "stride", "is_cuda", "requires_grad", "item")
 _SEQUENCES = (zip, enumerate, list, tuple, reversed, iter, map, sorted)
 _OPERATORS: dict[type[ast.AST], str] = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.MatMult: "matmul", ast.Pow: "pow",
@@ -431,7 +430,7 @@ class _Follower:
                 return self.into(scopes[-1], frame.module, [], {})
         held = self.value(node.value, frame)
         if isinstance(held, Tensor):
-            return None if node.attr in _OF_SHAPE else self.did("get", held)
+            return None if node.attr in FACTS else self.did("get", held)
         if isinstance(held, nn.Module):
             name = frame.scope.mangled(node.attr) if held is frame.module else node.attr
             for group in (held._modules, held._parameters, held._buffers, vars(held)):
@@ -472,7 +471,7 @@ class _Follower:
         if isinstance(called, ast.Attribute):
             receiver = self.value(called.value, frame)
             if isinstance(receiver, Tensor):
-                return None if called.attr in _OF_SHAPE else self.did(operation(called.attr), receiver, *args, **kwargs)
+                return None if called.attr in FACTS else self.did(operation(called.attr), receiver, *args, **kwargs)
             if isinstance(receiver, list):
                 if called.attr in ("append", "extend", "insert"):
                     receiver.extend(args)

@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.surgery import operations
+from lightning_acts.surgery.recognizing import formulas
 from lightning_acts.surgery.recognizing.formulas import composite
 from lightning_acts.surgery.source.functions import Scope
 
@@ -139,3 +141,10 @@ def test_nothing_of_the_authors_is_called() -> None:
 
     assert found_in(lambda x: activate(x) ** 2) is None
     assert not called
+
+
+def test_the_data_flow_knows_what_formulas_are_made_of() -> None:
+    known = operations.UNARY | operations.PRODUCTS | operations.SUMS | operations.SAME | operations.EXTREMA
+    names = {operations.operation(function) for function in formulas._FUNCTIONS if callable(function)}
+    unknown = {name for name in names if name not in known | operations.FACTS and not operations.makes(name)}
+    assert unknown == {"where", "tensor"}  # of three, and of none

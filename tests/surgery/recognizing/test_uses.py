@@ -1,6 +1,8 @@
 """What becomes of a bounded value within a forward, without a run: hidden before layers alone."""
 
+import runpy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -102,6 +104,41 @@ def joined(self: Any, x: Tensor) -> Any:
     x = torch.cat([torch.tanh(self.a(x)), x])
     print(x.shape)
     return self.layers[0](x)
+
+
+#: Ways from (16, 4) to values for a layer of 4, each as it is written.
+WAYS = [
+    "h.flip(0)", "h.roll(1)", "h.rot90(2)", "h.movedim(0, 1).T", "h.swapaxes(0, 1).swapdims(0, 1)", "h.tile(2, 1)",
+    "h.repeat(2, 1)", "h.repeat_interleave(2, 0)", "h.unflatten(1, (2, 2)).flatten(1)", "h.select(0, 1)", "h.narrow(0, 0, 2)",
+    "h.split(2)[0]", "h.tensor_split(2)[0]", "h.hsplit(1)[0]", "h.unbind()[0]",
+    "h.expand(2, 16, 4)", "h.broadcast_to(2, 16, 4)", "h.topk(4)[0]", "h.sort(1)[0]", "h.amax(0)",
+    "h.max(0)[0]", "h.median(0)[0]", "h.sum(0)", "h.norm(dim=0)", "h.std(0)", "h.cumsum(0)", "h.tril()", "h.as_strided((4,), (1,))", "h.double().float()", "torch.stack([h, h])",
+    "torch.cat([h, h])", "torch.vstack([h, h])", "torch.flip(h, [0])", "F.pad(h, (0, 0, 1, 1))", "F.max_pool1d(h, 1)", "F.interpolate(h[None], 4)[0]", "F.dropout(h)", "F.alpha_dropout(h)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("after", ["self.b({})", "{}"])
+@pytest.mark.parametrize("activation", ["torch.tanh", "torch.sigmoid", "F.relu"])
+def test_the_source_knows_the_operations_that_a_run_knows(activation: str, after: str, tmp_path: Path) -> None:
+    lines = ["import torch", "import torch.nn.functional as F"]
+    for number, way in enumerate(WAYS):
+        lines += [
+            f"class Way{number}:",
+            "    def forward(self, x):",
+            f"        h = {activation}(self.a(x))",
+            f"        return {after.format(way)}",
+        ]
+    file = tmp_path / "ways.py"
+    file.write_text("\n".join(lines))
+    names = runpy.run_path(str(file), run_name="ways")
+    x = torch.randn(16, 4)
+    differing = {}
+    for number, way in enumerate(WAYS):
+        model = model_of(names[f"Way{number}"].forward)
+        (without,), (seen,) = acts.find(model), acts.find(model, x)
+        if without.role != seen.role:
+            differing[way] = f"{without.role} ({without.reason}), {seen.role} ({seen.reason})"
+    assert not differing
 
 
 def model_of(forward: Callable[..., Any]) -> nn.Module:
