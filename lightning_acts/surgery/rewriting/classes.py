@@ -26,10 +26,13 @@ from lightning_acts.surgery.rewriting.in_place import (
     Aliases,
     Caller,
     Readers,
-    is_nested,
+    call_of,
     passes_its_input,
     passing,
+    readers_of,
+    readers_of_result,
     repeats,
+    write_back,
 )
 from lightning_acts.surgery.rewriting.reading import (
     Reading,
@@ -292,11 +295,11 @@ class _Members:
             return _Edit(node.func, lambda visit, owner: _attribute(owner, callees[0][1]))
         site, may_write = written(node, scope), callees[0][1] in self.may_write
         if site is not None and site.input is not None:
-            readers = _readers(site, scope, callers, self.passing)
+            readers = readers_of(site, scope, callers, self.passing)
             _dtype(site)  # what it can't honor is said before anything is changed
             if readers == "others":
                 self.read_elsewhere.add(callees[0][1])
-                readers = readers if may_write else _readers_of_result(site, scope)
+                readers = readers if may_write else readers_of_result(site, scope)
             return _Edit(node, functools.partial(_direct, site, callees[0][1], readers))
         if isinstance(node, (ast.Name, ast.Attribute)):
             if (kept := _kept_in(node, scope)) is not None:
@@ -416,38 +419,7 @@ def _direct(
     dtype = _dtype(site)
     if dtype is not None:
         given = ast.Call(ast.Attribute(given, "to", ast.Load()), [], [ast.keyword("dtype", visit(dtype))])
-    if readers == "others":
-        return _called(_attribute(owner, _INTO), module, given)
-    called = _called(module, given)
-    return ast.NamedExpr(ast.Name(site.input.id, ast.Store()), called) if readers == "name" else called  # type: ignore[attr-defined]
-
-
-def _readers(site: Written, scope: Scope, callers: tuple[Caller, ...], passing: frozenset[str]) -> Readers:
-    """Who reads what the call writes into its input.
-
-    Raises:
-        SourceError: Somebody does, if it writes there, and that only a run tells.
-    """
-    if site.is_in_place is False or site.input is None:
-        return "nobody"
-    readers = Aliases(scope, callers, passing).readers(site.node, site.input)
-    if site.is_in_place is None and readers != "nobody":
-        raise SourceError(f"whether it writes into {ast.unparse(site.input)}, which is used again, only a run tells")
-    return readers
-
-
-def _readers_of_result(site: Written, scope: Scope) -> Readers:
-    """Who gets the result of an in-place call, where nothing may be written: its variable, if that can have another tensor.
-
-    Raises:
-        SourceError: Nobody would.
-    """
-    is_local = isinstance(site.input, ast.Name) and site.input.id not in scope.function.__code__.co_cellvars
-    if is_local and not is_nested(site.node, scope):
-        return "name"
-    if isinstance(scope.source.parents.get(site.node), ast.Expr):
-        raise SourceError("its result is dropped, so that with write_back=False it would have no effect")
-    return "nobody"
+    return call_of(module, given, site.input, readers, _attribute(owner, _INTO))
 
 
 def _dtype(site: Written) -> ast.expr | None:
@@ -529,12 +501,7 @@ def _call_with_first(module: nn.Module, writes: bool, may_write: bool, *args: An
         return kwargs["out"].resize_(result.shape).copy_(result)
     # Whoever else holds the input may read what the original writes there.
     writes = may_write and (writes or kwargs.get("inplace", False))
-    return _into(None, module, given) if writes else module(given)
-
-
-def _into(self: nn.Module | None, module: nn.Module, given: Tensor) -> Tensor:
-    """Write into a tensor what a module makes of it."""
-    return given.copy_(module(given.clone()))
+    return write_back(module, given) if writes else module(given)
 
 
 def _is_method_of_tensor(callee: Any, function: Any) -> bool:
@@ -571,7 +538,7 @@ def _subclass(base: type[nn.Module], routes: Routes, namespace: dict[str, Any]) 
         **namespace,
         f"{_PREFIX}base": base,
         f"{_PREFIX}routes": routes,
-        _INTO: _into,
+        _INTO: staticmethod(write_back),
         _BASE_OF: staticmethod(base_of),
         "__reduce_ex__": _reduce_ex,
         "__setstate__": _setstate,

@@ -1,14 +1,25 @@
-"""Aliases of what an activation writes into, as far as the source tells.
+"""Rewriting of activations that work in place: ``F.relu_(h)`` becomes a call of a module, which writes nothing itself.
 
-::
+What the original wrote into ``h`` is there for whoever reads that tensor, as far as the source tells::
 
-    h = self.a(x)                 F.relu_(h)              who reads what was written?
-    skip = h             ->       y = F.relu_(h)    ->    nobody:  the result alone is used
-    outs.append(h)                h = F.relu_(h)          name:    the variable itself, later on
-    forward(self, h)              h.view(-1).relu_()      others:  an alias, a caller, an attribute, a list
+    who reads it            the author's code              what runs after a swap
 
-Where nobody does, a call of the replacement is enough. A variable alone is bound to the result. For all others the
-replacement's result is written into the input.
+    nobody                  y = F.relu_(h)                 y = self.relu_0(h)
+      the result alone      return self.b(y)               return self.b(y)
+
+    name                    F.relu_(h)                     (h := self.relu_0(h))
+      the variable          return self.b(h)               return self.b(h)
+      itself, later on
+
+    others                  skip = h                       skip = h
+      another variable,     h = F.relu_(h)                 h = write_back(self.relu_0, h)
+      a view, a list,       return self.b(h) + skip        return self.b(h) + skip
+      an attribute,
+      a caller                h ----+                        h ----+
+                                    +--> tensor <- relu_           +--> tensor <- copy_ <- relu_0 <- clone
+                              skip -+                        skip -+
+
+With ``write_back=False`` others see the tensor as it was before.
 """
 
 from __future__ import annotations
@@ -19,10 +30,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lightning_acts.surgery.operations import shares_memory
-from lightning_acts.surgery.source.functions import UNKNOWN, Scope
+from lightning_acts.surgery.recognizing.expressions import Written
+from lightning_acts.surgery.source.functions import UNKNOWN, Scope, SourceError
 
 #: Who reads what is written into an input, other than as the result.
 Readers = Literal["nobody", "name", "others"]
@@ -297,6 +309,55 @@ class Aliases:
                 if outer.readers(call, given) != "nobody":
                     return True
         return False
+
+
+def readers_of(site: Written, scope: Scope, callers: tuple[Caller, ...], passing: frozenset[str]) -> Readers:
+    """Return who reads what a call writes into its input.
+
+    Raises:
+        SourceError: Somebody does, if it writes there, and that only a run tells.
+    """
+    if site.is_in_place is False or site.input is None:
+        return "nobody"
+    readers = Aliases(scope, callers, passing).readers(site.node, site.input)
+    if site.is_in_place is None and readers != "nobody":
+        raise SourceError(f"whether it writes into {ast.unparse(site.input)}, which is used again, only a run tells")
+    return readers
+
+
+def readers_of_result(site: Written, scope: Scope) -> Readers:
+    """Return who gets the result of an in-place call, where nothing may be written: its variable, if that can have another tensor.
+
+    Raises:
+        SourceError: Nobody would.
+    """
+    is_local = isinstance(site.input, ast.Name) and site.input.id not in scope.function.__code__.co_cellvars
+    if is_local and not is_nested(site.node, scope):
+        return "name"
+    if isinstance(scope.source.parents.get(site.node), ast.Expr):
+        raise SourceError("its result is dropped, so that with write_back=False it would have no effect")
+    return "nobody"
+
+
+def call_of(module: ast.expr, given: ast.expr, name: ast.expr, readers: Readers, into: ast.expr) -> ast.expr:
+    """Return the call of a module that takes the place of a call in place.
+
+    Args:
+        module: The module.
+        given: What it is given.
+        name: The expression into whose value the original writes; a variable, where that alone is read.
+        readers: Who reads what is written there.
+        into: Its function that writes back.
+    """
+    if readers == "others":
+        return ast.Call(into, [module, given], [])
+    called = ast.Call(module, [given], [])
+    return ast.NamedExpr(ast.Name(name.id, ast.Store()), called) if readers == "name" else called  # type: ignore[attr-defined]
+
+
+def write_back(module: nn.Module, given: Tensor) -> Tensor:
+    """Write into a tensor what a module makes of it, and return it."""
+    return given.copy_(module(given.clone()))
 
 
 def _around(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
