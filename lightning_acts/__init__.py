@@ -15,29 +15,21 @@ if TYPE_CHECKING:
     from lightning_acts.catalogue import info as info
     from lightning_acts.catalogue import names as names
     from lightning_acts.catalogue import nearest as nearest
-    from lightning_acts.definition import Definition as Definition
     from lightning_acts.definition import learnable as learnable
     from lightning_acts.errors import ActsError as ActsError
     from lightning_acts.errors import SwapError as SwapError
     from lightning_acts.factory import create as create
-    from lightning_acts.factory import resolve as resolve
     from lightning_acts.factory import spec_of as spec_of
     from lightning_acts.initialization import gain as gain
     from lightning_acts.initialization import init_ as init_
-    from lightning_acts.models import ModelError as ModelError
-    from lightning_acts.parameters import activation_parameters as activation_parameters
     from lightning_acts.parameters import parameter_groups as parameter_groups
     from lightning_acts.registry import register as register
-    from lightning_acts.reports.comparison import Comparison as Comparison
     from lightning_acts.reports.comparison import compare as compare
-    from lightning_acts.reports.curves import CurveError as CurveError
-    from lightning_acts.spec import ActivationSpec as ActivationSpec
     from lightning_acts.spec import SpecError as SpecError
     from lightning_acts.surgery.checkpoints import CheckpointError as CheckpointError
     from lightning_acts.surgery.finding.sites import find as find
     from lightning_acts.surgery.history import restore as restore
     from lightning_acts.surgery.plan import Plan as Plan
-    from lightning_acts.surgery.report import SwapReport as SwapReport
     from lightning_acts.surgery.request import SwapRequest as SwapRequest
     from lightning_acts.surgery.saving import keep_swaps as keep_swaps
     from lightning_acts.surgery.saving import load_swaps as load_swaps
@@ -45,30 +37,21 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.site import Site as Site
     from lightning_acts.surgery.swapping import swap as swap
     from lightning_acts.surgery.swapping import swapped as swapped
-    from lightning_acts.surgery.verifying import Verification as Verification
     from lightning_acts.surgery.verifying import VerificationError as VerificationError
     from lightning_acts.surgery.verifying import verify as verify
 
 #: Where each public name is defined.
 _EXPORTS = {
-    "ActivationSpec": "spec",
     "ActivationSwap": "callbacks.activation_swap",
     "ActsError": "errors",
     "CheckpointError": "surgery.checkpoints",
-    "Comparison": "reports.comparison",
-    "CurveError": "reports.curves",
-    "Definition": "definition",
     "ExactResume": "callbacks.exact_resume",
-    "ModelError": "models",
     "Plan": "surgery.plan",
     "Site": "surgery.site",
     "SpecError": "spec",
     "SwapError": "errors",
-    "SwapReport": "surgery.report",
     "SwapRequest": "surgery.request",
-    "Verification": "surgery.verifying",
     "VerificationError": "surgery.verifying",
-    "activation_parameters": "parameters",
     "compare": "reports.comparison",
     "create": "factory",
     "find": "surgery.finding.sites",
@@ -83,7 +66,6 @@ _EXPORTS = {
     "nearest": "catalogue",
     "parameter_groups": "parameters",
     "register": "registry",
-    "resolve": "factory",
     "restore": "surgery.history",
     "save_swaps": "surgery.saving",
     "spec_of": "factory",

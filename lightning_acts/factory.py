@@ -69,8 +69,7 @@ def resolve(activation: ActivationLike, /, **parameters: Any) -> ActivationSpec:
         SpecError: As :func:`create`, or the activation is not registered and so has no spec.
 
     Example:
-        >>> import lightning_acts as acts
-        >>> str(acts.resolve("Swish"))
+        >>> str(resolve("Swish"))
         'silu'
     """
     if isinstance(activation, nn.Module):

@@ -26,7 +26,7 @@ def activation_parameters(model: nn.Module) -> list[Parameter]:
     Example:
         >>> import torch, lightning_acts as acts
         >>> model = torch.nn.Sequential(torch.nn.Linear(2, 3), acts.create("prelu", num_parameters=3))
-        >>> [tuple(parameter.shape) for parameter in acts.activation_parameters(model)]
+        >>> [tuple(parameter.shape) for parameter in activation_parameters(model)]
         [(3,)]
     """
     found: dict[Parameter, None] = {}

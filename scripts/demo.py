@@ -25,6 +25,7 @@ from rich.table import Table
 from torch import Tensor
 
 import lightning_acts as acts
+from lightning_acts.factory import resolve
 from lightning_acts.reports.pictures import plot_activations, plot_confusion_matrices, plot_learning_curves
 from lightning_acts.runs.console import quiet
 from lightning_acts.zoo import Digits, ImageClassifier
@@ -134,7 +135,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.epochs < 1:
         parser.error(f"--epochs {options.epochs}: at least 1")
     try:
-        activations = [str(acts.resolve(name)) for name in options.activations.split(",")]
+        activations = [str(resolve(name)) for name in options.activations.split(",")]
     except acts.SpecError as error:
         parser.error(f"--activations: {error}")
     folder = options.out / f"{datetime.now():%Y%m%d-%H%M%S}"

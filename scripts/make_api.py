@@ -33,6 +33,7 @@ def page() -> str:
     errors = [value for value in public.values() if inspect.isclass(value) and issubclass(value, Exception)]
     classes = [value for value in public.values() if inspect.isclass(value) and value not in errors]
     functions = [value for value in public.values() if not inspect.isclass(value)]
+    results = list(filter(None, map(_result, functions)))
     used: dict[tuple[str, str], list[str]] = {}
     for value in filter(_is_made_by_users, (*functions, *classes)):
         for alias in _aliases(value):
@@ -44,6 +45,8 @@ def page() -> str:
             *(_entry(function) for function in functions),
             "## Classes\n",
             *(_entry(cls) for cls in classes),
+            "## Results\n\nWhat functions return; nobody makes them.\n",
+            *(_entry(cls) for cls in sorted(set(results) - set(classes), key=lambda cls: cls.__name__)),
             "## Errors\n",
             *(
                 f"- `{error.__name__}({', '.join(base.__name__ for base in error.__bases__)})`: {summary(error)}"
@@ -110,6 +113,13 @@ def _entry(value: Any) -> str:
     if members := list(_members(value)) if inspect.isclass(value) else []:
         lines.append("\n".join(f"- {member}" for member in members) + "\n")
     return "\n".join(lines)
+
+
+def _result(function: Any) -> type | None:
+    """Return the class of this package that a function returns, if it does."""
+    module = importlib.import_module(function.__module__)
+    cls = getattr(module, str(inspect.signature(function).return_annotation), None)
+    return cls if inspect.isclass(cls) and cls.__module__.startswith("lightning_acts") else None
 
 
 def _is_made_by_users(value: Any) -> bool:

@@ -35,6 +35,7 @@ from torch import Tensor
 
 import lightning_acts as acts
 from lightning_acts.definition import REQUIRED, Definition
+from lightning_acts.factory import resolve
 
 PAGE = Path(__file__).parents[1] / "docs" / "peers.md"
 REASONS = Path(__file__).with_name("peers.yaml")
@@ -80,7 +81,7 @@ def _compare(name: str, factory: Factory, said: Any) -> Line:
     agrees = definition is not None and same(theirs, curve(own_name))
     if said is None:
         if agrees:
-            return Line(name, str(acts.resolve(own_name)), "same curve")
+            return Line(name, str(resolve(own_name)), "same curve")
         raise ValueError(_missing(definition, theirs))
     if agrees:
         raise ValueError("has our name and our curve: nothing need be said of it")

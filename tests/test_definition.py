@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts.definition import define
+from lightning_acts.spec import ActivationSpec
 
 pytestmark = pytest.mark.usefixtures("clean_registry")
 
@@ -222,7 +223,7 @@ def test_a_class_that_keeps_a_parameter_under_another_name() -> None:
 def test_values_of_numpy_and_torch_are_plain_numbers() -> None:
     assert str(acts.spec_of(nn.LeakyReLU(np.float32(0.25)))) == "leaky_relu(negative_slope=0.25)"
     assert str(acts.spec_of(nn.LeakyReLU(torch.tensor(0.25)))) == "leaky_relu(negative_slope=0.25)"
-    assert str(acts.ActivationSpec("elu", {"alpha": np.float64(0.5)})) == "elu(alpha=0.5)"
+    assert str(ActivationSpec("elu", {"alpha": np.float64(0.5)})) == "elu(alpha=0.5)"
 
 
 def test_names_that_a_module_has_already_are_refused() -> None:

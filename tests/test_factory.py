@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.factory import resolve
+from lightning_acts.reports.comparison import Comparison
+from lightning_acts.spec import ActivationSpec
 
 TORCH_CLASSES: dict[str, tuple[type[nn.Module], dict[str, Any]]] = {
     "identity": (nn.Identity, {}),
@@ -51,7 +54,7 @@ def test_torchs_own_class_with_its_parameters(name: str) -> None:
     cls, parameters = TORCH_CLASSES[name]
     by_keyword = acts.create(name, **parameters)
     by_mapping = acts.create({"name": name, **parameters})
-    spec = acts.ActivationSpec(name, parameters)
+    spec = ActivationSpec(name, parameters)
     by_spec, by_string = acts.create(spec), acts.create(str(spec))
     hand_made = cls(**parameters)
     for made in (by_keyword, by_mapping, by_spec, by_string):
@@ -80,8 +83,8 @@ def test_every_class_of_torch_is_in_the_table() -> None:
 
 def test_variant_name_pins_a_parameter() -> None:
     assert acts.create("gelu_tanh").approximate == "tanh"
-    assert str(acts.resolve("gelu-tanh")) == "gelu(approximate=tanh)"
-    assert str(acts.resolve("gelu_tanh(approximate=none)")) == "gelu(approximate=none)"
+    assert str(resolve("gelu-tanh")) == "gelu(approximate=tanh)"
+    assert str(resolve("gelu_tanh(approximate=none)")) == "gelu(approximate=none)"
 
 
 def test_other_forms() -> None:
@@ -107,7 +110,7 @@ def test_an_unregistered_function_is_a_module_that_copies_and_pickles() -> None:
         assert type(copied) is type(module)
     assert acts.spec_of(module) is None
     with pytest.raises(acts.SpecError, match="not registered"):
-        acts.resolve(scaled)
+        resolve(scaled)
 
 
 BAD = [
@@ -141,7 +144,7 @@ def _init(activation: Any) -> nn.Module:
     return acts.init_(nn.Linear(2, 2), activation)
 
 
-def _compare(activation: Any) -> acts.Comparison:
+def _compare(activation: Any) -> Comparison:
     return acts.compare("relu", against=activation)
 
 
@@ -150,10 +153,10 @@ def test_bad_names_and_parameters_are_refused_with_the_reason(spec: str, message
     with pytest.raises(acts.SpecError, match=message):
         acts.create(spec)
     with pytest.raises(acts.SpecError, match=message):
-        acts.resolve(spec)
+        resolve(spec)
 
 
-@pytest.mark.parametrize("asked", [acts.create, acts.resolve, acts.info, acts.gain, acts.nearest, _init, _compare])
+@pytest.mark.parametrize("asked", [acts.create, resolve, acts.info, acts.gain, acts.nearest, _init, _compare])
 @pytest.mark.parametrize(
     "nothing",
     [
@@ -170,7 +173,7 @@ def test_what_names_nothing_is_refused(asked: Any, nothing: Any) -> None:
 
 def test_bad_kinds_of_argument() -> None:
     with pytest.raises(TypeError, match="<class 'torch.nn.modules.dropout.Dropout'> is not registered"):
-        acts.resolve(nn.Dropout)
+        resolve(nn.Dropout)
     with pytest.raises(acts.SpecError, match="under 'name'"):
         acts.create({"alpha": 1})
     with pytest.raises(acts.SpecError, match="alpha: given both in"):

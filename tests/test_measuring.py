@@ -11,12 +11,12 @@ from torch import Tensor
 
 import lightning_acts as acts
 from lightning_acts.checks.reference import evaluate
-from lightning_acts.factory import definition_of
+from lightning_acts.factory import definition_of, resolve
 from lightning_acts.measuring import Measured, measured
 
 
 def facts(spec: str) -> Measured:
-    resolved = acts.resolve(spec)
+    resolved = resolve(spec)
     found = measured(acts.info(resolved.name), resolved.parameters)
     assert found is not None
     return found

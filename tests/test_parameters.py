@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.parameters import activation_parameters
 
 pytestmark = pytest.mark.usefixtures("clean_registry")
 
@@ -25,14 +26,14 @@ def names(model: nn.Module, parameters: list[nn.Parameter]) -> list[str]:
 
 
 def test_activation_parameters(model: nn.Sequential) -> None:
-    assert names(model, acts.activation_parameters(model)) == ["1.tr", "1.ar", "1.tl", "1.al", "3.weight"]
-    assert acts.activation_parameters(nn.Linear(2, 2)) == []
+    assert names(model, activation_parameters(model)) == ["1.tr", "1.ar", "1.tl", "1.al", "3.weight"]
+    assert activation_parameters(nn.Linear(2, 2)) == []
 
 
 def test_a_shared_one_counts_once() -> None:
     shared = nn.PReLU()
     model = nn.Sequential(shared, nn.Linear(2, 2), shared)
-    assert names(model, acts.activation_parameters(model)) == ["0.weight"]
+    assert names(model, activation_parameters(model)) == ["0.weight"]
     groups = acts.parameter_groups(model)
     assert [len(group["params"]) for group in groups] == [1, 2]
 
@@ -51,13 +52,13 @@ def test_those_of_classes_but_not_the_weights_of_layers_within() -> None:
     model = nn.Sequential(
         Scaled(), acts.create("meta_acon(channels=4)"), acts.create("linear_layer", in_features=2, out_features=2)
     )
-    assert names(model, acts.activation_parameters(model)) == ["0.alpha", "1.p1", "1.p2"]
+    assert names(model, activation_parameters(model)) == ["0.alpha", "1.p1", "1.p2"]
 
 
 def test_what_a_swap_puts_in_is_found() -> None:
     model = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 3), nn.ReLU())
     acts.swap(model, {"relu": "beta_swish"})
-    assert names(model, acts.activation_parameters(model)) == ["1.beta", "3.beta"]
+    assert names(model, activation_parameters(model)) == ["1.beta", "3.beta"]
 
 
 def test_groups_hold_every_trained_parameter_once(model: nn.Sequential) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.reports.curves import CurveError
 
 
 def softplus_of_the_article(x: Tensor) -> Tensor:
@@ -68,13 +69,13 @@ def test_a_function_without_a_derivative() -> None:
     ],
 )
 def test_what_is_no_curve(activation: object, message: str) -> None:
-    with pytest.raises(acts.CurveError, match=message):
+    with pytest.raises(CurveError, match=message):
         acts.compare("relu", against=activation)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("limits", [{"low": 1.0, "high": 1.0}, {"points": 1}, {"low": -math.inf}, {"high": math.nan}])
 def test_an_empty_grid(limits: dict[str, float]) -> None:
-    with pytest.raises(acts.CurveError, match="low below high"):
+    with pytest.raises(CurveError, match="low below high"):
         acts.compare("relu", against="mish", **limits)  # type: ignore[arg-type]
 
 

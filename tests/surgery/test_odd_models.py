@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lightning_acts as acts
+from lightning_acts.surgery.report import SwapReport
 
 # Checkpointing complains about the passes without gradients, in which a model is observed.
 pytestmark = pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad:UserWarning")
@@ -38,19 +39,19 @@ def with_weights_of(model: nn.Module, twin: nn.Module) -> nn.Module:
     return twin
 
 
-def swap(case: Case, model: nn.Module, inputs: tuple[Tensor, ...], new: str = "mish") -> acts.SwapReport:
+def swap(case: Case, model: nn.Module, inputs: tuple[Tensor, ...], new: str = "mish") -> SwapReport:
     mapping = dict.fromkeys(case.swapped.split(), new)
     return acts.swap(model, mapping, include=case.include, role=case.role, example_input=inputs)
 
 
-def is_complete(case: Case, report: acts.SwapReport) -> bool:
+def is_complete(case: Case, report: SwapReport) -> bool:
     """Whether the odd site was swapped too, where a case leaves the choice."""
     allowed = {case.sites, case.sites - 1} if case.otherwise else {case.sites}
     assert len(report.swapped) in allowed, str(report)
     return len(report.swapped) == case.sites
 
 
-def expected_twin(case: Case, report: acts.SwapReport, model: nn.Module) -> nn.Module:
+def expected_twin(case: Case, report: SwapReport, model: nn.Module) -> nn.Module:
     twin = case.twin if case.otherwise is None or is_complete(case, report) else case.otherwise
     return with_weights_of(model, twin(nn.Mish))
 

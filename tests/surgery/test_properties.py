@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts.surgery import swapping as replacing
+from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.site import ROLES
 
 WIDTH = 4
@@ -136,7 +137,7 @@ def state(model: nn.Module) -> list[Any]:
 outcomes: Counter[str] = Counter()
 
 
-def swap_or_refuse(model: nn.Module, mapping: Any, **options: Any) -> acts.SwapReport | None:
+def swap_or_refuse(model: nn.Module, mapping: Any, **options: Any) -> SwapReport | None:
     try:
         report = acts.swap(model, mapping, **options)
         outcomes["swapped"] += 1

@@ -7,6 +7,7 @@ import torchvision
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.sides import is_function_of_site
 
 
@@ -20,7 +21,7 @@ def net() -> nn.Module:
     return nn.Sequential(nn.ModuleDict({"body": block(), "head": block()}), Own())
 
 
-def planned(report: acts.SwapReport) -> dict[str, str]:
+def planned(report: SwapReport) -> dict[str, str]:
     return {site.paths[0]: site.replacement for site in report.plan.sites}
 
 
