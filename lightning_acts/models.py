@@ -129,7 +129,7 @@ def check_target(path: Path, overwrite: bool = False) -> None:
             raise ModelError(f"{target} exists, and is not overwritten without being told to")
 
 
-def check_name(model: str) -> None:
+def check_model(model: str) -> None:
     """Check that a model, and weights that its string names, exist; nothing is built.
 
     Raises:
@@ -142,7 +142,7 @@ def check_name(model: str) -> None:
         _check_weights(source, name, weights)
 
 
-def names() -> list[str]:
+def model_names() -> list[str]:
     """The names of all models of the libraries that are installed, as :func:`build` takes them.
 
     Raises:

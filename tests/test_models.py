@@ -12,7 +12,7 @@ from torch import nn
 from transformers import BertConfig, BertForMaskedLM, BertModel
 
 import lightning_acts as acts
-from lightning_acts.models import ModelError, build, check_name, options_of, save
+from lightning_acts.models import ModelError, build, check_model, options_of, save
 
 
 def test_torchvision() -> None:
@@ -157,7 +157,7 @@ class TestTransformers:
         saved = BertForMaskedLM.from_pretrained(folder)
         for model in (build(f"hf:{folder}@default"), build(f"hf:{folder}", weights="default")):
             assert all(torch.equal(a, b) for a, b in zip(model.parameters(), saved.parameters(), strict=True))
-        check_name(f"hf:{folder}@default")
+        check_model(f"hf:{folder}@default")
         with pytest.raises(ModelError, match="no weights 'defalt'.*did you mean 'default'"):
             build(f"hf:{folder}@defalt")
 

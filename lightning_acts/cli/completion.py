@@ -35,10 +35,10 @@ def models(incomplete: str) -> list[str]:
         return [*_beginning(["torchvision:", "timm:", "hf:"], incomplete), *runs(incomplete)]
     if source not in ("torchvision", "timm"):
         return []
-    from lightning_acts.models import names
+    from lightning_acts.models import model_names
 
     try:
-        return _beginning(names(), incomplete)
+        return _beginning(model_names(), incomplete)
     except ImportError:  # an extra that is not installed
         return []
 

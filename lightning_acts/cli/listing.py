@@ -77,7 +77,7 @@ def listed(what: str, folders: Sequence[Path], filters: dict[str, Any]) -> dict[
 
         return {name: info(name).formula or "" for name in names(**filters)}
     if what == "models":
-        from lightning_acts.models import names as model_names
+        from lightning_acts.models import model_names
 
         return dict.fromkeys(model_names(), "")
     if what == "data":

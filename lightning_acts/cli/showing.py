@@ -24,14 +24,14 @@ from lightning_acts.surgery.site import Site
 
 
 @dataclass(frozen=True)
-class Facts:
+class ShownFacts:
     """Facts about an activation, as text and as plain data."""
 
     text: str
     data: dict[str, Any]
 
 
-def activation_facts(name: str) -> Facts:
+def activation_facts(name: str) -> ShownFacts:
     """Return what is known about the activation that a spec names."""
     spec = factory.resolve_pattern(name)
     definition = catalogue.info(spec.name)
@@ -54,7 +54,7 @@ def activation_facts(name: str) -> Facts:
         "measured": definition.measured and _plain(definition.measured),
         "nearest": [each for each, _ in catalogue.nearest(name, 4)] if definition.measured else [],
     }
-    return Facts(str(definition), data)
+    return ShownFacts(str(definition), data)
 
 
 def _plain(measured: Measured) -> dict[str, Any]:

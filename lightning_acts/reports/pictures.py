@@ -13,6 +13,7 @@ from torch import Tensor
 
 from lightning_acts.extras import require
 from lightning_acts.factory import ActivationLike
+from lightning_acts.files import replacing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.reports.curves import Curve, breaks_of, curve_of, grid, pieces
 
@@ -326,5 +327,6 @@ def _save(figure: Figure, path: Path) -> Path:
             f"{path}: a picture is a file {', '.join(f'.{kind}' for kind in kinds)}{did_you_mean(suffix, kinds)}"
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    with replacing(path) as unfinished:
+        figure.savefig(unfinished, dpi=130, format=suffix)
     return path

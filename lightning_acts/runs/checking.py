@@ -21,7 +21,7 @@ from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.errors import SwapError
 from lightning_acts.extras import is_missing
 from lightning_acts.hints import did_you_mean
-from lightning_acts.models import ModelError, check_name
+from lightning_acts.models import ModelError, check_model
 from lightning_acts.runs.coercion import coerce, shown, type_in_words
 from lightning_acts.runs.config import GROUPS, Config
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
@@ -368,7 +368,7 @@ class _Checker:
         backbone = model.arguments.get("backbone") if model else None
         if isinstance(backbone, str) and ":" in backbone:
             try:
-                check_name(backbone)
+                check_model(backbone)
             except (ModelError, ImportError) as error:
                 self.add(("model", "backbone"), f"model.backbone: {error}")
 

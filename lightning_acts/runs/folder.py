@@ -231,7 +231,7 @@ class RunFolder:
             yield
 
 
-def create(out: Path, config: Config, seed: int, activation: str) -> RunFolder:
+def create_run(out: Path, config: Config, seed: int, activation: str) -> RunFolder:
     """Make the folder of a new run: ``OUT/<config>/<time>-<activation>-s<seed>-<hash>``.
 
     Raises:

@@ -305,7 +305,7 @@ def _trainer(
 def _new_folder(checked: Checked, model: L.LightningModule, out: Path) -> RunFolder:
     if not is_main():  # only rank 0 makes it, and writes
         return RunFolder(out)
-    return folders.create(out, checked.config, checked.seed, _label(checked, model))
+    return folders.create_run(out, checked.config, checked.seed, _label(checked, model))
 
 
 @contextlib.contextmanager

@@ -50,7 +50,7 @@ _HOOKS = (
 )
 
 #: A part of a way back that may be repeated, as it is when the first attempt was interrupted.
-Step = Callable[[], None]
+UndoStep = Callable[[], None]
 #: Hangs hooks on a module, and returns their handles.
 Register = Callable[[nn.Module], list[RemovableHandle]]
 
@@ -81,7 +81,7 @@ class Change(ABC):
         """Make the change."""
 
     @abstractmethod
-    def undo_step(self, owner: nn.Module) -> Step:
+    def undo_step(self, owner: nn.Module) -> UndoStep:
         """Check that the change can be undone, and return the step that does it.
 
         Raises:
@@ -100,7 +100,7 @@ class Setting(Change):
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         setattr(owner, self.name, self.value)
 
-    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> UndoStep:  # noqa: D102
         return lambda: setattr(owner, self.name, self.original)
 
 
@@ -114,7 +114,7 @@ class Hooks(Change):
     def install(self, owner: nn.Module) -> None:  # noqa: D102
         self.handles = self.register(owner)
 
-    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> UndoStep:  # noqa: D102
         def back() -> None:
             for handle in self.handles:
                 handle.remove()
@@ -200,7 +200,7 @@ class ModuleExchange(Exchange):
             self._share_hooks()
         _put(owner, self.name, self.replacement)
 
-    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> UndoStep:  # noqa: D102
         def back() -> None:
             if self.own_hooks and isinstance(self.replacement, LazyModuleMixin):
                 # Its hooks are the original's: the one that would size it must not stay there.
@@ -254,7 +254,7 @@ class CallExchange(Exchange):
         owner._modules[self.submodule] = self.replacement
         set_routes(owner, (*routes_of(type(owner)), self._mark))
 
-    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> UndoStep:  # noqa: D102
         with_routes(owner, ())
 
         def back() -> None:
@@ -286,7 +286,7 @@ class GraphExchange(CallExchange):
         owner._modules[self.submodule] = self.replacement
         graphs.replace(owner, self.call_route, self.submodule)
 
-    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> UndoStep:  # noqa: D102
         assert isinstance(owner, torch.fx.GraphModule)
         # What a later swap put there in turn is gone by then.
         ours = [change.replacement for change in ledger_of(owner).changes
@@ -329,7 +329,7 @@ class AttributeExchange(Exchange):
         del vars(owner)[self.name]
         set_routes(owner, (*routes_of(type(owner)), self._mark))
 
-    def undo_step(self, owner: nn.Module) -> Step:  # noqa: D102
+    def undo_step(self, owner: nn.Module) -> UndoStep:  # noqa: D102
         with_routes(owner, ())
 
         def back() -> None:
@@ -669,7 +669,7 @@ def take_back(model: nn.Module, changes: Sequence[Placed]) -> None:
         warnings.warn(f"{entry.path}: {what}", stacklevel=4)
 
 
-def _finish(steps: Sequence[Step]) -> None:
+def _finish(steps: Sequence[UndoStep]) -> None:
     try:
         for step in steps:
             step()

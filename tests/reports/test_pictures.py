@@ -1,9 +1,11 @@
 import itertools
 from pathlib import Path
+from typing import Any
 
 import matplotlib.image
 import pytest
 import torch
+from matplotlib.figure import Figure
 
 from lightning_acts.reports import pictures
 
@@ -163,3 +165,17 @@ def test_a_suffix_under_which_no_picture_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a.pgn: a picture is a file .*\.png.*; did you mean 'png'"):
         pictures.plot_activations(["relu"], tmp_path / "a.pgn")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "curves.png"
+    path.write_text("before")
+
+    def failing(self: Figure, target: Path, **options: Any) -> None:
+        target.write_text("half")
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(Figure, "savefig", failing)
+    with pytest.raises(OSError, match="the disk is full"):
+        pictures.plot_activations(["mish"], path)
+    assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]

@@ -14,7 +14,7 @@ from lightning_acts.runs.folder import RunError, RunFolder
 
 def test_each_run_has_a_folder_of_its_own(tmp_path: Path) -> None:
     config = load(["digits"])
-    made = [folders.create(tmp_path, config, 3, "mish") for _ in range(3)]
+    made = [folders.create_run(tmp_path, config, 3, "mish") for _ in range(3)]
     assert len({folder.path for folder in made}) == 3
     for folder in made:
         assert folder.path.parent.name == "digits"
@@ -62,7 +62,7 @@ def test_a_place_that_is_full_or_not_writable(tmp_path: Path, monkeypatch: pytes
 
         monkeypatch.setattr(Path, "mkdir", refused)
         with pytest.raises(RunError, match=words):
-            folders.create(tmp_path, load(["digits"]), 0, "mish")
+            folders.create_run(tmp_path, load(["digits"]), 0, "mish")
 
 
 def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:

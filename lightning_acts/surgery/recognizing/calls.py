@@ -85,7 +85,7 @@ def _vocabulary(version: int) -> _Vocabulary:
     return _Vocabulary(functions, named, of_torch, methods)
 
 
-def definition_of(function: Any) -> Definition | None:
+def definition_of_function(function: Any) -> Definition | None:
     """The activation of which a function is a form; None if it is none, whatever its arguments."""
     try:
         return _vocabulary(registry.version()).definitions.get(function)
@@ -104,7 +104,7 @@ def is_candidate(function: Any) -> bool:
 
 def is_everyday(function: Any) -> bool:
     """Return whether a function of torch is an activation only where it stands between layers: sin, exp, abs."""
-    definition = definition_of(function)
+    definition = definition_of_function(function)
     return (
         definition is not None
         and definition.kind == "elementwise"
@@ -154,7 +154,7 @@ def applied(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Ap
         return _clamp(function, args, kwargs)
     if function in MAXIMA:
         return None  # its second argument has to be seen in the source
-    definition = definition_of(function)
+    definition = definition_of_function(function)
     if definition is None:
         return None
     given = bound_arguments(function, args, kwargs)
@@ -171,7 +171,7 @@ def bound_arguments(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any
     try:
         return inspect.signature(function).bind(*args, **kwargs).arguments
     except (ValueError, TypeError):  # torch's builtins have no signature; some are the module's parameters in order
-        definition = definition_of(function)
+        definition = definition_of_function(function)
         names = [parameter.name for parameter in definition.parameters] if definition else []
         return {**dict(zip(names, args[1:], strict=False)), **kwargs}
 

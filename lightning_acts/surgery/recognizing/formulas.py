@@ -20,7 +20,7 @@ from torch import Tensor
 
 from lightning_acts import factory, registry
 from lightning_acts.surgery.operations import COMPARISONS, EXPONENTIALS, EXTREMA, ZEROS
-from lightning_acts.surgery.recognizing.calls import definition_of, is_everyday
+from lightning_acts.surgery.recognizing.calls import definition_of_function, is_everyday
 from lightning_acts.surgery.recognizing.modules import recognize_function
 from lightning_acts.surgery.source.functions import UNKNOWN, Function, Scope
 
@@ -272,7 +272,7 @@ class _Formula:
 
 
 def _is_activation(function: Any) -> bool:
-    definition = definition_of(function)
+    definition = definition_of_function(function)
     return definition is not None and definition.kind == "elementwise" and not definition.stochastic
 
 

@@ -38,7 +38,7 @@ from lightning_acts.surgery.operations import (
 from lightning_acts.surgery.recognizing.calls import (
     MAXIMA,
     applied,
-    definition_of,
+    definition_of_function,
     is_candidate,
     name_of,
     works_in_place,
@@ -438,7 +438,7 @@ def _gates_itself(node: Node) -> bool:
 
 
 def _is_elementwise(node: Node) -> bool:
-    definition = definition_of(_function(node))
+    definition = definition_of_function(_function(node))
     return _name(node) in UNARY | PRODUCTS | SUMS or (definition is not None and definition.kind == "elementwise")
 
 
