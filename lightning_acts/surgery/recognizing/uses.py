@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 import sys
 from collections.abc import Iterator
 from typing import Literal
 
-from lightning_acts.surgery.operations import FACTS, keeps_values, operation
+from lightning_acts.surgery.operations import FACTS, LAYERS, keeps_values, operation
 from lightning_acts.surgery.recognizing.calls import name_of
 from lightning_acts.surgery.source.functions import UNKNOWN, Function, Scope
 
@@ -137,9 +136,7 @@ def _layer(call: ast.Call, child: ast.AST, scope: Scope) -> str | None:
     if scope.is_own_attribute(held) and isinstance(held, ast.Attribute):
         return scope.mangled(held.attr) if scope.resolve(held) is UNKNOWN else None  # else a method
     function = scope.resolve(called)
-    is_of_weights = re.match("linear|conv", getattr(function, "__name__", "")) and name_of(function).startswith(
-        "torch."
-    )
+    is_of_weights = LAYERS.fullmatch(operation(function)) and name_of(function).startswith("torch.")
     return "" if is_of_weights and call.args[:1] == [child] else None
 
 

@@ -100,6 +100,10 @@ def functional_layer(self: Any, x: Tensor) -> Any:
     return F.linear(torch.sigmoid(self.a(x)), self.w)
 
 
+def functional_norm(self: Any, x: Tensor) -> Any:
+    return F.layer_norm(torch.tanh(self.a(x)), (4,)) + x
+
+
 def joined(self: Any, x: Tensor) -> Any:
     x = torch.cat([torch.tanh(self.a(x)), x])
     print(x.shape)
@@ -157,13 +161,15 @@ def test_in_doubt_or_out(forward: Callable[..., Any]) -> None:
     assert site.role in ("gate", "output"), str(site)
 
 
-@pytest.mark.parametrize("forward", [between_layers, pooled, averaged, own_weights, functional_layer, joined])
+@pytest.mark.parametrize(
+    "forward", [between_layers, pooled, averaged, own_weights, functional_layer, functional_norm, joined]
+)
 def test_hidden_before_layers(forward: Callable[..., Any]) -> None:
     (site,) = acts.find(model_of(forward))
     assert (site.role, site.reason) == ("hidden", "goes into a layer"), str(site)
 
 
-@pytest.mark.parametrize("forward", [between_layers, averaged, own_weights, functional_layer, joined])
+@pytest.mark.parametrize("forward", [between_layers, averaged, own_weights, functional_layer, functional_norm, joined])
 def test_a_run_agrees(forward: Callable[..., Any]) -> None:
     (site,) = acts.find(model_of(forward), torch.randn(3, 4))
     assert site.role == "hidden", str(site)
