@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -168,7 +168,8 @@ class Rules:
         kinds = Counter((site.activation, site.role, site.kind) for site in found.sites)
         have = ", ".join(f"{name} ({count} {role}, {kind})" for (name, role, kind), count in kinds.items())
         parts.append(f"the model has: {have}" if have else "the model has no activation")
-        parts += [note for note in self._notes(found, Counter()) if "matches no site; " in note and note not in parts]
+        parts += [f"{text}{hint}" for text, hint in self._idle_paths(found) if hint]
+        parts += [text for text in self._idle_limits(found, hinted=True) if text not in parts]
         if earlier:
             parts.append(f"it was swapped before ({'; '.join(earlier)})")
         parts += self._notes_on_places(found)
@@ -179,14 +180,21 @@ class Rules:
             parts.append("example_input= shows calls that the source alone does not")
         return "; ".join([*parts, *found.notes])
 
-    def _idle_limits(self, found: Found) -> list[str]:
-        """The patterns of ``include`` and ``exclude`` that match nothing, each in words."""
-        return [
-            f"{option}={p.text!r} matches no site{p.hint(found.sites).rstrip('.')}"
+    def _idle_paths(self, found: Found) -> Iterator[tuple[str, str]]:
+        """Yield the paths of the mapping that match nothing, each in words and with a hint, empty without one."""
+        for pattern in self._patterns:
+            if pattern.path is not None and not any(pattern.matches(site) for site in found.sites):
+                yield f"{pattern.name!r} matches no site", _hint(pattern.path, found)
+
+    def _idle_limits(self, found: Found, hinted: bool = False) -> list[str]:
+        """Return the patterns of ``include`` and ``exclude`` that match nothing, each in words; perhaps with a hint alone."""
+        idle = [
+            (f"{option}={p.text!r} matches no site", p.hint(found.sites).rstrip("."))
             for option, group in (("include", self.include), ("exclude", self.exclude))
             for p in group
             if not any(p.matches(site) for site in found.sites)
         ]
+        return [f"{text}{hint}" for text, hint in idle if hint or not hinted]
 
     def _shown(self) -> str:
         pairs = zip(self._patterns, self.replacements, strict=True)
