@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.saving import keep_swaps as keep_swaps
     from lightning_acts.surgery.saving import load_swaps as load_swaps
     from lightning_acts.surgery.saving import save_swaps as save_swaps
+    from lightning_acts.surgery.scheduling import ScheduledSwap as ScheduledSwap
     from lightning_acts.surgery.site import Site as Site
     from lightning_acts.surgery.swapping import swap as swap
     from lightning_acts.surgery.swapping import swapped as swapped
@@ -50,6 +51,7 @@ _EXPORTS = {
     "Site": "surgery.site",
     "SpecError": "spec",
     "SwapError": "errors",
+    "ScheduledSwap": "surgery.scheduling",
     "SwapRequest": "surgery.request",
     "VerificationError": "surgery.verifying",
     "compare": "reports.comparison",

@@ -110,6 +110,11 @@ class FunctionActivation(nn.Module):
             learned["training"] = self.training
         return self._function(input, **self._fixed, **learned)
 
+    def fix(self, name: str, value: Any) -> None:
+        """Give a fixed parameter another value."""
+        self._fixed = {**self._fixed, name: value}
+        self.given = {**self.given, name: value}
+
     def _per(self, marker: Learnable) -> Per:
         return self.given.get("per") or marker.per
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from multiprocessing.context import get_spawning_popen
 from typing import TYPE_CHECKING, Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
-from torch.nn.parameter import UninitializedParameter
+from torch.nn.parameter import Parameter, UninitializedParameter
 
 from lightning_acts.callbacks.first_batches import FirstBatches
+from lightning_acts.callbacks.loops import position_of, refuse_strategies, wrap_again
 from lightning_acts.callbacks.packages import (
     Callback,
     averages,
@@ -22,12 +26,18 @@ from lightning_acts.callbacks.packages import (
     uncompiled,
 )
 from lightning_acts.errors import SwapError
+from lightning_acts.hints import counted
+from lightning_acts.optimizers import completed_states, set_apart
 from lightning_acts.surgery import checkpoints, history
+from lightning_acts.surgery.blend import Blend
+from lightning_acts.surgery.blending import scheduled_sites
 from lightning_acts.surgery.example import ExampleError
-from lightning_acts.surgery.exchanging.matching import Rules
+from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.request import SwapOptions, SwapRequest, takes_options
-from lightning_acts.surgery.swapping import replay, swap
+from lightning_acts.surgery.schedule import Order, Schedule
+from lightning_acts.surgery.scheduling import ScheduledSwap
+from lightning_acts.surgery.swapping import replay
 from lightning_acts.surgery.wrappers import plain_path
 
 if TYPE_CHECKING:
@@ -47,34 +57,103 @@ class ActivationSwap(Callback):
     swap: see :func:`lightning_acts.load_from_checkpoint`. With ``example_input_array`` in the model, calls of
     activation functions in forwards are listed at once; otherwise in the first batch of each stage.
 
+    With ``at`` or ``blend`` the replacements are put there likewise, but the originals run until their time comes. So
+    everything is checked before the fit, and their parameters are known to the optimizer and the strategy. They change
+    between two steps of the optimizer.
+
     Args:
         map: Activation -> replacement, each a name, a spec string, or a mapping with ``name``; ``None`` leaves alone. Or a
             request with all options.
+        at: When the replacements begin to take over: ``"start"``; ``{"epoch": 5}``, ``{"step": 1000}`` of the optimizer,
+            ``{"fraction": 0.3}`` of the fit; ``{"metric": "val/acc", "above": 0.9}``, or ``"below"``;
+            ``{"metric": "val/loss", "patience": 3}``: once it was not better than its best for three readings, by
+            ``"mode"``, ``"min"`` (default) or ``"max"``. Metrics are read after each validation, or at the end of an
+            epoch if there is none, where those that the model logs in its own ``on_train_epoch_end`` are not there yet.
+        blend: How: at once by default; ``{"epochs": 3}``, ``{"steps": 500}`` or ``{"fraction": 0.1}`` over a time, in which
+            ``(1 - a) * old + a * new`` stands there. With ``"shape"``, a goes from 0 to 1 by ``"linear"`` (default),
+            ``"cosine"``, ``"exponential"`` (fast at first), ``"abrupt"``, or a function of the part that has passed. With
+            ``"parameter"``, ``"start"`` and ``"end"`` a parameter of the replacement moves instead.
+        order: ``"together"``, or one after the other in the time of the blend: ``"from_input"``, ``"from_output"`` site by
+            site, ``"from_input_by_stage"``, ``"from_output_by_stage"`` by parts of the model.
+        lr_factor: Learning rate of the parameters that come with the replacements, in parts of that of their group.
+        weight_decay: Their weight decay.
+        restore: Give the model its own activations back at the end of each stage.
         options: Those of :class:`lightning_acts.SwapRequest`.
 
     Attributes:
         request: What is asked, as plain text.
+        schedule: When, and how.
         report: What the last swap did; None before the first, and where the model had been swapped already.
 
     Raises:
         SpecError: An activation's name or a parameter is wrong.
-        SwapError: A replacement changes shapes or is not registered, or ``where`` is no function that can be imported.
+        SwapError: A replacement changes shapes or is not registered, an option has a wrong value, or ``where`` is no
+            function that can be imported.
 
     Example:
         ::
 
             Trainer(callbacks=[acts.ActivationSwap({"relu": "mish"})])
+            Trainer(callbacks=[acts.ActivationSwap({"relu": "hardswish"}, at={"epoch": 5}, blend={"epochs": 3})])
     """
 
     @takes_options
-    def __init__(self, map: dict[str, Any] | SwapRequest, **options: Unpack[SwapOptions]) -> None:
+    def __init__(
+        self,
+        map: dict[str, Any] | SwapRequest,
+        *,
+        at: str | dict[str, Any] | None = None,
+        blend: dict[str, Any] | None = None,
+        order: Order = "together",
+        lr_factor: float = 1.0,
+        weight_decay: float = 0.0,
+        restore: bool = False,
+        **options: Unpack[SwapOptions],
+    ) -> None:
         super().__init__()
-        rules = Rules(SwapRequest.of(map, options))
-        self.request = rules.request.plain()
+        self._scheduled = ScheduledSwap(map, at=at, blend=blend, order=order, **options)
+        self._lr_factor = at_least_zero("lr_factor", lr_factor)
+        self._weight_decay = at_least_zero("weight_decay", weight_decay)
+        self._restore = restore
         self.report: SwapReport | None = None
         self._running = False
         self._postponed: SwapError | None = None
-        self._watcher = FirstBatches(rules)
+        self._plain: dict[str, Any] | None = None
+        self._watcher = FirstBatches(self._scheduled.rules)
+
+    @property
+    def request(self) -> SwapRequest:
+        """What is asked, as plain text."""
+        return self._scheduled.request
+
+    @property
+    def schedule(self) -> Schedule:
+        """When the replacements take over, and how."""
+        return self._scheduled.schedule
+
+    @property
+    def state_key(self) -> str:
+        """The name of this callback's state in a checkpoint, which tells several of them apart."""
+        return self._generate_state_key(swap=str(self._scheduled))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the swap stands; the structure itself is kept by the model's own checkpoints."""
+        return self._scheduled.state_dict()
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over where the swap of a checkpoint stood."""
+        self._scheduled.load_state_dict(state_dict)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Remember one that knows no swaps: its optimizers lack what the replacements bring."""
+        self._plain = checkpoint if not checkpoints.knows_swaps(checkpoint) else None
+
+    def is_due(self, trainer: Trainer) -> bool:
+        """Whether the replacements begin to take over now: for subclasses that decide by something else.
+
+        Asked before each step of the optimizer until it is true. By default never more than ``at`` says.
+        """
+        return False
 
     def __getstate__(self) -> dict[str, Any]:
         """Refuse to go to a process that the Trainer starts by spawn, before it is started."""
@@ -89,6 +168,9 @@ class ActivationSwap(Callback):
             raise SwapError(_COPIES)
         self._running = True
         _refuse_earlier_copies(self, trainer)
+        if not self.schedule.is_at_start:
+            refuse_strategies(trainer)
+        _refuse_equals(self, trainer)
         callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
         if self._watcher not in callbacks:
             callbacks.insert(callbacks.index(self) + 1, self._watcher)
@@ -105,9 +187,57 @@ class ActivationSwap(Callback):
         _once_after(pl_module, "configure_model", self._swap_or_postpone)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop if nothing could be swapped; warn of replacements that no optimizer trains."""
+        """Stop if nothing could be swapped; prepare optimizers for what the replacements bring; warn if none trains it."""
         self._begin(pl_module)
         _warn_of_untrained(self.request, trainer, pl_module)
+        brought = _brought(pl_module, [self.request])
+        for optimizer in trainer.optimizers:
+            schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+            set_apart(optimizer, brought, self._lr_factor, self._weight_decay, schedulers)
+        swaps = [other for other in trainer.callbacks if isinstance(other, ActivationSwap)]  # type: ignore[attr-defined]
+        if self._plain is not None and self is swaps[-1]:  # the groups of all are there now
+            _complete_states(self._plain, trainer, _brought(pl_module, [swap.request for swap in swaps]))
+        self._plain = None
+        self._scheduled.attach(pl_module)
+        for site in self._scheduled.sites:
+            site.blend.freeze_idle()
+        if any(site.blend.has_parameters for site in self._scheduled.sites):
+            wrap_again(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Check that there is an end of which a fraction can be taken; go on where another fit has stopped."""
+        position = position_of(trainer, 0)
+        if position.fraction is None and "fraction" in (self.schedule.unit, self.schedule.length_unit):
+            raise SwapError(
+                f"{self._scheduled}: the fit has no end to take a fraction of: give max_epochs or max_steps"
+            )
+        self._scheduled.resume(position)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Begin if it is time, before the first batch of a step."""
+        if not self._scheduled.is_over and batch_idx % trainer.accumulate_grad_batches == 0:
+            if self.is_due(trainer):
+                self._scheduled.begin()
+            self._advance(trainer, pl_module, batch_idx, may_begin=True)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Go on after the last batch of a step, so that validation and checkpoints meet what the next step will."""
+        if not self._scheduled.is_over:
+            done = batch_idx + 1
+            if done % trainer.accumulate_grad_batches == 0 or done == trainer.num_training_batches:
+                self._advance(trainer, pl_module, done, may_begin=False)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read the metric that the swap waits for."""
+        if not trainer.sanity_checking and trainer.state.fn == "fit":
+            self._read(trainer)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Read the metric that the swap waits for, if no validation does."""
+        if not trainer.enable_validation:
+            self._read(trainer)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop if nothing could be swapped."""
@@ -122,9 +252,15 @@ class ActivationSwap(Callback):
         self._begin(pl_module)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Leave nothing behind but the swap and its place in checkpoints."""
+        """Leave nothing behind but the swap and its place in checkpoints, or not even these."""
         _remove_hooks(pl_module)
-        self._running, self._postponed = False, None
+        for site in self._scheduled.sites:
+            site.settle()
+        if self._restore and self._running:
+            made = [swap.number for swap in history.swaps_of(pl_module) if swap.request == self.request]
+            if made:
+                history.undo_since(pl_module, min(made) - 1)
+        self._running, self._postponed, self._plain = False, None, None
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """As :meth:`teardown`."""
@@ -165,14 +301,92 @@ class ActivationSwap(Callback):
             asked = self.request.limited_to(lambda site: carried.isdisjoint(site.paths)) if carried else self.request
             with uncompiled(model):
                 try:
-                    self.report = swap(model, asked, example_input=model.example_input_array)
+                    self.report = self._scheduled.install(model, model.example_input_array, asked)
                 except ExampleError:
                     # A forward that logs, say, runs under a Trainer's hooks only: its first batch will show its functions.
-                    self.report = swap(model, asked)
+                    self.report = self._scheduled.install(model, among=asked)
             self._watcher.reported = {left.site.path for left in self.report.left}
             _refuse_unsized(self.report, model)
-            rank_zero_info(f"ActivationSwap {self.report.summary}")
+            held_back = "" if self.schedule.is_at_start else f", which takes over at {self.schedule}"
+            rank_zero_info(f"ActivationSwap {self.report.summary}{held_back}")
+        self._scheduled.attach(model)
         self._postponed = None
+
+    def _advance(self, trainer: Trainer, model: LightningModule, batches: int, may_begin: bool) -> None:
+        event = self._scheduled.advance(**vars(position_of(trainer, batches)), may_begin=may_begin)
+        if event is None:
+            return
+        if any(site.blend.has_parameters for site in event.switched):
+            wrap_again(trainer)
+        model.log(f"swap/{_metric_name(str(self.request))}", event.amount, on_step=True, on_epoch=False)
+        if event.kind != "moves":
+            for name, count in _counts(model).items():
+                model.log(f"sites/{_metric_name(name)}", float(count), on_step=True, on_epoch=False)
+            rank_zero_info(
+                f"ActivationSwap {event.kind}, epoch {trainer.current_epoch}, step {trainer.global_step}: {self.request} at "
+                f"{counted(len(self._scheduled.sites), 'site')}, {event.amount:.0%} taken over (at {self.schedule})"
+            )
+
+    def _read(self, trainer: Trainer) -> None:
+        condition = self.schedule.condition
+        if condition is None:
+            return
+        metrics = dict(trainer.callback_metrics)
+        if condition.metric in metrics:
+            # Ranks that did not reduce it have values of their own, and have to decide alike.
+            value = torch.as_tensor(metrics[condition.metric], dtype=torch.float64, device=trainer.strategy.root_device)
+            metrics[condition.metric] = trainer.strategy.reduce(value, reduce_op="mean")
+        self._scheduled.read(metrics)
+
+
+def _brought(model: LightningModule, requests: Sequence[SwapRequest]) -> list[Parameter]:
+    """Return the parameters that came with the replacements of some requests."""
+    replacements = (module for request in requests for module in history.replacements_of(model, request))
+    return [p for module in replacements if not isinstance(module, Blend) for p in module.parameters()]
+
+
+def _complete_states(checkpoint: dict[str, Any], trainer: Trainer, brought: list[Parameter]) -> None:
+    """Let what a checkpoint has of optimizers and schedulers fit those of a model to which parameters were brought."""
+    schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
+    saved = checkpoint.get("optimizer_states", [])
+    for index, (optimizer, state) in enumerate(zip(trainer.optimizers, saved, strict=False)):
+        of = [number for number, each in enumerate(schedulers) if each.optimizer is optimizer]
+        states = [checkpoint["lr_schedulers"][number] for number in of]
+        saved[index], states = completed_states((state, states), optimizer, [schedulers[n] for n in of], brought)
+        for number, completed in zip(of, states, strict=True):
+            checkpoint["lr_schedulers"][number] = completed
+
+
+def _counts(model: LightningModule) -> Counter[str]:
+    """Count the scheduled sites of a model by what runs there."""
+    return Counter(
+        "blend" if site.blend.present is None else describe(site.blend.present) or "other"
+        for site in scheduled_sites(model)
+    )
+
+
+def _metric_name(text: str) -> str:
+    return re.sub(r"\W+", "_", text.replace(" -> ", "_to_")).strip("_")
+
+
+def _refuse_equals(callback: ActivationSwap, trainer: Trainer) -> None:
+    equal: list[Any] = [other for other in trainer.callbacks  # type: ignore[attr-defined]
+                        if isinstance(other, ActivationSwap) and other.request == callback.request]  # fmt: skip
+    if len(equal) > 1:
+        raise SwapError(
+            f"two ActivationSwap callbacks ask for the same: {' and '.join(str(one._scheduled) for one in equal)}"
+        )
+
+
+def at_least_zero(name: str, value: float) -> float:
+    """Check a factor.
+
+    Raises:
+        SwapError: It is no number, or less than 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
+        raise SwapError(f"{name}={value!r} is not a number of at least 0")
+    return float(value)
 
 
 def _once_after(model: LightningModule, name: str, then: Callable[[LightningModule], None]) -> None:

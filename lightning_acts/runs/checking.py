@@ -28,7 +28,6 @@ from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
 from lightning_acts.runs.targets import REFUSED, is_modeling, is_refused, is_refused_name
 from lightning_acts.runs.trainer import refused_anywhere, refused_arguments
 from lightning_acts.spec import ActivationSpec, SpecError
-from lightning_acts.surgery.request import SwapRequest
 
 #: What each group's _target_ has to be.
 _BASES: Mapping[str, type] = {
@@ -136,7 +135,7 @@ def json_schema() -> dict[str, Any]:
     swap = {
         "type": "object",
         "required": ["map"],
-        "properties": {name: {} for name in _parameters(SwapRequest)},
+        "properties": {name: {} for name in _parameters(ActivationSwap)},
         "additionalProperties": False,
     }
     kinds: dict[str, Any] = {
@@ -304,21 +303,22 @@ class _Checker:
     def swaps(self, value: Any) -> list[dict[str, Any]]:
         entries = [] if value is None else [value] if isinstance(value, dict) else value
         if not isinstance(entries, list):
-            self.add(("swap",), f"swap is a list of {_words(SwapRequest)}, not {shown(value)}")
+            self.add(("swap",), f"swap is a list of {_words(ActivationSwap)}, not {shown(value)}")
             return []
         checked = []
         for index, entry in enumerate(entries):
             path: KeyPath = ("swap",) if isinstance(value, dict) else ("swap", index)
             if not isinstance(entry, dict):
-                self.add(path, f"{dotted(path)} holds {_words(SwapRequest)}, not {shown(entry)}")
+                self.add(path, f"{dotted(path)} holds {_words(ActivationSwap)}, not {shown(entry)}")
                 continue
             before = len(self.problems)
-            arguments = self.arguments(path, entry, SwapRequest)
+            arguments = self.arguments(path, entry, ActivationSwap)
             right = self.right(path, arguments)
             for old, new in right.pop("map", {}).items():
                 self.pair(path, old, new)
             for name, child in right.items():
-                message = _refusal({"map": {"relu": "relu"}, name: child})
+                beside = {"blend": right["blend"]} if name == "order" and "blend" in right else {}
+                message = _refusal({"map": {"relu": "relu"}, **beside, name: child})
                 if message is None and name == "where" and not _is_own_function(child):
                     message = f"where={child!r} {REFUSED}"
                 if message is not None:

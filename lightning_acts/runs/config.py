@@ -33,7 +33,7 @@ GROUPS = {
     "optimizer": "an optimizer, for models that take one",
     "scheduler": "a scheduler of the learning rate, for models that take one",
     "trainer": "arguments of lightning's Trainer",
-    "swap": "activations to swap: a list of map and the options of lightning_acts.SwapRequest",
+    "swap": "activations to swap: a list of the arguments of lightning_acts.ActivationSwap",
     "callbacks": "further callbacks by name: _target_ and arguments",
     "logger": "further loggers by name: _target_ and arguments",
     "compile": "true, or arguments of torch.compile, for the forward",

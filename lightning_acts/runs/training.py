@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import functools
+import math
 import re
 import sys
 import time
@@ -141,13 +142,30 @@ def dry_run(checked: Checked) -> str:
     with _refusals(checked.config) as refusals, refusals.of(()):
         built.trainer.fit(built.model, datamodule=built.data)
         logged = dict(built.trainer.callback_metrics)
+        size = _size(checked, built.trainer)
         built.trainer.test(built.model, datamodule=built.data, verbose=False)
     refuse_unlogged(checked, logged, built.trainer)
     parameters = sum(parameter.numel() for parameter in built.model.parameters())
     lines = [f"{type(built.model).__name__} with {parameters:,} parameters, {type(built.data).__name__}"]
     lines += [str(swap.report) for swap in built.swaps if swap.report]
+    lines += [f"{swap.request}: {swap.schedule.timeline(*size)}"
+              for swap in built.swaps if not swap.schedule.is_at_start]  # fmt: skip
     lines.append(f"one batch of each stage ran; a run would train {checked.trainer.get('max_epochs', 1000)} epochs")
     return "\n".join(lines)
+
+
+def _size(checked: Checked, trainer: L.Trainer) -> tuple[float, float | None]:
+    """Return the steps of an epoch, and the epochs, of the run of which this Trainer has made a dry one."""
+    loader: Any = trainer.train_dataloader
+    batches = len(loader)
+    limit = checked.trainer.get("limit_train_batches", 1.0)
+    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
+    steps = max(1, math.ceil(batches / checked.trainer.get("accumulate_grad_batches", 1)))
+    epochs = checked.trainer.get("max_epochs")
+    most = checked.trainer.get("max_steps", -1)
+    if epochs is None:
+        epochs = 1000 if most == -1 else most / steps
+    return steps, None if epochs == -1 else epochs
 
 
 def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:

@@ -24,7 +24,10 @@ from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.surgery import history
-from lightning_acts.surgery.plan import Plan
+from lightning_acts.surgery.blend import Blend
+from lightning_acts.surgery.blending import scheduled_sites
+from lightning_acts.surgery.history import exchanges_of
+from lightning_acts.surgery.plan import BlendState, Plan
 
 _KEY = "lightning_acts"
 _GUARDED = "activations were swapped: "
@@ -84,9 +87,9 @@ class SavedSwaps:
         return self.unnamed or "; ".join(str(plan.request) for plan in self.plans) or "not at all"
 
     @property
-    def structure(self) -> dict[tuple[str, ...], str]:
-        """The replacement at each place after all the plans, however they were divided."""
-        return {site.paths: site.replacement for plan in self.plans for site in plan.sites}
+    def structure(self) -> dict[tuple[str, ...], tuple[str, BlendState | None]]:
+        """The replacement at each place after all the plans, however they were divided, and how far it has taken over."""
+        return {site.paths: (site.replacement, site.blend) for plan in self.plans for site in plan.sites}
 
     @property
     def fingerprint(self) -> Tensor:
@@ -107,6 +110,11 @@ class SavedSwaps:
         missing = self.structure.keys() - present.structure.keys()
         plans = [replace(p, sites=tuple(site for site in p.sites if site.paths in missing)) for p in self.plans]
         return [plan for plan in plans if plan.sites]
+
+
+def knows_swaps(checkpoint: Mapping[str, Any]) -> bool:
+    """Check whether a checkpoint was saved by a swapped model."""
+    return _KEY in checkpoint
 
 
 def has_checkpoints(model: nn.Module) -> bool:
@@ -164,7 +172,16 @@ def complete(model: nn.Module, saved: SavedSwaps, replay: Replay) -> None:
         SwapError: They do not fit the model.
     """
     history.forget_lost(model)
+    restate(model, saved)
     replay(model, saved.lacking(SavedSwaps.of(model)))
+
+
+def restate(model: nn.Module, saved: SavedSwaps) -> None:
+    """Bring each scheduled site of a model to the state in which a checkpoint has it."""
+    saved_sites = {site.paths: site for plan in saved.plans for site in plan.sites}
+    for site in scheduled_sites(model):
+        if site.paths in saved_sites:
+            site.restate(saved_sites[site.paths].blend)
 
 
 def warn_if_plain(model: nn.Module, saved: SavedSwaps) -> None:
@@ -209,9 +226,34 @@ def _load(model: nn.Module, own: Callable[[dict[str, Any]], None], replay: Repla
     own(checkpoint)
     if before != set(model.modules()):
         complete(model, saved, replay)  # the model's own hook has built layers, or built them again
-    elif saved.lacking(SavedSwaps.of(model)):
-        raise _differs(saved, SavedSwaps.of(model))
+    else:
+        restate(model, saved)
+        if saved.lacking(SavedSwaps.of(model)):
+            raise _differs(saved, SavedSwaps.of(model))
     warn_if_plain(model, saved)
+    if not saved:
+        fit_plain_weights(model, checkpoint["state_dict"])
+
+
+def fit_plain_weights(model: nn.Module, state: dict[str, Any]) -> None:
+    """Give the weights of a model without swaps the keys of one with swaps; what these brought keeps its values.
+
+    Args:
+        model: The model with swaps.
+        state: The weights, which are changed.
+    """
+    present = model.state_dict(keep_vars=True)
+    prefixes = {module: name for name, module in model.named_modules()}
+    for entry in exchanges_of(model):
+        exchange = entry.change
+        if exchange.standing(entry.owner) is not exchange.replacement:
+            continue
+        prefix = f"{prefixes[entry.owner]}.{exchange.name}.".lstrip(".")
+        original = exchange.before
+        stood = {} if original is None else {key: state.pop(prefix + key, None) for key in original.state_dict()}
+        if isinstance(exchange.replacement, Blend):
+            state.update({f"{prefix}old.{key}": value for key, value in stood.items() if value is not None})
+        state.update({key: value for key, value in present.items() if key.startswith(prefix) and key not in state})
 
 
 def _before_saving(replay: Replay, module: nn.Module, prefix: str, keep_vars: bool) -> None:

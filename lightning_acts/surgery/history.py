@@ -28,8 +28,9 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.errors import SwapError
+from lightning_acts.surgery.blend import Blend
 from lightning_acts.surgery.ledger import ATTRIBUTE, Holder, Ledger, ledger_of
-from lightning_acts.surgery.plan import Plan, PlannedSite
+from lightning_acts.surgery.plan import BlendState, Plan, PlannedSite
 from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.rewriting import graphs
 from lightning_acts.surgery.rewriting.classes import Replaced, read_elsewhere, routes_of, set_routes, with_routes
@@ -134,6 +135,7 @@ class Exchange(Change):
         spec: The spec of the replacement; None where it has none.
         place: Where, from the model that was given to the swap on.
         index: The how manieth of its swap it was; the slots of one module have the same.
+        blend: What lets the replacement take over during training; it stands there itself until that is done.
     """
 
     local_path: str
@@ -143,6 +145,7 @@ class Exchange(Change):
     spec: str | None = field(init=False, default=None)
     place: str = field(init=False, default="")
     index: int = field(init=False, default=0)
+    blend: Blend | None = field(init=False, default=None)
 
     @property
     @abstractmethod
@@ -167,6 +170,10 @@ class Exchange(Change):
     def standing(self, owner: nn.Module) -> nn.Module | None:
         """Return what stands under the name now."""
         return owner._modules.get(self.name)
+
+    def put(self, owner: nn.Module, replacement: nn.Module) -> None:
+        """Put another replacement in the place of the present one."""
+        owner._modules[self.name] = self.replacement = replacement
 
     @abstractmethod
     def is_intact(self, owner: nn.Module) -> bool:
@@ -200,12 +207,25 @@ class ModuleExchange(Exchange):
             self._share_hooks()
         _put(owner, self.name, self.replacement)
 
+    def put(self, owner: nn.Module, replacement: nn.Module) -> None:  # noqa: D102
+        if replacement is not self.replacement:  # another slot of the same module may have done this
+            self._leave_hooks()
+            ledger = ledger_of(self.replacement)
+            keep(self.replacement, replace(ledger, stands=tuple(each for each in ledger.stands if each is not self)))
+            self.replacement = replacement
+            ledger = ledger_of(replacement)
+            keep(replacement, replace(ledger, stands=(*ledger.stands, self)))
+        self.install(owner)
+
+    def _leave_hooks(self) -> None:
+        if self.own_hooks and isinstance(self.replacement, LazyModuleMixin):
+            # Its hooks are the original's: the one that would size it must not stay there.
+            self.replacement._initialize_hook.remove()
+        vars(self.replacement).update(self.own_hooks)
+
     def undo_step(self, owner: nn.Module) -> UndoStep:  # noqa: D102
         def back() -> None:
-            if self.own_hooks and isinstance(self.replacement, LazyModuleMixin):
-                # Its hooks are the original's: the one that would size it must not stay there.
-                self.replacement._initialize_hook.remove()
-            vars(self.replacement).update(self.own_hooks)
+            self._leave_hooks()
             if owner._modules.get(self.name) is self.replacement:
                 _put(owner, self.name, self.original)
 
@@ -401,7 +421,9 @@ def _planned(entries: list[PlacedExchange]) -> PlannedSite:
     exchange = entries[0].change
     assert exchange.spec is not None
     paths = [path for entry in entries for path in (entry.paths if exchange.before is not None else entry.paths[:1])]
-    return PlannedSite(tuple(paths), exchange.was, exchange.spec, exchange.route)
+    blend = exchange.blend if exchange.replacement is exchange.blend else None
+    state = None if blend is None else BlendState(blend.amount, blend.path)
+    return PlannedSite(tuple(paths), exchange.was, exchange.spec, exchange.route, state)
 
 
 def _put(parent: Any, name: str, module: nn.Module) -> None:
@@ -531,7 +553,8 @@ def _changes(module: nn.Module, path: str) -> Iterator[tuple[str, nn.Module, Cha
     by_name: dict[str | None, list[Change]] = {}
     for change in ledger_of(module).changes:
         by_name.setdefault(change.name if isinstance(change, Exchange) else None, []).append(change)
-    children = dict(module._modules.items())  # those of a ScriptModule can't be iterated
+    # Those of a ScriptModule can't be iterated. A blend's are no places of the model.
+    children = {} if isinstance(module, Blend) else dict(module._modules.items())
     for slot, standing in children.items():
         by_name[slot] = [*_moved(slot, standing, by_name.get(slot, [])), *by_name.get(slot, [])]
     for name in dict.fromkeys((*children, *by_name)):
@@ -807,6 +830,8 @@ def replacements_of(model: nn.Module, request: SwapRequest) -> set[nn.Module]:
         for entry in swap.exchanges:
             if swap.request == request or entry.change.before in standing:
                 standing.add(entry.change.replacement)
+                if entry.change.blend is not None:
+                    standing.update(entry.change.blend.new.modules())
     return standing
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ import yaml
 from lightning_acts.errors import SwapError
 from lightning_acts.files import write_whole
 from lightning_acts.hints import did_you_mean
+from lightning_acts.surgery.blend import ParameterPath
 from lightning_acts.surgery.request import SwapRequest
 from lightning_acts.surgery.route import Route, Step
 
@@ -24,16 +26,31 @@ _LARGEST = 32_000_000
 
 
 @dataclass(frozen=True)
+class BlendState:
+    """How far a replacement has taken over from what stood there: from 0, not yet, to 1, wholly.
+
+    Attributes:
+        amount: The part of the replacement.
+        path: The parameter of the replacement that moves meanwhile, if it is not the two outputs that are blended.
+    """
+
+    amount: float
+    path: ParameterPath | None = None
+
+
+@dataclass(frozen=True)
 class PlannedSite:
     """One exchange: all paths of a site, the activation that stood there, the one that takes its place.
 
-    ``route`` leads to a call in the code of a module; modules and attributes have none.
+    ``route`` leads to a call in the code of a module; modules and attributes have none. ``blend`` tells how far the one
+    has taken over from the other, where a scheduled swap has not come to its end.
     """
 
     paths: tuple[str, ...]
     original: str
     replacement: str
     route: Route | None = None
+    blend: BlendState | None = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +163,10 @@ def _is_yaml(path: Path) -> bool:
 
 
 def _site_to_dict(site: PlannedSite) -> dict[str, Any]:
-    data = {"paths": list(site.paths), "original": site.original, "replacement": site.replacement}
+    data: dict[str, Any] = {"paths": list(site.paths), "original": site.original, "replacement": site.replacement}
+    if site.blend is not None:
+        path = site.blend.path
+        data["blend"] = {"amount": site.blend.amount, **({} if path is None else {"path": asdict(path)})}
     if site.route is None:
         return data
     return {**data, "steps": [asdict(step) for step in site.route.steps], "callee": site.route.callee}
@@ -155,7 +175,11 @@ def _site_to_dict(site: PlannedSite) -> dict[str, Any]:
 def _site_from_dict(data: Mapping[str, Any]) -> PlannedSite:
     steps = tuple(Step(**step) for step in data.get("steps", ()))
     route = Route(steps, data.get("callee", "")) if steps else None
-    return PlannedSite(tuple(data["paths"]), data["original"], data["replacement"], route)
+    state = data.get("blend")
+    blend = None
+    if state is not None:
+        blend = BlendState(float(state["amount"]), ParameterPath(**state["path"]) if "path" in state else None)
+    return PlannedSite(tuple(data["paths"]), data["original"], data["replacement"], route, blend)
 
 
 def _repeated(sites: Sequence[PlannedSite]) -> Iterator[str]:
@@ -220,6 +244,15 @@ def _number(value: Any) -> str | None:
     return None if isinstance(value, int) and not isinstance(value, bool) else "is not a whole number"
 
 
+def _real(value: Any) -> str | None:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return None if is_number else "is not a number"
+
+
+def _amount(value: Any) -> str | None:
+    return _real(value) or (None if 0 <= value <= 1 else "is not between 0 and 1")
+
+
 _PLAN: Mapping[str, Any] = {
     "request": None,  # which checks itself
     "sites": [
@@ -229,8 +262,9 @@ _PLAN: Mapping[str, Any] = {
             "replacement": _name,
             "steps": [{"function": _text, "line": _number, "column": _number, "code": _text}],
             "callee": _text,
+            "blend": {"amount": _amount, "path": {"parameter": _name, "start": _real, "end": _real}},
         }
     ],
 }
 #: What a plan written by hand may leave out.
-_OPTIONAL = {"steps", "callee"}
+_OPTIONAL = {"steps", "callee", "blend", "path"}

@@ -18,6 +18,7 @@ from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
+from lightning_acts.surgery.blending import hold_back
 from lightning_acts.surgery.example import Example, ExampleError
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
 from lightning_acts.surgery.exchanging.matching import Rules
@@ -165,6 +166,8 @@ def swap(
             )
             report = SwapReport(tuple(swapped), tuple(left), remarks, model, transaction.number, plan, found.was_read)
             history.conclude(model, transaction)
+            if isinstance(map, Plan):
+                hold_back(model, transaction.number, {p.paths[0]: p.blend for p in map.sites if p.blend is not None})
             checkpoints.hook(model, replay)
     except BaseException:
         torch.set_rng_state(rng_state)

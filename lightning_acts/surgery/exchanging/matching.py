@@ -92,6 +92,11 @@ class Rules:
         index = self._first_match(site)
         return index is not None and self.replacements[index] is not None
 
+    def means(self, site: Site) -> bool:
+        """Whether the request would swap this site."""
+        index = self._first_match(site)
+        return index is not None and self._reason_against(site, index) is None
+
     def _first_match(self, site: Site) -> int | None:
         return next((index for index, pattern in enumerate(self._patterns) if pattern.matches(site)), None)
 

@@ -17,6 +17,7 @@ from lightning_acts import factory, registry
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.module import FunctionActivation
 from lightning_acts.spec import ActivationSpec
+from lightning_acts.surgery.blend import Blend
 from lightning_acts.surgery.ledger import is_swapped_within
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
@@ -33,6 +34,8 @@ def recognize(module: nn.Module) -> str | None:
     made of other modules is an activation if it computes one that none of them is, such as hard swish by ReLU6; not where
     a swap has put one of them there, which is a site of its own.
     """
+    if isinstance(module, Blend):
+        return UNKNOWN_ACTIVATION if module.present is None else recognize(module.present)
     spec = factory.spec_of(module)
     if spec is not None:
         definition = factory.definition_of(spec.name)

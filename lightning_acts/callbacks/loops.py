@@ -1,0 +1,57 @@
+"""What a scheduled swap asks of a Trainer: where its fit stands, and what its strategy bears."""
+
+from __future__ import annotations
+
+import gc
+import math
+
+from lightning.pytorch import Trainer
+from torch.nn.parallel import DistributedDataParallel
+
+from lightning_acts.errors import SwapError
+from lightning_acts.surgery.schedule import Position
+
+
+def position_of(trainer: Trainer, batches: int) -> Position:
+    """Return where a fit stands, of whose present epoch so many batches are done."""
+    step = trainer.global_step
+    in_epoch = trainer.num_training_batches
+    epoch = trainer.current_epoch + (batches / in_epoch if math.isfinite(in_epoch) and in_epoch else 0.0)
+    parts = []
+    if trainer.max_epochs is not None and trainer.max_epochs > 0:
+        parts.append(epoch / trainer.max_epochs)
+    if trainer.max_steps > 0:
+        parts.append(step / trainer.max_steps)
+    return Position(step, epoch, max(parts, default=None))
+
+
+def refuse_strategies(trainer: Trainer) -> None:
+    """Refuse strategies under which the activations of a model can't change during the fit.
+
+    Raises:
+        SwapError: The Trainer has one.
+    """
+    name = type(trainer.strategy).__name__
+    if "DeepSpeed" in name:
+        raise SwapError(
+            f"{name} compiles the order of a model's modules into its own: a swap during the fit is not possible there; "
+            "swap at the start, or use another strategy"
+        )
+
+
+def wrap_again(trainer: Trainer) -> None:
+    """Have DistributedDataParallel look again at which parameters need gradients; other strategies always do.
+
+    Raises:
+        SwapError: The strategy has flattened the parameters.
+    """
+    strategy = trainer.strategy
+    name = type(strategy).__name__
+    if name in ("FSDPStrategy", "ModelParallelStrategy"):
+        raise SwapError(f"{name} can't take a scheduled swap where either activation has parameters: swap at the start")
+    wrapper = getattr(strategy, "model", None)
+    if isinstance(wrapper, DistributedDataParallel):
+        strategy.model = wrapper.module
+        del wrapper
+        gc.collect()  # the hooks of the old reducer go with it
+        strategy.configure_ddp()  # type: ignore[attr-defined]

@@ -1,0 +1,307 @@
+"""When a swap takes place during a fit, and how: its beginning, its length, the shape of the transition, the order of sites."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from lightning_acts.errors import SwapError
+from lightning_acts.hints import counted, did_you_mean
+from lightning_acts.surgery.blend import ParameterPath
+
+Order = Literal["together", "from_input", "from_output", "from_input_by_stage", "from_output_by_stage"]
+ORDERS: tuple[Order, ...] = get_args(Order)
+
+
+@dataclass(frozen=True)
+class Position:
+    """A moment of a fit, between two steps of the optimizer.
+
+    Attributes:
+        step: How many steps were made, as ``trainer.global_step`` counts them.
+        epoch: How many epochs were made, with the part of the one that runs.
+        fraction: The part of the fit that was made; None if the fit has no end.
+    """
+
+    step: float
+    epoch: float
+    fraction: float | None = None
+
+    def since(self, begun: Position, unit: str) -> float:
+        """Return how much of a unit lies between two moments."""
+        return float(getattr(self, unit)) - float(getattr(begun, unit))
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What a logged metric has to do: to lie beyond a bound, or not to improve for some readings.
+
+    Attributes:
+        metric: The name under which it is logged.
+        above: It is more than this.
+        below: It is less than this.
+        patience: It was not better than its best for so many readings in a row.
+        mode: Whether less is better, or more.
+    """
+
+    metric: str
+    above: float | None = None
+    below: float | None = None
+    patience: int | None = None
+    mode: Literal["min", "max"] = "min"
+
+    def is_better(self, value: float, best: float | None) -> bool:
+        """Compare a reading with the best one before it."""
+        if best is None:
+            return not math.isnan(value)
+        return value < best if self.mode == "min" else value > best
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """When a swap begins, and how the replacements take over.
+
+    Attributes:
+        unit: In what the beginning is counted: ``step``, ``epoch`` or ``fraction``; None if a metric tells it.
+        at: The beginning in that unit.
+        condition: What a metric has to do for it to begin.
+        length_unit: In what the length is counted.
+        length: How long it takes; 0 for at once.
+        shape: The part of the replacement, from 0 to 1, at each part of the length, from 0 to 1.
+        path: The parameter that moves, if it is not the outputs that are blended.
+        order: Which sites first.
+    """
+
+    unit: str | None
+    at: float
+    condition: Condition | None
+    length_unit: str
+    length: float
+    shape: Callable[[float], float]
+    path: ParameterPath | None
+    order: Order
+
+    @classmethod
+    def of(cls, at: Any, blend: Any, order: Any) -> Schedule:
+        """Read the options of an :class:`~lightning_acts.ActivationSwap`.
+
+        Raises:
+            SwapError: One of them has a wrong value; the message names it.
+        """
+        unit, beginning, condition = _beginning(at)
+        length_unit, length, shape, path = _length(blend)
+        if order not in ORDERS:
+            raise SwapError(f"order={order!r}: one of {', '.join(ORDERS)}{did_you_mean(str(order), ORDERS)}")
+        if order != "together" and length == 0:
+            raise SwapError(
+                f"order={order!r} puts one site after the other, and blend= says over how long, such as "
+                "{'epochs': 3}, or {'epochs': 3, 'shape': 'abrupt'} for each at once"
+            )
+        return cls(unit, beginning, condition, length_unit, length, shape, path, order)
+
+    @property
+    def is_at_start(self) -> bool:
+        """Whether there is nothing to wait for: the swap is made before the fit."""
+        return self.unit == "step" and self.at == 0 and self.length == 0
+
+    def has_come(self, position: Position) -> bool:
+        """Check whether the beginning, if no metric tells it, has come."""
+        now = None if self.unit is None else getattr(position, self.unit)
+        return now is not None and now >= self.at
+
+    def progress(self, position: Position, begun: Position) -> float:
+        """Return the part of the length that has passed, from 0 to 1."""
+        if self.length == 0:
+            return 1.0
+        return min(max(position.since(begun, self.length_unit) / self.length, 0.0), 1.0)
+
+    def amounts(self, progress: float, groups: int) -> list[float]:
+        """Return how far the replacements of each group have taken over, the first group first."""
+        return [self._amount(progress * groups - index) for index in range(groups)]
+
+    def _amount(self, passed: float) -> float:
+        """The amount of a group, from what has passed of its own share, which may not have begun."""
+        if passed < 0.0:
+            return 0.0
+        if passed >= 1.0:
+            return 1.0
+        return min(max(float(self.shape(passed)), 0.0), 1.0)
+
+    def groups(self, paths: Sequence[str]) -> list[list[int]]:
+        """Divide sites, given by their paths from input to output, into groups that take over one after the other."""
+        if self.order == "together":
+            return [list(range(len(paths)))]
+        names = (
+            [_stage(path) for path in paths] if self.order.endswith("_by_stage") else list(map(str, range(len(paths))))
+        )
+        groups: dict[str, list[int]] = {}
+        for index, name in enumerate(names):
+            groups.setdefault(name, []).append(index)
+        ordered = list(groups.values())
+        return ordered[::-1] if self.order.startswith("from_output") else ordered
+
+    def timeline(self, steps_per_epoch: float, epochs: float | None) -> str:
+        """Say at which epoch and step it begins and is over, for a fit of so many epochs; None is one without end."""
+        in_epochs = {"epoch": 1.0, "step": 1 / steps_per_epoch, "fraction": epochs}
+        length = in_epochs[self.length_unit]
+        takes = None if length is None else self.length * length
+        if self.unit is None:
+            time = "" if takes is None else f", and takes {takes:.4g} epochs"
+            return f"begins when {self._waits_for()}" + (" and changes at once" if takes == 0 else time)
+        unit = in_epochs[self.unit]
+        begin = None if unit is None else self.at * unit
+        end = None if begin is None or takes is None else begin + takes
+        text = f"begins at {_moment(begin, steps_per_epoch)}"
+        text += " and changes at once" if takes == 0 else f", is over at {_moment(end, steps_per_epoch)}"
+        late = [] if epochs is None else [each for each in (begin, end) if each is not None and each > epochs]
+        return f"{text}; the fit ends before that, at epoch {epochs:g}" if late else text
+
+    def _waits_for(self) -> str:
+        condition = self.condition
+        assert condition is not None
+        if condition.patience is not None:
+            better = "less" if condition.mode == "min" else "more"
+            return f"{condition.metric} was not {better} than its best for {counted(condition.patience, 'reading')}"
+        bound = f"more than {condition.above:g}" if condition.above is not None else f"less than {condition.below:g}"
+        return f"{condition.metric} is {bound}"
+
+    def __str__(self) -> str:
+        when = "start" if self.unit == "step" and self.at == 0 else f"{self.unit} {self.at:g}"
+        if self.condition is not None:
+            when = f"the time when {self._waits_for()}"
+        plural = {"epoch": "epochs", "step": "steps", "fraction": "of the fit"}[self.length_unit]
+        return when if self.length == 0 else f"{when}, over {self.length:g} {plural}"
+
+
+def _moment(epochs: float | None, steps_per_epoch: float) -> str:
+    """Return a time in epochs and steps, in words."""
+    return "no known time" if epochs is None else f"epoch {epochs:.4g} (step {round(epochs * steps_per_epoch):,})"
+
+
+def _stage(path: str) -> str:
+    """The part of a model in which a site lies: the first two names of its path, or the first in a flat model."""
+    owner = path.split("/")[0].split(".")
+    return ".".join(owner[:2] if owner[0] in ("model", "net", "backbone", "encoder", "module") else owner[:1])
+
+
+_UNITS = ("epoch", "step", "fraction")
+_LENGTHS = {"epochs": "epoch", "steps": "step", "fraction": "fraction"}
+
+
+def _linear(passed: float) -> float:
+    return passed
+
+
+def _cosine(passed: float) -> float:
+    return (1 - math.cos(math.pi * passed)) / 2
+
+
+def _exponential(passed: float) -> float:
+    return math.expm1(-5 * passed) / math.expm1(-5)
+
+
+def _abrupt(passed: float) -> float:
+    return 1.0
+
+
+_SHAPES: dict[str, Callable[[float], float]] = {
+    "linear": _linear,
+    "cosine": _cosine,
+    "exponential": _exponential,
+    "abrupt": _abrupt,
+}
+
+
+def _beginning(at: Any) -> tuple[str | None, float, Condition | None]:
+    if at is None or at == "start":
+        return "step", 0, None
+    if not isinstance(at, Mapping):
+        raise SwapError(
+            f"at={at!r}: 'start', or a mapping such as {{'epoch': 5}}; it may hold {', '.join(_UNITS)} or metric"
+        )
+    given = dict(at)
+    if "metric" in given:
+        return None, 0, _condition(given)
+    if len(given) != 1 or not set(given) <= set(_UNITS):
+        wrong = next((str(key) for key in given if key not in _UNITS), "")
+        raise SwapError(
+            f"at={given!r}: one of {', '.join(_UNITS)}, or metric{did_you_mean(wrong, (*_UNITS, 'metric')) if wrong else ''}"
+        )
+    ((unit, value),) = given.items()
+    return unit, _number(f"at: {unit}", value, whole=unit != "fraction", most=1.0 if unit == "fraction" else None), None
+
+
+def _condition(given: dict[str, Any]) -> Condition:
+    known = ("metric", "above", "below", "patience", "mode")
+    for key in given:
+        if key not in known:
+            raise SwapError(f"at={given!r}: there is no key {key!r}{did_you_mean(str(key), known)}")
+    if not isinstance(given["metric"], str):
+        raise SwapError(f"at: metric: {given['metric']!r} is not the name of a metric")
+    asked = [key for key in ("above", "below", "patience") if given.get(key) is not None]
+    if len(asked) != 1:
+        raise SwapError(f"at={given!r}: a metric needs one of above, below or patience")
+    mode = given.get("mode", "min")
+    if mode not in ("min", "max"):
+        raise SwapError(f"at: mode: {mode!r} is neither 'min' nor 'max'")
+    if "mode" in given and asked != ["patience"]:
+        raise SwapError(f"at={given!r}: mode belongs to patience: {asked[0]} says which values are meant")
+    for key in asked:
+        value = given[key]
+        if key == "patience":
+            _number("at: patience", value, whole=True)
+        elif isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise SwapError(f"at: {key}: {value!r} is not a number")
+    return Condition(**given)
+
+
+def _length(blend: Any) -> tuple[str, float, Callable[[float], float], ParameterPath | None]:
+    if blend is None:
+        return "step", 0.0, _SHAPES["linear"], None
+    known = (*_LENGTHS, "shape", "parameter", "start", "end")
+    if not isinstance(blend, Mapping):
+        raise SwapError(f"blend={blend!r}: a mapping such as {{'epochs': 3, 'shape': 'cosine'}}")
+    given = dict(blend)
+    for key in given:
+        if key not in known:
+            raise SwapError(f"blend={given!r}: there is no key {key!r}{did_you_mean(str(key), known)}")
+    units = [key for key in given if key in _LENGTHS]
+    if len(units) != 1:
+        raise SwapError(f"blend={given!r}: one of {', '.join(_LENGTHS)} says how long it takes")
+    length = _number(f"blend: {units[0]}", given[units[0]], whole=False, most=1.0 if units[0] == "fraction" else None)
+    if length == 0:
+        raise SwapError(f"blend: {units[0]}: 0 is no length: leave blend= out to swap at once")
+    shape = given.get("shape", "linear")
+    if not callable(shape) and shape not in _SHAPES:
+        raise SwapError(
+            f"blend: shape: {shape!r} is none of {', '.join(_SHAPES)}, and no function from 0..1 to 0..1"
+            f"{did_you_mean(str(shape), tuple(_SHAPES))}"
+        )
+    path = None
+    if "parameter" in given:
+        if "start" not in given or "end" not in given:
+            raise SwapError(f"blend={given!r}: a parameter moves from start to end: give both")
+        start, end = (_real(f"blend: {key}", given[key]) for key in ("start", "end"))
+        path = ParameterPath(str(given["parameter"]), start, end)
+    elif "start" in given or "end" in given:
+        raise SwapError(f"blend={given!r}: start and end belong to parameter, the name of the one that moves")
+    return _LENGTHS[units[0]], length, shape if callable(shape) else _SHAPES[shape], path
+
+
+def _real(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise SwapError(f"{name}: {value!r} is not a number")
+    return float(value)
+
+
+def _number(name: str, value: Any, whole: bool, most: float | None = None) -> float:
+    if whole and (isinstance(value, bool) or not isinstance(value, int)):
+        raise SwapError(f"{name}: {value!r} is not a whole number")
+    number = _real(name, value)
+    if number < 0:
+        raise SwapError(f"{name}: {value!r} is less than 0")
+    if most is not None and number > most:
+        raise SwapError(f"{name}: {value!r} is more than {most:g}")
+    return number
