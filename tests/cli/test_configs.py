@@ -15,7 +15,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 def test_cp_never_overwrites(tmp_path: Path, run: Run) -> None:
     run("cp", "digits", cwd=tmp_path)
-    assert (tmp_path / "digits.yaml").read_text() == configs.find("digits").read_text()
+    assert (tmp_path / "digits.yaml").read_text() == configs.find_config("digits").read_text()
     (tmp_path / "digits.yaml").write_text("mine")
     assert "not overwritten" in run("cp", "digits", expect=2, cwd=tmp_path).stderr
     assert (tmp_path / "digits.yaml").read_text() == "mine"
