@@ -9,8 +9,9 @@ from typing import Any
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-#: Lists of schedulers, of one element a group, that hold learning rates.
+#: Lists that torch's schedulers keep, of one element a group: learning rates, and others.
 _RATES = ("base_lrs", "_last_lr", "min_lrs", "max_lrs")
+_PER_GROUP = (*_RATES, "lr_lambdas", "base_momentums", "max_momentums")
 
 
 def set_apart(
@@ -88,7 +89,7 @@ def completed_states(
     completed = [
         {
             key: [*value, *vars(scheduler)[key][few:]]
-            if isinstance(value, list) and len(value) == few < many == len(vars(scheduler).get(key, ()))
+            if key in _PER_GROUP and len(value) == few < many == len(vars(scheduler).get(key, ()))
             else value
             for key, value in entry.items()
         }
@@ -107,7 +108,7 @@ def _extend(scheduler: Any, optimizer: Optimizer, index: int, lr_factor: float) 
         _extend(inner, optimizer, index, lr_factor)
     if getattr(scheduler, "optimizer", None) is not optimizer:
         return
-    for name, kept in vars(scheduler).items():
-        if isinstance(kept, list) and len(kept) == len(optimizer.param_groups) - 1 and name != "_schedulers":
-            element = kept[index]
-            kept.append(element * lr_factor if name in _RATES else element)
+    for name in _PER_GROUP:
+        kept = vars(scheduler).get(name)
+        if isinstance(kept, list) and len(kept) == len(optimizer.param_groups) - 1:
+            kept.append(kept[index] * lr_factor if name in _RATES else kept[index])

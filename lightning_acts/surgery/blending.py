@@ -154,10 +154,14 @@ def _blend_for(entries: Sequence[PlacedExchange], path: ParameterPath | None) ->
 
 def _refuse_path(path: ParameterPath, new: nn.Module) -> None:
     definition = definition_for(new)
-    known = [] if definition is None else [p.name for p in definition.parameters if p.learnable is None]
+    known = (
+        []
+        if definition is None
+        else [p.name for p in definition.parameters if p.learnable is None and type(p.default) in (int, float)]
+    )
     if path.parameter not in known:
         raise SwapError(
-            f"{describe(new) or new!r} has no fixed parameter {path.parameter!r} that could move; "
+            f"{describe(new) or new!r} has no fixed number {path.parameter!r} that could move; "
             f"it has: {', '.join(known) or 'none'}"
         )
     for value in (path.start, path.end):

@@ -202,7 +202,8 @@ class ModuleExchange(Exchange):
         return self.original
 
     def install(self, owner: nn.Module) -> None:  # noqa: D102
-        if self.takes_hooks:
+        # In the next slot of the same module the replacement has them already.
+        if self.takes_hooks and vars(self.replacement)[_HOOKS[0]] is not vars(self.original)[_HOOKS[0]]:
             self.own_hooks = {name: vars(self.replacement)[name] for name in _HOOKS}
             self._share_hooks()
         _put(owner, self.name, self.replacement)
@@ -210,6 +211,7 @@ class ModuleExchange(Exchange):
     def put(self, owner: nn.Module, replacement: nn.Module) -> None:  # noqa: D102
         if replacement is not self.replacement:  # another slot of the same module may have done this
             self._leave_hooks()
+            self.own_hooks = {}
             ledger = ledger_of(self.replacement)
             keep(self.replacement, replace(ledger, stands=tuple(each for each in ledger.stands if each is not self)))
             self.replacement = replacement

@@ -1,0 +1,134 @@
+"""Scheduled swaps in a loop of one's own: when they begin, what they tell, how they go on."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import lightning_acts as acts
+from lightning_acts.surgery.blend import Blend
+from lightning_acts.surgery.schedule import Position
+
+X = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
+
+
+def net() -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+def train(model: nn.Module, scheduled: acts.ScheduledSwap, steps: range, optimizer: Any = None) -> list[float]:
+    optimizer = optimizer or torch.optim.SGD(model.parameters(), 0.1, momentum=0.9)
+    amounts = []
+    for step in steps:
+        scheduled.advance(step=step, epoch=step / 4)
+        amounts.append(scheduled.amount)
+        optimizer.zero_grad()
+        model(X).square().mean().backward()
+        optimizer.step()
+    return amounts
+
+
+def test_a_loop_equals_one_with_the_blend_written_by_hand() -> None:
+    model, twin = net(), net()
+    scheduled = acts.ScheduledSwap({"relu": "tanh"}, at={"step": 3}, blend={"steps": 4})
+    scheduled.install(model)
+    train(model, scheduled, range(12))
+    optimizer = torch.optim.SGD(twin.parameters(), 0.1, momentum=0.9)
+    for step in range(12):
+        a = min(max((step - 3) / 4, 0.0), 1.0)
+        hidden = X
+        for layer in (twin[0], twin[2]):
+            z = layer(hidden)
+            ends = {0.0: torch.relu, 1.0: torch.tanh}
+            hidden = ends[a](z) if a in ends else (1 - a) * torch.relu(z) + a * torch.tanh(z)
+        optimizer.zero_grad()
+        twin[4](hidden).square().mean().backward()
+        optimizer.step()
+    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), twin.parameters(), strict=True))
+    assert type(model[1]) is nn.Tanh
+
+
+def test_events_tell_what_was_done() -> None:
+    model = net()
+    scheduled = acts.ScheduledSwap({"relu": "mish"}, at={"step": 1}, blend={"steps": 2})
+    scheduled.install(model)
+    events = [scheduled.advance(step=step) for step in range(5)]
+    assert [event and event.kind for event in events] == [None, "begins", "moves", "ends", None]
+    assert [len(event.switched) for event in events if event] == [0, 2, 2]
+    assert scheduled.is_over
+
+
+def test_state_goes_through_json_and_on() -> None:
+    def make() -> acts.ScheduledSwap:
+        return acts.ScheduledSwap({"relu": "prelu"}, at={"metric": "loss", "patience": 2}, blend={"steps": 5})
+
+    model, scheduled = net(), make()
+    scheduled.install(model)
+    for value in (1.0, 0.5, 0.6):
+        scheduled.read({"loss": value})
+    state = json.loads(json.dumps(scheduled.state_dict()))
+    other, copied = make(), copy.deepcopy(model)
+    other.attach(copied)
+    other.load_state_dict(state)
+    other.read({"loss": 0.7})
+    assert other.advance(step=10) is not None
+    assert other.advance(step=12) is not None
+    assert other.amount == pytest.approx(0.4)
+    assert scheduled.amount == 0.0
+
+
+def test_going_on_in_a_loop_that_counts_from_zero() -> None:
+    model = net()
+    scheduled = acts.ScheduledSwap({"relu": "mish"}, at={"step": 2}, blend={"steps": 4})
+    scheduled.install(model)
+    assert train(model, scheduled, range(5)) == [0, 0, 0, 0.25, 0.5]
+    scheduled.resume(Position(0, 0.0))
+    assert train(model, scheduled, range(4)) == [0.5, 0.75, 1.0, 1.0]
+
+
+def test_a_metric_that_is_not_there() -> None:
+    scheduled = acts.ScheduledSwap({"relu": "mish"}, at={"metric": "acc", "above": 0.5})
+    scheduled.install(net())
+    with pytest.raises(acts.SwapError, match="'acc' was not logged; there are: val/acc"):
+        scheduled.read({"val/acc": 0.7})
+
+
+def test_a_conflict_leaves_the_model_as_it_was() -> None:
+    model = net()
+    first = acts.ScheduledSwap({"relu": "mish"}, include="1", at={"step": 1})
+    first.install(model)
+    second = acts.ScheduledSwap({"relu": "silu"}, at={"step": 5})
+    with pytest.raises(acts.SwapError, match="two swaps mean 1: relu -> mish has it already"):
+        second.install(model)
+    assert type(model[1]) is Blend
+    assert type(model[3]) is nn.ReLU
+    acts.ScheduledSwap({"relu": "silu"}, include="3", at={"step": 5}).install(model)
+
+
+def test_a_chain_in_any_state_goes_back() -> None:
+    for steps in (0, 2, 4, 6, 9):
+        model = net()
+        original = copy.deepcopy(model)
+        first = acts.ScheduledSwap({"relu": "prelu(init=0.1)"}, at={"step": 1}, blend={"steps": 2})
+        second = acts.ScheduledSwap({"prelu(init=0.1)": "mish"}, at={"step": 5}, blend={"steps": 2})
+        first.install(model)
+        second.install(model)
+        for step in range(steps):
+            first.advance(step=step)
+            second.advance(step=step)
+        acts.restore(model)
+        assert torch.equal(model(X), original(X))
+        assert type(model[1]) is nn.ReLU
+
+
+def test_an_error_in_the_swap_leaves_nothing() -> None:
+    model = net()
+    path = {"steps": 3, "parameter": "beta", "start": 1.0, "end": 2.0}
+    with pytest.raises(acts.SwapError, match="no fixed number 'beta'"):
+        acts.ScheduledSwap({"relu": "leaky_relu"}, blend=path).install(model)
+    assert type(model[1]) is nn.ReLU
+    assert not [module for module in model.modules() if isinstance(module, Blend)]
