@@ -136,3 +136,16 @@ def test_other_masks_are_none(cls: type[nn.Module], example: Tensor | None) -> N
 def test_an_autograd_function_behind_a_helper_is_reported_without_a_run() -> None:
     with pytest.raises(acts.SwapError, match="FunctionBehindHelper: applies functions that only a run tells"):
         acts.swap(FunctionBehindHelper(), {"silu": "mish"})
+
+
+@pytest.mark.parametrize("cls", [InVariable, InHelper, Multiplied])
+def test_masks_in_graphs_are_reported(cls: type[nn.Module]) -> None:
+    graph = fx.symbolic_trace(cls())
+    assert [site.activation for site in acts.find(graph)] == [REPORTED.get(cls, "relu")]
+    assert acts.find(fx.symbolic_trace(Masking())) == []
+
+
+class Masking(Base):
+    def forward(self, x):
+        h = self.a(x)
+        return self.b(h.masked_fill(x > 0, 0.0) * (x < 3))
