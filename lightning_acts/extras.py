@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from types import ModuleType
+from typing import Any
+
+from lightning_acts.errors import ActsError
+from lightning_acts.hints import did_you_mean
+
+
+class ImportPathError(ActsError, ImportError):
+    """An import path leads nowhere."""
+
+    exit_status = 2
 
 
 def require(module: str, *, extra: str) -> ModuleType:
@@ -34,13 +45,59 @@ def require(module: str, *, extra: str) -> ModuleType:
         raise ImportError(f"{package} is not installed: pip install 'lightning-acts[{extra}]'", name=package) from None
 
 
-def is_missing(module: str, error: ModuleNotFoundError) -> bool:
-    """Return whether a module itself is missing, and not what it imports: that is the module's own error.
+def import_module(module: str, hint: str = "") -> ModuleType:
+    """Import a module by its name.
+
+    Args:
+        module: The name.
+        hint: What the error says after the module that is missing.
+
+    Raises:
+        ImportPathError: There is no such module. A module that fails to import raises its own error.
 
     Example:
-        >>> is_missing("mine.models", ModuleNotFoundError(name="mine"))
-        True
-        >>> is_missing("mine.models", ModuleNotFoundError(name="torch_of_mine"))
-        False
+        >>> import_module("no_such_package.part", hint="; see --import")
+        Traceback (most recent call last):
+        ...
+        lightning_acts.extras.ImportPathError: there is no module 'no_such_package'; see --import
     """
-    return error.name is not None and f"{module}.".startswith(f"{error.name}.")
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise
+        raise ImportPathError(f"there is no module {error.name!r}{hint}") from None
+
+
+def import_name(module: str, name: str, hint: str = "") -> Any:
+    """Import what has a name in a module, such as a class, or ``Class.method``.
+
+    Args:
+        module: The module.
+        name: The name, with dots for what is within a class.
+        hint: What the error says after a module that is missing.
+
+    Raises:
+        ImportPathError: There is no such module, or it has no such name. A module that fails to import raises its own
+            error.
+
+    Example:
+        >>> import json
+        >>> import_name("json", "JSONDecoder.decode")(json.JSONDecoder(), "[1]")
+        [1]
+    """
+    found: Any = import_module(module, hint)
+    for part in name.split("."):
+        if not hasattr(found, part):
+            raise ImportPathError(f"{module} has no {name!r}{did_you_mean(part, _public_names(found))}")
+        found = getattr(found, part)
+    return found
+
+
+def _public_names(owner: Any) -> list[str]:
+    """Return the names of what an object offers, without modules: some import others on first use."""
+    return [
+        name
+        for name in dir(owner)
+        if not name.startswith("_") and not inspect.ismodule(inspect.getattr_static(owner, name, None))
+    ]

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import os
 import sys
@@ -18,7 +17,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from lightning_acts.errors import ActsError
-from lightning_acts.extras import is_missing, require
+from lightning_acts.extras import ImportPathError, import_name, require
 from lightning_acts.files import damaged_record, replacing
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.history import plans_of
@@ -228,20 +227,11 @@ def imported(module: str, attribute: str) -> Callable[..., Any]:
     Raises:
         ModelError: It leads nowhere, or to something that can't be called.
     """
+    hint = f"{did_you_mean(module, ['torchvision', 'timm'])} (a model is {_FORMS})"
     try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if not is_missing(module, error):
-            raise
-        raise ModelError(
-            f"{module}:{attribute}: there is no module {error.name!r}{did_you_mean(module, ['torchvision', 'timm'])} "
-            f"(a model is {_FORMS})"
-        ) from None
-    for part in attribute.split("."):
-        if not hasattr(found, part):
-            candidates = [name for name in dir(found) if not name.startswith("_")]
-            raise ModelError(f"module {module!r} has no {attribute!r}{did_you_mean(part, candidates)}")
-        found = getattr(found, part)
+        found = import_name(module, attribute, hint)
+    except ImportPathError as error:
+        raise ModelError(f"{module}:{attribute}: {error}") from None
     for place in (module, str(getattr(found, "__module__", None) or "")):
         if place.partition(".")[0] in sys.stdlib_module_names:
             raise ModelError(f"{module}:{attribute} is refused: Python's own library has no models and no activations")

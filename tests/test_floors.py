@@ -10,8 +10,8 @@ import lightning_acts
 PACKAGE = Path(lightning_acts.__file__).parent
 #: From the ground up; those of one line may not import each other.
 FLOORS = [
-    "errors extras files hints",
-    "spec",
+    "errors files hints",
+    "extras spec",
     "definition elementary formula",
     "registry",
     "module activations",

@@ -71,7 +71,7 @@ def test_weights_of_ones_own(tmp_path: Path, given: str) -> None:
         ("torchvision:resnet18@IMAGNET1K_V1", "no weights 'IMAGNET1K_V1'.*did you mean 'IMAGENET1K_V1'.*default"),
         ("timm:resnet18@a1_in1", "no weights 'a1_in1'.*did you mean 'a1_in1k'"),
         ("timm:resnet18.a1_in1k@a2_in1k", "names the weights 'a1_in1k', and 'a2_in1k' are asked for"),
-        ("torch.nn:Linearr", "'torch.nn' has no 'Linearr'; did you mean 'Linear'"),
+        ("torch.nn:Linearr", "torch.nn has no 'Linearr'; did you mean 'Linear'"),
         ("torch.no_such:x", "no module 'torch.no_such'"),
         ("torch:nn", "no callable that makes a model, but of type module"),
         ("torch:Size", "made no torch.nn.Module, but an object of type Size"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc
 import contextlib
-import importlib
 import inspect
 import types
 import typing
@@ -19,7 +18,7 @@ from lightning.pytorch.loggers import Logger
 
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.errors import SwapError
-from lightning_acts.extras import is_missing
+from lightning_acts.extras import ImportPathError, import_name
 from lightning_acts.hints import did_you_mean
 from lightning_acts.models import ModelError, check_model
 from lightning_acts.runs.coercion import coerce, shown, type_in_words
@@ -454,25 +453,17 @@ def import_target(name: str) -> Any:
     module_name, _, attribute = name.rpartition(".")
     if not module_name or not all(part.isidentifier() for part in name.split(".")):
         raise ConfigError(Problem(None, f"{name!r} is no import path, such as package.module.Class"))
+    near = did_you_mean(module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"])
+    where = (
+        f" (looked up in the current folder, {Path.cwd()}, and in what is installed; a file elsewhere is named by "
+        "lightning-acts --import FILE.py, before the verb)"
+    )
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if not is_missing(module_name, error):
-            raise ConfigError(Problem(None, f"{module_name} can't be imported: {error}")) from error
-        near = did_you_mean(
-            module_name, ["lightning_acts.zoo", "lightning.pytorch.callbacks", "lightning.pytorch.loggers"]
-        )
-        where = (
-            f" (looked up in the current folder, {Path.cwd()}, and in what is installed; a file elsewhere is named by "
-            "lightning-acts --import FILE.py, before the verb)"
-        )
-        raise ConfigError(Problem(None, f"there is no module {error.name!r}{near}{where}")) from error
+        found = import_name(module_name, attribute, near + where)
+    except ImportPathError as error:
+        raise ConfigError(Problem(None, str(error))) from error
     except Exception as error:
         raise ConfigError(Problem(None, f"{module_name} can't be imported: {type(error).__name__}: {error}")) from error
-    if not hasattr(module, attribute):
-        public = [name for name, member in vars(module).items() if not name.startswith("_") and callable(member)]
-        raise ConfigError(Problem(None, f"{module_name} has no {attribute!r}{did_you_mean(attribute, public)}"))
-    found = getattr(module, attribute)
     if not callable(found):
         raise ConfigError(Problem(None, f"{name} is no class or function"))
     return found

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from pathlib import Path
 
-from lightning_acts.extras import is_missing
+from lightning_acts.extras import ImportPathError, import_module
 from lightning_acts.runs.reading import ConfigError, Problem
 
 
@@ -20,11 +19,9 @@ def import_named(module: str) -> None:
         sys.path.insert(0, str(path.parent.resolve()))
     import_from_here()
     try:
-        importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if not is_missing(name, error):
-            raise
-        raise ConfigError(Problem(None, f"--import {module}: there is no module {error.name!r}")) from None
+        import_module(name)
+    except ImportPathError as error:
+        raise ConfigError(Problem(None, f"--import {module}: {error}")) from None
 
 
 def import_from_here() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import importlib
 import inspect
 import reprlib
 import sys
@@ -15,7 +14,7 @@ from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, Union, get_args
 from torch import nn
 
 from lightning_acts.errors import SwapError
-from lightning_acts.extras import is_missing
+from lightning_acts.extras import ImportPathError, import_name
 from lightning_acts.factory import ActivationLike
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery.naming import spec_or_none
@@ -288,15 +287,9 @@ def _imported(path: str) -> Any:
     if module.partition(".")[0] in sys.stdlib_module_names - {"__main__"}:
         raise SwapError(f"where={path!r} is refused: Python's own library has no function of a site")
     try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if not is_missing(module, error):
-            raise
-        raise SwapError(f"where={path!r}: there is no module {error.name!r}") from None
-    for part in name.split("."):
-        if not hasattr(found, part):
-            raise SwapError(f"where={path!r}: {module} has no {name!r}{did_you_mean(part, vars(found))}")
-        found = getattr(found, part)
+        found = import_name(module, name)
+    except ImportPathError as error:
+        raise SwapError(f"where={path!r}: {error}") from None
     if not callable(found):
         raise SwapError(f"where={path!r} is no function of a site")
     return found
