@@ -350,7 +350,14 @@ class _Checker:
         if not isinstance(value, dict):
             self.add(("compile",), f"compile is true, false or arguments of torch.compile, not {shown(value)}")
             return None
-        return self.arguments(("compile",), value, torch.compile, skip=1)
+        arguments = self.arguments(("compile",), value, torch.compile, skip=1)
+        backend = arguments.get("backend", "inductor")
+        if isinstance(backend, str) and backend != "inductor":  # listing them imports the compiler
+            existing = torch.compiler.list_backends(exclude_tags=())
+            if backend not in existing:
+                near = did_you_mean(backend, existing)
+                self.add(("compile", "backend"), f"compile.backend: there is no backend {backend!r}{near}")
+        return arguments
 
     def seed(self, value: Any) -> int:
         try:

@@ -70,6 +70,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("seed is text", "seed: one", "seed: must be a whole number, not 'one'"),
     ("compile is text", "compile: yes", "compile is true, false or arguments of torch.compile, not 'yes'"),
     ("typo in compile", "compile: {fulgraph: true}", "unknown key compile.fulgraph; did you mean 'compile.fullgraph'"),
+    ("backend misspelled", "compile:\n  backend: inductr", "a.yaml:2: compile.backend: there is no backend 'inductr'; did you mean 'inductor'"),
     ("interpolation of nothing", "trainer:\n  max_epochs: ${epoch}", "a.yaml:2: trainer.max_epochs: Interpolation key 'epoch' not found"),
     ("interpolation, near", "trainer:\n  max_epochs: ${data.batchsize}", "did you mean 'data.batch_size'"),
     ("interpolation of itself", "seed: ${seed}", "seed"),
