@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning as L
@@ -21,7 +22,7 @@ import lightning_acts as acts
 from lightning_acts.zoo import FashionMNIST
 
 mpl.use("agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 CHECKS_AN_EPOCH = 10
 
@@ -38,7 +39,8 @@ class Classifier(L.LightningModule):
     def forward(self, x: Tensor) -> Tensor:
         for conv in self.convs:
             x = F.relu(conv(x))
-        return self.last(F.relu(self.hidden(x.flatten(1))))
+        logits: Tensor = self.last(F.relu(self.hidden(x.flatten(1))))
+        return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         return F.cross_entropy(self(batch[0]), batch[1])
@@ -84,24 +86,30 @@ def main() -> None:
     parser.add_argument("--at", type=int, default=4, help="epoch of the swap")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--samples", type=int, default=20_000, help="images an epoch")
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "docs" / "images" / "scheduled-swap.png")
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parents[1] / "docs" / "images" / "scheduled-swap.png"
+    )
     options = parser.parse_args()
     warnings.filterwarnings("ignore")
 
-    ways = {
-        "ReLU throughout": None,
-        "Hardswish at once": {},
-        "Hardswish blended over 2 epochs": {"blend": {"epochs": 2, "shape": "cosine"}},
+    at = {"epoch": options.at}
+    ways: dict[str, Callable[[], list[L.Callback]]] = {
+        "ReLU throughout": list,
+        "Hardswish at once": lambda: [acts.ActivationSwap({"relu": "hardswish"}, at=at)],
+        "Hardswish blended over 2 epochs": lambda: [
+            acts.ActivationSwap({"relu": "hardswish"}, at=at, blend={"epochs": 2, "shape": "cosine"})
+        ],
     }
+    lowest = 1.0
     figure, axes = plt.subplots(figsize=(8, 4.5), constrained_layout=True)
-    for name, how in ways.items():
+    for name, swaps in ways.items():
         curves = []
         for seed in range(options.seeds):
-            swaps = [] if how is None else [acts.ActivationSwap({"relu": "hardswish"}, at={"epoch": options.at}, **how)]
-            curves.append(run(seed, options.epochs, swaps, options.folder, options.samples))
+            curves.append(run(seed, options.epochs, swaps(), options.folder, options.samples))
         epochs = [epoch for epoch, _ in curves[0]]
         values = torch.tensor([[accuracy for _, accuracy in curve] for curve in curves])
         mean = values.mean(0)
+        lowest = min(lowest, float(values[:, [e > options.at / 2 for e in epochs]].min()))
         (line,) = axes.plot(epochs, mean, label=name)
         axes.fill_between(epochs, values.amin(0), values.amax(0), color=line.get_color(), alpha=0.15, linewidth=0)
         after = [float(v) for e, v in zip(epochs, mean, strict=True) if options.at < e <= options.at + 0.11]
@@ -112,6 +120,7 @@ def main() -> None:
             f"at the end {last.mean():.4f} (from {last.min():.4f} to {last.max():.4f}), {options.seeds} seeds"
         )
     axes.axvline(options.at, color="gray", linestyle=":")
+    axes.set_ylim(bottom=lowest - 0.01)  # the beginning, at which all are alike, would hide the rest
     axes.set(xlabel="epoch", ylabel="validation accuracy", title="ReLU becomes Hardswish in a trained network")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)

@@ -24,16 +24,8 @@ from lightning_acts.surgery.exchanging.installing import Prepared, installed, pr
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.exchanging.trial import try_out
 from lightning_acts.surgery.fast_paths import notes as fast_path_notes
-from lightning_acts.surgery.finding.separating import calls_of_child
-from lightning_acts.surgery.finding.sites import (
-    AttributeSite,
-    CallSite,
-    Found,
-    Located,
-    ModuleSite,
-    locate,
-    works_in_place_there,
-)
+from lightning_acts.surgery.finding.located import CallSite, Located, ModuleSite, works_in_place_there
+from lightning_acts.surgery.finding.sites import Found, locate
 from lightning_acts.surgery.history import CallExchange, Exchange, has_hooks
 from lightning_acts.surgery.naming import describe, spec_or_none
 from lightning_acts.surgery.plan import Plan, PlannedSite
@@ -48,7 +40,7 @@ from lightning_acts.surgery.request import (
     refuse_unknown,
     takes_options,
 )
-from lightning_acts.surgery.rewriting.classes import is_in_loop, may_read_what_it_writes, reading_of
+from lightning_acts.surgery.rewriting.classes import may_read_what_it_writes, reading_of
 from lightning_acts.surgery.rewriting.reading import TRAVERSALS
 from lightning_acts.surgery.roles.structure import role_of
 from lightning_acts.surgery.site import LeftSite, Site
@@ -321,12 +313,7 @@ def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite |
 
 def _is_in_loop(located: Located) -> bool:
     """Whether a call is written in a loop; where a run has counted it, that is not asked."""
-    if located.site.calls is not None or isinstance(located, AttributeSite):
-        return False
-    if isinstance(located, CallSite):
-        return is_in_loop(located.owner, located.route)
-    first = [(owner, route) for owner, name in located.slots for route in list(calls_of_child(owner, name))[:1]]
-    return any(is_in_loop(owner, route) for owner, route in first)
+    return located.site.calls is None and located.is_in_loop
 
 
 def _path_of_replacement(prepared: Prepared) -> str:

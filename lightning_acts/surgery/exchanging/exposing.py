@@ -19,7 +19,7 @@ from lightning_acts.factory import ActivationLike
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery import history
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
-from lightning_acts.surgery.finding.sites import AttributeSite, Located, ModuleSite, works_in_place_there
+from lightning_acts.surgery.finding.located import Located, ModuleSite, works_in_place_there
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
 
@@ -61,7 +61,7 @@ def exposed(model: nn.Module, sites: Iterable[Located]) -> Iterator[dict[Located
 
 def _activation_at(located: Located) -> ActivationLike:
     """Return what computes the same as a site, and writes nothing into its input."""
-    module = None if isinstance(located, AttributeSite) else located.module
+    module = located.module
     if module is not None and (located.site.activation == UNKNOWN_ACTIVATION or not works_in_place_there(located)):
         return history.with_hooks_of_its_own(module)
     spec = ActivationSpec.parse(located.site.activation)

@@ -16,22 +16,18 @@ from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
 from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import FastPath, in_use
-from lightning_acts.surgery.finding.sites import AttributeSite, CallSite, Located, ModuleSite
+from lightning_acts.surgery.finding.located import Located
 from lightning_acts.surgery.history import (
-    AttributeExchange,
-    CallExchange,
     Change,
     Exchange,
     GraphExchange,
     Hooks,
-    ModuleExchange,
     Placed,
     Register,
     Setting,
     Transaction,
 )
 from lightning_acts.surgery.naming import describe
-from lightning_acts.surgery.rewriting.classes import submodule_name
 from lightning_acts.surgery.roles.structure import chain_to
 from lightning_acts.surgery.source.functions import SourceError
 
@@ -69,12 +65,7 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
     new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) and copied else factory.create(replacement)
     _refuse_shape_change(new)
     holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))] if located.path_in_tree else []
-    module = None if isinstance(located, AttributeSite) else located.module
-    around = [
-        *([] if module is None else [module]),
-        *([] if isinstance(located, ModuleSite) else [located.owner]),
-        *holders,
-    ]
+    around = [*located.around, *holders]
     where = history.placement(*around)
     if where is not None:
         new.to(*where)
@@ -87,25 +78,7 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
     ):
         for parameter in new.parameters():
             parameter.requires_grad = False  # requires_grad_ refuses those that have no size yet
-    requested, was = describe(replacement), located.site.original
-    if isinstance(located, ModuleSite):
-        slots = located.slots
-        return Prepared(
-            located,
-            [
-                (parent, ModuleExchange(name, requested, new, was, located.module, not located.is_part, as_it_is))
-                for parent, name in slots
-            ],
-        )
-    owner = located.owner
-    if isinstance(located, CallSite):
-        name = submodule_name(owner, located.name)
-        kind = GraphExchange if isinstance(owner, torch.fx.GraphModule) else CallExchange
-        local_path = "/".join(located.site.path.split("/")[-2:])
-        exchange = kind(local_path, requested, new, was, located.route, name, module, located.write_back)
-        return Prepared(located, [(owner, exchange)])
-    original = vars(owner)[located.attribute]
-    return Prepared(located, [(owner, AttributeExchange(located.attribute, requested, new, was, original))])
+    return Prepared(located, located.changes(new, describe(replacement), as_it_is))
 
 
 def _refuse_shape_change(replacement: nn.Module) -> None:

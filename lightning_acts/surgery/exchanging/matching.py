@@ -13,7 +13,8 @@ from torch import nn
 from lightning_acts import factory
 from lightning_acts.errors import SwapError
 from lightning_acts.spec import ActivationSpec, SpecError
-from lightning_acts.surgery.finding.sites import CallSite, Found, Located
+from lightning_acts.surgery.finding.located import CallSite, Located
+from lightning_acts.surgery.finding.sites import Found
 from lightning_acts.surgery.naming import describe, spec_or_none
 from lightning_acts.surgery.patterns import PathPattern, any_matches, patterns
 from lightning_acts.surgery.request import SwapRequest

@@ -13,7 +13,7 @@ import torch
 from lightning_acts.errors import SwapError
 from lightning_acts.surgery.example import Example, ExampleError
 from lightning_acts.surgery.exchanging.exposing import exposed
-from lightning_acts.surgery.finding.sites import AttributeSite, CallSite, Located, ModuleSite, works_in_place_there
+from lightning_acts.surgery.finding.located import CallSite, Located, ModuleSite, works_in_place_there
 
 
 def try_out(example: Example, chosen: Sequence[Located]) -> tuple[dict[Located, str], list[str]]:
@@ -53,8 +53,7 @@ def _is_tried(located: Located) -> bool:
     """Check whether another module would stand there than did, where the example came by."""
     if works_in_place_there(located):
         return True
-    is_call = isinstance(located, AttributeSite) or (isinstance(located, CallSite) and located.module is None)
-    return is_call and bool(located.site.calls)
+    return located.calls_a_function and bool(located.site.calls)
 
 
 def _difference(tried: Sequence[Located]) -> str:

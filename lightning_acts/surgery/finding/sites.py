@@ -18,9 +18,9 @@ from torch.nn.utils.parametrize import ParametrizationList
 from lightning_acts import factory
 from lightning_acts.measuring import is_bounded
 from lightning_acts.surgery.example import Example
+from lightning_acts.surgery.finding.located import AttributeSite, CallSite, Located, ModuleSite
 from lightning_acts.surgery.finding.observing import FunctionObserver, Observation, SeenCall, observe
 from lightning_acts.surgery.finding.separating import Part, separated
-from lightning_acts.surgery.history import has_hooks
 from lightning_acts.surgery.naming import type_name
 from lightning_acts.surgery.recognizing.calls import (
     DOUBT_OF_CLAMPS,
@@ -35,128 +35,31 @@ from lightning_acts.surgery.recognizing.modules import recognize
 from lightning_acts.surgery.recognizing.uses import Destination
 from lightning_acts.surgery.request import Share
 from lightning_acts.surgery.rewriting import graphs
-from lightning_acts.surgery.rewriting.classes import base_of, obstacle_to, reading_of, routes_of
-from lightning_acts.surgery.rewriting.in_place import writes_into_its_input
+from lightning_acts.surgery.rewriting.classes import base_of, reading_of, routes_of
 from lightning_acts.surgery.rewriting.reading import (
     OF_ATEN,
     AttributeCall,
     Call,
     calls_of,
     forget_changed,
-    function_name,
     is_helper,
     may_apply,
     method_of,
-    method_scopes,
 )
 from lightning_acts.surgery.roles.dataflow import Flow
 from lightning_acts.surgery.roles.structure import chain_to, has_parameters, is_metric, role_of
 from lightning_acts.surgery.roles.usage import Key, Usage
-from lightning_acts.surgery.route import Route
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION, LeftSite, Role, Site
-from lightning_acts.surgery.source.functions import UNKNOWN, layers
+from lightning_acts.surgery.source.functions import UNKNOWN
 from lightning_acts.surgery.turns import one_at_a_time
 from lightning_acts.surgery.wrappers import plain_path
-
-
-@dataclass(frozen=True)
-class ModuleSite:
-    """A site that is a module, with what a replacement needs: the module, and its slots in what holds it."""
-
-    site: Site
-    module: nn.Module
-    path_in_tree: str
-    slots: tuple[tuple[nn.Module, str], ...]
-    obstacle: str | None = None
-    is_part: bool = False
-
-    def first_obstacle(self) -> str | None:
-        """Why the module can't be replaced; None where it can."""
-        return _HOOKED if self.is_part and has_hooks(self.module) else self.obstacle
-
-
-@dataclass(frozen=True)
-class CallSite:
-    """A site that is a call, in the code of ``owner`` or in what it leads to; without a route it can't be replaced.
-
-    Where a child of the owner is called again, ``module`` is the child. With ``write_back=False`` nothing is written into
-    the input, also where the original does. ``doubt`` says why the function may be no activation there.
-    """
-
-    site: Site
-    owner: nn.Module
-    path_in_tree: str
-    route: Route
-    name: str
-    obstacle: str | None = None
-    is_formula: bool = False
-    module: nn.Module | None = None
-    write_back: bool = True
-    doubt: str | None = None
-
-    def first_obstacle(self) -> str | None:
-        """Why the call can't be replaced; None where it can."""
-        if isinstance(self.owner, torch.fx.GraphModule):
-            reason = self.obstacle or graphs.obstacle_to(self.owner, self.route, self.write_back)
-        else:
-            hooked = _HOOKED if self.module is not None and has_hooks(self.module) else None
-            written = obstacle_to(self.owner, self.route, self.write_back)
-            reason = hooked or self.obstacle or _bound_before(self.owner, self.route) or written
-        return None if reason is None else f"the call can't be replaced: {reason}"
-
-
-@dataclass(frozen=True)
-class AttributeSite:
-    """A site that is a function which a module keeps in an attribute; ``doubt`` as for a call."""
-
-    site: Site
-    owner: nn.Module
-    path_in_tree: str
-    attribute: str
-    obstacle: str | None = None
-    doubt: str | None = None
-
-    def first_obstacle(self) -> str | None:
-        """Why the attribute can't be replaced; None where it can."""
-        if self.obstacle is not None:
-            return self.obstacle
-        if self.attribute in reading_of(type(self.owner)).compared:
-            return "its module compares it with another function: with a module there, it would take another way"
-        reason = obstacle_to(self.owner, Route((), ""))
-        return None if reason is None else f"its module can't be changed: {reason}"
-
-
-_HOOKED = "the module has hooks, which lie on the first of its places and calls: remove them first"
-
-
-def _bound_before(owner: nn.Module, route: Route) -> str | None:
-    """Where the module keeps the method itself, past its class, in the words of an obstacle."""
-    for name, value in vars(owner).items():
-        if name == "forward":
-            holds_it = True
-        elif isinstance(value, types.MethodType) and value.__self__ is owner:
-            holds_it = any(function_name(f) == route.steps[0].function for f in layers(value.__func__))
-        else:
-            methods = method_scopes(base_of(type(owner)), name) if callable(value) else []
-            holds_it = any(function_name(method.function) == route.steps[0].function for method in methods)
-        if holds_it:
-            return f"the instance keeps the method {name!r} in an attribute, past its class"
-    return None
-
 
 # Where a function stands between layers, it is an activation for certain.
 _DOUBTS = (DOUBT_OF_CLAMPS, DOUBT_OF_EVERYDAY)
 # What torch itself keeps in modules.
 _OF_TORCH = frozenset(vars(nn.Module()))
 
-Located = ModuleSite | CallSite | AttributeSite
 _Function = TypeVar("_Function", CallSite, AttributeSite)
-
-
-def works_in_place_there(located: Located) -> bool:
-    """Whether a site is a module that works in place, or a further call of one."""
-    module = None if isinstance(located, AttributeSite) else located.module
-    return module is not None and writes_into_its_input(module)
 
 
 @dataclass(frozen=True)
