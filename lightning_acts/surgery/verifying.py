@@ -32,6 +32,7 @@ from lightning_acts import factory
 from lightning_acts.errors import SwapError
 from lightning_acts.hints import counted
 from lightning_acts.surgery import history
+from lightning_acts.surgery.blend import Blend
 from lightning_acts.surgery.example import Example
 from lightning_acts.surgery.fast_paths import in_use
 from lightning_acts.surgery.history import Exchange, PlacedExchange
@@ -93,7 +94,8 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
     train mode (with), in the model and in a copy with the swaps taken back. The model is left as it was. Compiled
     models run uncompiled meanwhile. In each mode must hold:
 
-    - what stands at each site is what was promised, executes what it should, and ran wherever the original does;
+    - what stands at each site is what was promised, executes what it should, and ran wherever the original does; of a
+      scheduled swap that is the original until its time comes, both while it blends, and then the replacement;
     - each call of a replacement is one activation less in the module that owns the site, and no module executes an
       activation more than before.
 
@@ -169,7 +171,7 @@ def verify(model: nn.Module, example_input: Any) -> Verification:
             VerifiedSite(
                 ", ".join(promise.paths),
                 promise.original,
-                promise.promised,
+                promise.shown,
                 tuple(after.calls[promise.path] for _, after in passes),
                 tuple(sorted({name for _, after in passes for name in after.activations(promise.path)})),
             )
@@ -186,7 +188,7 @@ class VerifiedSite:
     Attributes:
         path: The module's path.
         original: The activation that stood there.
-        replacement: The activation that was promised.
+        replacement: The activation that was promised; until it takes over, what runs there in its place.
         calls: How often it ran: in the pass in eval mode, in the pass in train mode.
         operations: The activations among the ATen operations that it executed.
     """
@@ -251,7 +253,8 @@ class _Promise:
     Attributes:
         paths: Where it stands; several where sites share it.
         original: The activation that stood there.
-        promised: The activation that stands there now.
+        promised: The activation that stands there now, or is held back there.
+        running: Those that run there now: two while one is blended into the other.
         exchanges: The last ones at each site.
         modules: The modules that stood there; calls have none.
         owners: The paths of the modules that hold it.
@@ -260,6 +263,7 @@ class _Promise:
     paths: tuple[str, ...]
     original: str
     promised: str
+    running: tuple[str, ...]
     exchanges: tuple[PlacedExchange, ...]
     modules: tuple[nn.Module, ...]
     owners: tuple[str, ...]
@@ -279,8 +283,16 @@ class _Promise:
         words = (re.findall(r"(\w+?)_?\(", text) for text in texts)
         return max([1, *(sum(word in _ACTIVATIONS for word in found) for found in words)])
 
+    @property
+    def shown(self) -> str:
+        """What runs there, and what it is held back for."""
+        if self.running == (self.promised,):
+            return self.promised
+        return f"{' and '.join(self.running)}, until {self.promised} takes over"
+
     def disagrees(self, executed: str) -> Disagreement:
-        return Disagreement(self.path, f"{self.promised} in place of {self.original}", executed)
+        rest = f" in place of {self.original}" if self.shown == self.promised else ""
+        return Disagreement(self.path, f"{self.shown}{rest}", executed)
 
 
 class _Line(NamedTuple):
@@ -429,6 +441,7 @@ def _promises(model: nn.Module) -> list[_Promise]:
         places[key] = [*places.pop(key, []), entry]
     stood = {entry.change.replacement: entries[0].change for entries in places.values() for entry in entries}
     by_replacement: dict[nn.Module, list[tuple[PlacedExchange, Exchange]]] = {}
+    running: dict[nn.Module, tuple[str, ...]] = {}
     for first, *later in places.values():
         last, ran = (later or [first])[-1], first.change
         if (
@@ -436,17 +449,31 @@ def _promises(model: nn.Module) -> list[_Promise]:
         ):  # a further call of what an earlier swap has put there
             ran = stood[first.change.ran]
         by_replacement.setdefault(last.change.replacement, []).append((last, ran))
+        running[last.change.replacement] = _running([first.change, *(entry.change for entry in later)])
     return [
         _Promise(
             tuple(path for last, _ in entries for path in last.paths),
             entries[0][1].was,
             entries[0][0].change.spec or describe(replacement) or "",
+            running[replacement],
             tuple(last for last, _ in entries),
             tuple(ran.ran for _, ran in entries if ran.ran is not None),
             tuple(owners.get(last.owner, "") for last, _ in entries),
         )
         for replacement, entries in by_replacement.items()
     ]
+
+
+def _running(exchanges: list[Exchange]) -> tuple[str, ...]:
+    """Return what runs at a site after some exchanges, of which each one has the former in its blend, if it has one."""
+    *former, last = exchanges
+    promised = last.spec or describe(last.replacement) or ""
+    blend = last.replacement
+    # By the amount, not by what the blend says of itself.
+    if not isinstance(blend, Blend) or blend.amount == 1.0 or (blend.amount > 0.0 and blend.path is not None):
+        return (promised,)
+    before = _running(former) if former else (last.was,)
+    return before if blend.amount == 0.0 else (*before, promised)
 
 
 def _groups(promises: list[_Promise]) -> list[list[_Promise]]:
@@ -468,7 +495,8 @@ def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]
     found = [Disagreement(path, promised, gone) for path, promised in history.missing_from(model)]
     lost = set(history.lost_among([entry for promise in promises for entry in promise.exchanges]))
     for promise in promises:
-        definition = factory.definition_for(promise.replacement)
+        standing = promise.replacement.new if isinstance(promise.replacement, Blend) else promise.replacement
+        definition = factory.definition_for(standing)
         if not lost.isdisjoint(promise.exchanges):
             found.append(promise.disagrees("nothing: it has been taken away, or replaced, since"))
         elif definition is not None and definition != factory.definition_of(promise.promised):
@@ -546,12 +574,11 @@ def _compare(groups: list[tuple[list[_Promise], set[str]]], before: Census, afte
 
 def _unlike(promises: list[_Promise], after: Census, training: bool) -> Iterator[Disagreement]:
     """Replacements that execute other activations than a fresh one of what was promised."""
-    expected: dict[str, set[str] | None] = {}
+    alone = {spec: _activations_of(spec, training) for promise in promises for spec in promise.running}
     for promise in promises:
-        if promise.promised not in expected:
-            expected[promise.promised] = _activations_of(promise.promised, training)
+        known = [names for spec in promise.running if (names := alone[spec]) is not None]
         executed = set(after.activations(promise.path))
-        if after.calls[promise.path] and expected[promise.promised] not in (None, executed):
+        if after.calls[promise.path] and len(known) == len(promise.running) and set().union(*known) != executed:
             yield promise.disagrees(f"{', '.join(sorted(executed)) or 'no activation'}")
 
 

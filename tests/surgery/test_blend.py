@@ -1,6 +1,8 @@
 """The module in which one activation takes over from another, against the sum written by hand."""
 
 import copy
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import torch
@@ -125,3 +127,20 @@ def test_its_words() -> None:
     blend = Blend(nn.ReLU(), nn.Mish())
     blend.set(0.25)
     assert "amount=0.25" in repr(blend)
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.25, 1.0])
+@pytest.mark.parametrize("make", [nn.Mish, nn.PReLU])
+def test_a_model_leaves_torch_with_its_blend(make: Callable[[], nn.Module], amount: float, tmp_path: Path) -> None:
+    blend = Blend(nn.ReLU(), make())
+    blend.set(amount)
+    model, x = nn.Sequential(nn.Linear(4, 4), blend, nn.Linear(4, 2)).eval(), torch.randn(3, 4)
+    expected = model(x)
+    assert torch.equal(torch.fx.symbolic_trace(model)(x), expected)
+    assert torch.equal(torch.export.export(model, (x,)).module()(x), expected)
+    pytest.importorskip("onnxscript")
+    onnxruntime = pytest.importorskip("onnxruntime")
+    torch.onnx.export(model, (x,), tmp_path / "model.onnx", dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
+    (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    torch.testing.assert_close(torch.from_numpy(y), expected.detach(), rtol=1e-4, atol=1e-5)

@@ -122,6 +122,11 @@ class Calls(nn.Module):
 GOOD: dict[str, Any] = acts.swap(mlp(), {"relu": "mish"}).plan.to_dict()
 
 
+def blended(state: Any) -> dict[str, Any]:
+    """The good plan with a state of its blend."""
+    return {**GOOD, "sites": [{**GOOD["sites"][0], "blend": state}]}
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -145,6 +150,16 @@ GOOD: dict[str, Any] = acts.swap(mlp(), {"relu": "mish"}).plan.to_dict()
         ({**GOOD, "site": []}, "no key 'site'; did you mean 'sites'"),
         ({**GOOD, "sites": [{**GOOD["sites"][0], "paths": [1]}]}, r"sites\[0\].paths\[0\]: 1 is not a text; put it in quotes"),
         ({**GOOD, "sites": [{**GOOD["sites"][0], "replacment": "x"}]}, r"no key 'sites\[0\].replacment'; did you mean 'replacement'"),
+        (blended(3), r"sites\[0\].blend holds amount, path, not 3"),
+        (blended({}), r"sites\[0\].blend has no 'amount'"),
+        (blended({"amount": 1.5}), r"sites\[0\].blend.amount: 1.5 is not between 0 and 1"),
+        (blended({"amount": float("nan")}), r"sites\[0\].blend.amount: nan is not a number"),
+        (blended({"amount": True}), r"sites\[0\].blend.amount: True is not a number"),
+        (blended({"amount": "0.5"}), r"sites\[0\].blend.amount: '0.5' is not a number"),
+        (blended({"amout": 0.5}), r"no key 'sites\[0\].blend.amout'; did you mean 'amount'"),
+        (blended({"amount": 0.5, "path": {"parameter": "slope", "start": 0.1}}), r"sites\[0\].blend.path has no 'end'"),
+        (blended({"amount": 0.5, "path": {"parameter": 3, "start": 0.1, "end": 1}}), r"blend.path.parameter: 3 is not a text"),
+        (blended({"amount": 0.5, "path": {"parameter": "slope", "start": "x", "end": 1}}), r"blend.path.start: 'x' is not a number"),
         ({**GOOD, "request": {**GOOD["request"], "role": ["boss"]}}, "request: there is no role 'boss'. The roles: hidden"),
         ({**GOOD, "request": {**GOOD["request"], "map": {"relu": 3}}}, "request.map: .*holds 3, which is not a text"),
         ({**GOOD, "request": {**GOOD["request"], "share": "none"}}, "request: share='none': one instance for each 'call'"),
@@ -226,3 +241,22 @@ def test_saving_replaces_a_file_whole(tmp_path: Path) -> None:
     plan.save(tmp_path / "plan.json")
     plan.save(tmp_path / "plan.json")
     assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
+@pytest.mark.parametrize("suffix", ["json", "yaml"])
+@pytest.mark.parametrize(
+    "state",
+    [{"amount": 0.0}, {"amount": 1 / 3}, {"amount": 0.5, "path": {"parameter": "beta", "start": 0.5, "end": 1e-05}}],
+)
+def test_states_of_blends_go_through_files(state: dict[str, Any], suffix: str, tmp_path: Path) -> None:
+    plan = acts.Plan.from_dict(blended(state))
+    assert acts.Plan.load(plan.save(tmp_path / f"plan.{suffix}")) == plan
+    assert plan.to_dict()["sites"][0]["blend"] == state
+
+
+def test_a_parameter_that_the_replacement_does_not_have() -> None:
+    plan = acts.Plan.from_dict(blended({"amount": 0.5, "path": {"parameter": "beta", "start": 1, "end": 2}}))
+    model = mlp()
+    with pytest.raises(acts.SwapError, match="has no fixed number 'beta'"):
+        acts.swap(model, plan)
+    assert type(model[1]) is nn.ReLU

@@ -202,3 +202,25 @@ def test_a_part_of_what_shares_a_module(tmp_path: Path) -> None:
     acts.verify(fresh, x)
     report.undo()
     assert fresh[0][1] is fresh[1][1]
+
+
+@pytest.mark.parametrize("step", [0, 2, 4])
+def test_a_scheduled_swap_is_loaded_in_the_state_in_which_it_was_saved(step: int, tmp_path: Path) -> None:
+    model, x = mlp(), torch.randn(3, 4)
+    path = {"steps": 2, "parameter": "negative_slope", "start": 0.5, "end": 0.1}
+    swaps = [
+        acts.ScheduledSwap({"relu": "prelu(init=0.1)"}, at={"step": 1}, blend={"steps": 2}),
+        acts.ScheduledSwap({"tanh": "leaky_relu"}, at={"step": 1}, blend=path),
+    ]
+    for swap in swaps:
+        swap.install(model)
+    for each in range(step):
+        for swap in swaps:
+            swap.advance(step=each)
+    torch.save(model.state_dict(), tmp_path / "model.pt")
+    fresh = mlp()
+    acts.load_swaps(fresh, acts.save_swaps(model, tmp_path / "swap.json"))
+    fresh.load_state_dict(torch.load(tmp_path / "model.pt"))
+    assert torch.equal(fresh(x), model(x))
+    acts.restore(fresh)
+    assert type(fresh[1]) is nn.ReLU and type(fresh[3]) is nn.Tanh

@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 import lightning_acts as acts
 from lightning_acts.surgery import history
+from lightning_acts.surgery.blending import scheduled_sites
 from lightning_acts.surgery.ledger import Ledger, ledger_of
 from lightning_acts.surgery.verifying import Census
 
@@ -512,3 +513,69 @@ def test_models_in_other_threads_run_undisturbed() -> None:
         thread.join()
         sys.setswitchinterval(interval)
     assert not errors and found == [(1, 1)] * 10
+
+
+class Scheduled(nn.Module):
+    """A ReLU in two places, and a call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+        self.act = self.again = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.again(self.act(self.first(x)))
+        return self.second(F.relu(x))
+
+
+@pytest.mark.parametrize("to", ["mish", "prelu(init=0.1)"])
+@pytest.mark.parametrize("share", ["site", "call"])
+def test_a_scheduled_swap_executes_what_its_time_promises(share: str, to: str) -> None:
+    model, x = Scheduled(), torch.randn(2, 4)
+    swap = acts.ScheduledSwap({"relu": to}, share=share, at={"step": 1}, blend={"steps": 2})
+    swap.install(model, example_input=x)
+    name = to.partition("(")[0]
+    for step, ran, shown in [
+        (0, ("relu",), f"relu, until {to} takes over"),
+        (1, ("relu",), f"relu, until {to} takes over"),
+        (2, tuple(sorted(("relu", name))), f"relu and {to}, until {to} takes over"),
+        (3, (name,), to),
+    ]:
+        swap.advance(step=step)
+        told = acts.verify(model, x).sites
+        assert {site.operations for site in told} == {ran}
+        assert {site.replacement for site in told} == {shown}
+        assert [sum(calls) for calls in zip(*(site.calls for site in told), strict=True)] == [3, 3]
+
+
+def test_a_chain_of_scheduled_swaps_executes_what_its_time_promises() -> None:
+    model, x = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)), torch.randn(2, 4)
+    first = acts.ScheduledSwap({"relu": "gelu"}, at={"step": 1}, blend={"steps": 2})
+    second = acts.ScheduledSwap({"gelu": "mish"}, at={"step": 4}, blend={"steps": 2})
+    first.install(model)
+    second.install(model)
+    ran = []
+    for step in range(7):
+        first.advance(step=step)
+        second.advance(step=step)
+        ran.append("+".join(acts.verify(model, x).sites[0].operations))
+    assert ran == ["relu", "relu", "gelu+relu", "gelu", "gelu", "gelu+mish", "mish"]
+
+
+def test_a_parameter_that_moves_executes_the_replacement_alone() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+    path = {"steps": 2, "parameter": "negative_slope", "start": 0.5, "end": 0.0}
+    swap = acts.ScheduledSwap({"relu": "leaky_relu"}, blend=path)
+    swap.install(model)
+    swap.advance(step=0)
+    swap.advance(step=1)
+    assert acts.verify(model, torch.randn(2, 4)).sites[0].operations == ("leaky_relu",)
+
+
+def test_one_that_takes_over_before_its_time_is_told() -> None:
+    model = Scheduled()
+    acts.ScheduledSwap({"relu": "mish"}, at={"step": 1}).install(model)
+    for site in scheduled_sites(model):
+        site.blend.forward = site.blend.new.forward  # type: ignore[method-assign]
+    with pytest.raises(acts.VerificationError, match="act: promised relu, until mish takes over; executed .*, mish"):
+        acts.verify(model, torch.randn(2, 4))
