@@ -12,6 +12,7 @@ from torch import nn
 from lightning_acts.errors import SwapError
 from lightning_acts.surgery import history
 from lightning_acts.surgery.blending import ScheduledSite, hold_back, scheduled_sites
+from lightning_acts.surgery.example import Example
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.finding.sites import find
 from lightning_acts.surgery.plan import BlendState
@@ -88,6 +89,7 @@ class ScheduledSwap:
         self.request = self.rules.request.plain()
         self.schedule = Schedule.of(at, blend, order)
         self._groups: list[list[ScheduledSite]] = []
+        self._ran: list[str] = []  # paths in the order in which an example came by
         self._begun: Position | None = None
         self._progress = 0.0
         self._best: float | None = None
@@ -118,7 +120,8 @@ class ScheduledSwap:
 
         Args:
             model: The model.
-            example_input: A batch, as for :func:`lightning_acts.swap`.
+            example_input: A batch, as for :func:`lightning_acts.swap`; it also tells in which order the sites run, which
+                is otherwise the order of the modules.
             among: The request with further limits.
 
         Raises:
@@ -134,12 +137,17 @@ class ScheduledSwap:
                     report.undo()
                     raise
         self._begun, self._progress, self._best, self._waited, self._condition_met = None, 0.0, None, 0, False
+        if self.schedule.order != "together" and example_input is not None:
+            blends = {site.blend: site.paths[0] for site in scheduled_sites(model)}
+            self._ran = [blends[blend] for blend in Example(model, example_input).count(blends)]
         self.attach(model)
         return report
 
     def attach(self, model: nn.Module) -> None:
         """Find the sites of this swap in a model that carries it, as after a checkpoint was loaded."""
+        rank = {path: number for number, path in enumerate(self._ran)}
         sites = [site for site in scheduled_sites(model) if site.exchange.transaction.request == self.request]
+        sites.sort(key=lambda site: rank.get(site.paths[0], len(rank)))
         groups = self.schedule.groups([site.paths[0] for site in sites])
         self._groups = [[sites[index] for index in group] for group in groups if group]
 

@@ -132,3 +132,24 @@ def test_an_error_in_the_swap_leaves_nothing() -> None:
         acts.ScheduledSwap({"relu": "leaky_relu"}, blend=path).install(model)
     assert type(model[1]) is nn.ReLU
     assert not [module for module in model.modules() if isinstance(module, Blend)]
+
+
+class Backwards(nn.Module):
+    """Runs its layers in another order than it makes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last, self.middle, self.first = nn.ReLU(), nn.ReLU(), nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.middle(self.first(x) * 2) * 2) * 2
+
+
+@pytest.mark.parametrize(
+    ("order", "paths"), [("from_input", "first middle last"), ("from_output", "last middle first")]
+)
+def test_an_example_tells_the_order(order: Any, paths: str) -> None:
+    model = nn.Sequential(Backwards(), nn.Linear(4, 4))
+    scheduled = acts.ScheduledSwap({"relu": "mish"}, blend={"steps": 3, "shape": "abrupt"}, order=order)
+    scheduled.install(model, X)
+    assert [site.paths[0] for site in scheduled.sites] == [f"0.{name}" for name in paths.split()]
