@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn.parameter import Parameter, UninitializedParameter
 
 from lightning_acts.callbacks.first_batches import FirstBatches
-from lightning_acts.callbacks.loops import position_of, refuse_strategies, wrap_again
+from lightning_acts.callbacks.loops import epochs_of, position_of, refuse_strategies, steps_per_epoch, wrap_again
 from lightning_acts.callbacks.packages import (
     Callback,
     averages,
@@ -212,6 +212,9 @@ class ActivationSwap(Callback):
                 f"{self._scheduled}: the fit has no end to take a fraction of: give max_epochs or max_steps"
             )
         self._scheduled.resume(position)
+        epochs = epochs_of(trainer)
+        if self._scheduled.sites and self.schedule.ends_late(steps_per_epoch(trainer), epochs):
+            rank_zero_warn(f"{self.request}: {self.schedule.timeline(steps_per_epoch(trainer), epochs)}")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Begin if it is time, before the first batch of a step."""
@@ -228,6 +231,14 @@ class ActivationSwap(Callback):
             done = batch_idx + 1
             if done % trainer.accumulate_grad_batches == 0 or done == trainer.num_training_batches:
                 self._advance(trainer, pl_module, done, may_begin=False)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say what the model keeps if the fit ends before the swap does."""
+        if not self._scheduled.is_over:
+            rank_zero_info(
+                f"ActivationSwap {self._scheduled}: the fit ended with {self._scheduled.amount:.0%} taken over. The model keeps both "
+                "activations at its sites, and another fit with this callback goes on"
+            )
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Read the metric that the swap waits for."""

@@ -25,6 +25,20 @@ def position_of(trainer: Trainer, batches: int) -> Position:
     return Position(step, epoch, max(parts, default=None))
 
 
+def steps_per_epoch(trainer: Trainer) -> float:
+    """Return the steps of an optimizer in an epoch of a fit; infinite if nobody knows them."""
+    batches = trainer.num_training_batches
+    return max(1.0, math.ceil(batches / trainer.accumulate_grad_batches)) if math.isfinite(batches) else math.inf
+
+
+def epochs_of(trainer: Trainer) -> float | None:
+    """Return the epochs that a fit has, at most; None if it has no end."""
+    ends = [float(trainer.max_epochs)] if trainer.max_epochs is not None and trainer.max_epochs >= 0 else []
+    if trainer.max_steps >= 0 and math.isfinite(steps_per_epoch(trainer)):
+        ends.append(trainer.max_steps / steps_per_epoch(trainer))
+    return min(ends, default=None)
+
+
 def refuse_strategies(trainer: Trainer) -> None:
     """Refuse strategies under which the activations of a model can't change during the fit.
 

@@ -142,21 +142,39 @@ class Schedule:
         ordered = list(groups.values())
         return ordered[::-1] if self.order.startswith("from_output") else ordered
 
-    def timeline(self, steps_per_epoch: float, epochs: float | None) -> str:
-        """Say at which epoch and step it begins and is over, for a fit of so many epochs; None is one without end."""
-        in_epochs = {"epoch": 1.0, "step": 1 / steps_per_epoch, "fraction": epochs}
-        length = in_epochs[self.length_unit]
-        takes = None if length is None else self.length * length
-        if self.unit is None:
-            time = "" if takes is None else f", and takes {takes:.4g} epochs"
-            return f"begins when {self._waits_for()}" + (" and changes at once" if takes == 0 else time)
-        unit = in_epochs[self.unit]
+    def span(self, steps_per_epoch: float, epochs: float | None) -> tuple[float | None, float | None]:
+        """Return the epochs at which it begins and is over; None where nobody knows.
+
+        Args:
+            steps_per_epoch: Steps of the optimizer in an epoch; infinite if nobody knows them.
+            epochs: Epochs of the fit; None if it has no end.
+        """
+        in_epochs = {"epoch": 1.0, "step": 1 / steps_per_epoch or None, "fraction": epochs}
+        unit, length = in_epochs.get(self.unit or ""), in_epochs[self.length_unit]
         begin = None if unit is None else self.at * unit
-        end = None if begin is None or takes is None else begin + takes
-        text = f"begins at {_moment(begin, steps_per_epoch)}"
-        text += " and changes at once" if takes == 0 else f", is over at {_moment(end, steps_per_epoch)}"
-        late = [] if epochs is None else [each for each in (begin, end) if each is not None and each > epochs]
+        takes = 0.0 if self.length == 0 else None if length is None else self.length * length
+        return begin, None if begin is None or takes is None else begin + takes
+
+    def ends_late(self, steps_per_epoch: float, epochs: float | None) -> bool:
+        """Check whether a fit ends before it begins or is over."""
+        begin, end = self.span(steps_per_epoch, epochs)
+        return epochs is not None and ((begin is not None and begin >= epochs) or (end is not None and end > epochs))
+
+    def timeline(self, steps_per_epoch: float, epochs: float | None) -> str:
+        """Say at which epoch and step it begins and is over; arguments as for :meth:`span`."""
+        begin, end = self.span(steps_per_epoch, epochs)
+        if self.unit is None:
+            text = f"begins when {self._waits_for()}"
+            text += " and changes at once" if self.length == 0 else f", and takes {self._takes()}"
+        else:
+            text = f"begins at {_moment(begin, steps_per_epoch)}"
+            over = f"after {self._takes()}" if end is None else f"at {_moment(end, steps_per_epoch)}"
+            text += " and changes at once" if self.length == 0 else f", is over {over}"
+        late = self.ends_late(steps_per_epoch, epochs)
         return f"{text}; the fit ends before that, at epoch {epochs:g}" if late else text
+
+    def _takes(self) -> str:
+        return f"{self.length:g} {_PLURALS[self.length_unit]}"
 
     def _waits_for(self) -> str:
         condition = self.condition
@@ -171,13 +189,18 @@ class Schedule:
         when = "start" if self.unit == "step" and self.at == 0 else f"{self.unit} {self.at:g}"
         if self.condition is not None:
             when = f"the time when {self._waits_for()}"
-        plural = {"epoch": "epochs", "step": "steps", "fraction": "of the fit"}[self.length_unit]
-        return when if self.length == 0 else f"{when}, over {self.length:g} {plural}"
+        return when if self.length == 0 else f"{when}, over {self._takes()}"
+
+
+_PLURALS = {"epoch": "epochs", "step": "steps", "fraction": "of the fit"}
 
 
 def _moment(epochs: float | None, steps_per_epoch: float) -> str:
     """Return a time in epochs and steps, in words."""
-    return "no known time" if epochs is None else f"epoch {epochs:.4g} (step {round(epochs * steps_per_epoch):,})"
+    if epochs is None:
+        return "a time that depends on the length of an epoch"
+    step = f" (step {round(epochs * steps_per_epoch):,})" if math.isfinite(steps_per_epoch) else ""
+    return f"epoch {epochs:.4g}{step}"
 
 
 def _stage(path: str) -> str:

@@ -138,7 +138,7 @@ class ScheduledSwap:
                     raise
         self._begun, self._progress, self._best, self._waited, self._condition_met = None, 0.0, None, 0, False
         if self.schedule.order != "together" and example_input is not None:
-            blends = {site.blend: site.paths[0] for site in scheduled_sites(model)}
+            blends: dict[nn.Module, str] = {site.blend: site.paths[0] for site in scheduled_sites(model)}
             self._ran = [blends[blend] for blend in Example(model, example_input).count(blends)]
         self.attach(model)
         return report

@@ -18,6 +18,7 @@ from lightning_acts.surgery.blending import scheduled_sites
 from lightning_acts.zoo.loading import ResumableLoader
 
 BATCHES = 4  # an epoch
+pytestmark = pytest.mark.filterwarnings("ignore:.*the fit ends before that")
 
 
 def loader() -> DataLoader:
@@ -242,6 +243,18 @@ class TestWhen:
         trainer(tmp_path, swap, Slopes(), epochs=2).fit(model, loader())
         assert slopes == pytest.approx([-1.0, -1.0, -1.0, 0.3, 0.1, 0.1, 0.1, 0.1])
         assert acts.find(model)[0].activation == "leaky_relu(negative_slope=0.1)"
+
+    @pytest.mark.parametrize(("at", "kept"), [({"epoch": 2}, "50%"), ({"epoch": 9}, "0%")])
+    def test_a_fit_that_is_too_short_is_told_before_and_after(
+        self, at: dict[str, Any], kept: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        swap = acts.ActivationSwap({"relu": "mish"}, at=at, blend={"epochs": 2})
+        with (
+            pytest.warns(UserWarning, match="the fit ends before that, at epoch 3"),
+            caplog.at_level("INFO", "lightning.pytorch"),
+        ):
+            trainer(tmp_path, swap, epochs=3).fit(Net(), loader())
+        assert f"the fit ended with {kept} taken over" in caplog.text
 
 
 class TestSeveral:

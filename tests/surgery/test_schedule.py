@@ -146,6 +146,30 @@ def test_timeline(at: Any, blend: Any, epochs: float, words: str) -> None:
     assert schedule(at, blend).timeline(100, epochs) == words
 
 
+@pytest.mark.parametrize(
+    ("at", "blend", "late"),
+    [
+        ({"epoch": 4}, None, False),
+        ({"epoch": 5}, None, True),
+        ({"epoch": 3}, {"epochs": 2}, False),
+        ({"epoch": 3}, {"epochs": 2.5}, True),
+        ({"step": 499}, None, False),
+        ({"step": 450}, {"steps": 51}, True),
+        ({"fraction": 0.5}, {"fraction": 0.5}, False),
+        ({"metric": "acc", "above": 1}, {"epochs": 99}, False),
+    ],
+    ids=str,
+)
+def test_ends_late(at: Any, blend: Any, late: bool) -> None:
+    assert schedule(at, blend).ends_late(100, 5) is late
+    assert schedule(at, blend).ends_late(100, None) is False
+
+
+def test_epochs_of_unknown_length() -> None:
+    assert schedule({"step": 5}, {"epochs": 1}).span(math.inf, 5) == (None, None)
+    assert schedule({"epoch": 3}, {"steps": 9}).timeline(math.inf, 5) == "begins at epoch 3, is over after 9 steps"
+
+
 def test_pickles() -> None:
     own = schedule({"epoch": 1}, {"epochs": 2, "shape": "cosine"})
     assert pickle.loads(pickle.dumps(own)) == own
