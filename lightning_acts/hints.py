@@ -31,7 +31,7 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
         likeness[candidate] = max(ratio, 0.95) if swapped else ratio
     best = max(likeness.values(), default=0.0)
     near = [candidate for candidate, ratio in likeness.items() if ratio >= max(0.55, best - 0.12)]
-    near.sort(key=lambda candidate: -likeness[candidate])
+    near.sort(key=lambda candidate: (-likeness[candidate], candidate))  # candidates may come from a set
     shown = [repr(prefix + candidate) for candidate in near[:3]]
     if not shown:
         return "."

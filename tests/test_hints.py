@@ -18,6 +18,7 @@ def test_the_name_that_was_meant_comes_first(given: str, meant: str) -> None:
 def test_several_none_and_a_prefix() -> None:
     assert did_you_mean("zzzz", NAMES) == did_you_mean("relu", []) == "."
     assert did_you_mean("ab", ["abc", "abd", "abe", "abf"]) == "; did you mean 'abc', 'abd' or 'abe'?"
+    assert did_you_mean("ab", ["abf", "abe", "abd", "abc"]) == did_you_mean("ab", ["abc", "abd", "abe", "abf"])
     assert did_you_mean("mush", NAMES, prefix="acts.") == "; did you mean 'acts.mish'?"
 
 
