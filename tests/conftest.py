@@ -1,11 +1,14 @@
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from lightning_acts import catalogue
+from lightning_acts.cli.app import main
 from lightning_acts.registry import DEFINITIONS
 
 # Several test processes share the cores.
@@ -34,3 +37,34 @@ def clean_registry() -> Iterator[None]:
     DEFINITIONS.remove(list(DEFINITIONS))
     for name, definition in saved.items():
         DEFINITIONS.add(definition, [name])
+
+
+@pytest.fixture
+def own_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Modules in the folder of the test can be imported, and are gone after it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    known = set(sys.modules)
+    yield
+    for name in set(sys.modules) - known:
+        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def run(
+    own_modules: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a command in this process as the shell does, with errors in words; a process would start for seconds."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*arguments: str, expect: int = 0) -> subprocess.CompletedProcess[str]:
+        monkeypatch.setattr(sys, "argv", ["lightning-acts", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr()
+        status = left.value.code or 0
+        assert status == expect, said.out + said.err
+        return subprocess.CompletedProcess(arguments, expect, said.out, said.err)
+
+    return run

@@ -1,7 +1,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run() -> Run:
+def run_process() -> Run:
     """Runs a command in a process of its own."""
 
     def run(
@@ -30,17 +30,12 @@ def run() -> Run:
 
 
 @pytest.fixture
-def invoke(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
-    """Runs a command in this process, which is faster; it finds the modules in the folder of the test."""
-    monkeypatch.syspath_prepend(tmp_path)
-    known = set(sys.modules)
+def invoke(own_modules: None) -> Callable[..., Result]:
+    """Runs a command in this process; its errors are raised."""
 
     def run(*arguments: str, expect: int = 0) -> Result:
         done = CliRunner().invoke(app, arguments, catch_exceptions=False)
         assert done.exit_code == expect, done.output
         return done
 
-    yield run
-    for name in set(sys.modules) - known:
-        if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
-            del sys.modules[name]
+    return run

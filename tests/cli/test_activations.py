@@ -44,7 +44,7 @@ def not_registered(x: torch.Tensor) -> torch.Tensor:
 @pytest.mark.usefixtures("clean_registry")
 def test_check_and_show_of_ones_own(invoke: Callable[..., Result], tmp_path: Path, run: Run) -> None:
     (tmp_path / "own_acts.py").write_text(OWN)
-    assert "own_swish: no defects" in run("check", "own_acts:own_swish", cwd=tmp_path).stdout
+    assert "own_swish: no defects" in run("check", "own_acts:own_swish").stdout
     done = invoke("check", "own_acts:naive_softplus", expect=1).stdout
     assert "defect: value: the value at 1000.0 in float64 is not finite" in done
     assert "naive_softplus: " in done and "defects" in done

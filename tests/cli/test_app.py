@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from lightning_acts.cli.app import app
 from lightning_acts.models import ModelError
 from lightning_acts.runs.reading import ConfigError
+from lightning_acts.spec import SpecError
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,15 +71,17 @@ def test_without_torch(arguments: list[str], tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_are_usage_errors_in_words(arguments: list[str], message: str, tmp_path: Path, run: Run) -> None:
-    done = run(*arguments, expect=2, cwd=tmp_path)
+    done = run(*arguments, expect=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
     assert not (tmp_path / "runs").exists()
 
 
-def test_debug_shows_where(tmp_path: Path, run: Run) -> None:
-    assert "Traceback" in run("--debug", "show", "mishh", expect=1, cwd=tmp_path).stderr
+def test_debug_shows_where(run: Run) -> None:
+    assert run("show", "mishh", expect=2).stderr.startswith("there is no activation 'mishh'; did you mean ")
+    with pytest.raises(SpecError, match="mishh"):
+        run("--debug", "show", "mishh")
 
 
 def test_a_reader_that_goes_away(tmp_path: Path) -> None:

@@ -14,18 +14,18 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def test_cp_never_overwrites(tmp_path: Path, run: Run) -> None:
-    run("cp", "digits", cwd=tmp_path)
+    run("cp", "digits")
     assert (tmp_path / "digits.yaml").read_text() == configs.find_config("digits").read_text()
     (tmp_path / "digits.yaml").write_text("mine")
-    assert "not overwritten" in run("cp", "digits", expect=2, cwd=tmp_path).stderr
+    assert "not overwritten" in run("cp", "digits", expect=2).stderr
     assert (tmp_path / "digits.yaml").read_text() == "mine"
-    assert "can't be written" in run("cp", "digits", "nowhere/x.yaml", expect=2, cwd=tmp_path).stderr
+    assert "can't be written" in run("cp", "digits", "nowhere/x.yaml", expect=2).stderr
 
 
 def test_cat_shows_origins_and_reads_back(tmp_path: Path, run: Run) -> None:
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "mine.yaml").write_text("seed: 7\ntrainer: {max_epochs: 3}\n")
-    done = run("cat", "digits", "mine", "trainer.max_epochs=5", "--config-dir", "own", cwd=tmp_path)
+    done = run("cat", "digits", "mine", "trainer.max_epochs=5", "--config-dir", "own")
     assert "max_epochs: 5" in done.stdout
     assert "# command line: trainer.max_epochs=5" in done.stdout
     assert "# own/mine.yaml:1" in done.stdout
@@ -41,22 +41,22 @@ EXPECTED = re.compile(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", configs.named())
-def test_every_config_that_ships_gives_what_its_head_says(name: str, tmp_path: Path, run: Run) -> None:
+def test_every_config_that_ships_gives_what_its_head_says(name: str, tmp_path: Path, run_process: Run) -> None:
     folder = configs.load([name]).data["data"].get("folder")
     if folder is not None and not Path(folder).exists():
         pytest.skip(f"{folder} is missing: apt install dataset-fashion-mnist")
     stated = EXPECTED.search(configs.named()[name].read_text())
     assert stated
-    done = run("train", name, "trainer.accelerator=cpu", "--json", cwd=tmp_path, timeout=3600)
+    done = run_process("train", name, "trainer.accelerator=cpu", "--json", cwd=tmp_path, timeout=3600)
     accuracy = json.loads(done.stdout)["metrics"]["test/acc"]
     assert accuracy == pytest.approx(float(stated[1]), abs=float(stated[2]))
 
 
 @pytest.mark.parametrize("name", configs.named())
-def test_every_config_that_ships_is_valid_and_says_what_it_is(name: str, tmp_path: Path, run: Run) -> None:
+def test_every_config_that_ships_is_valid_and_says_what_it_is(name: str, run: Run) -> None:
     assert configs.first_comment(configs.named()[name])
-    assert "all is well" in run("validate", name, cwd=tmp_path).stdout
-    schema = json.loads(run("cat", "--schema", cwd=tmp_path).stdout)
+    assert "all is well" in run("validate", name).stdout
+    schema = json.loads(run("cat", "--schema").stdout)
     jsonschema.validate(configs.load([name]).data, schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"trainer": {"max_epoch": 1}}, schema)

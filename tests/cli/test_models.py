@@ -17,20 +17,20 @@ from lightning_acts.surgery.swapping import swap as make_swap
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def test_inspect(tmp_path: Path, run: Run) -> None:
-    shown = run("inspect", "torchvision:mobilenet_v3_small", cwd=tmp_path).stdout
+def test_inspect(run: Run) -> None:
+    shown = run("inspect", "torchvision:mobilenet_v3_small").stdout
     assert "42 sites" in shown
     assert "hardsigmoid · gate" in shown
-    sites = json.loads(run("inspect", "torchvision:densenet121", "--input", "1,3,64,64", "--json", cwd=tmp_path).stdout)
+    sites = json.loads(run("inspect", "torchvision:densenet121", "--input", "1,3,64,64", "--json").stdout)
     assert sum(site["kind"] == "function" for site in sites) == 1
     assert sum(site["kind"] == "module" for site in sites) == 120
 
 
-def test_a_model_of_ones_own(tmp_path: Path, run: Run) -> None:
+def test_a_model_of_ones_own(tmp_path: Path, run_process: Run) -> None:
     (tmp_path / "own_model.py").write_text(
         "from torch import nn\ndef make(): return nn.Sequential(nn.Linear(2, 2), nn.ReLU())\n"
     )
-    assert ": 1 site\n" in run("inspect", "own_model:make", cwd=tmp_path).stdout
+    assert ": 1 site\n" in run_process("inspect", "own_model:make", cwd=tmp_path).stdout
 
 
 class TestSwap:

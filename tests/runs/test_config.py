@@ -162,10 +162,11 @@ def test_the_schema_takes_configs_with_and_without_a_base() -> None:
             jsonschema.validate(wrong, schema)
 
 
-def test_the_config_of_a_run_has_no_base(project: Path, cli: Callable[..., "CompletedProcess[str]"]) -> None:
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_the_config_of_a_run_has_no_base(project: Path, run: Callable[..., "CompletedProcess[str]"]) -> None:
     (project / "mine.yaml").rename(project / "shared.yaml")
     (project / "short.yaml").write_text("base: shared.yaml\ntrainer: {max_epochs: 1}\n")
-    cli("train", "short.yaml", "trainer.limit_train_batches=2")
+    run("train", "short.yaml", "trainer.limit_train_batches=2")
     (saved,) = project.glob("runs/short/*/config.yaml")
     (project / "shared.yaml").unlink()
     (project / "short.yaml").unlink()
@@ -174,5 +175,5 @@ def test_the_config_of_a_run_has_no_base(project: Path, cli: Callable[..., "Comp
     assert alone["trainer"] == {"max_epochs": 1, "accelerator": "cpu", "devices": 1, "limit_train_batches": 2}
     assert load([str(saved)]).data == alone
     assert saved.read_text() == to_yaml(load([str(saved)]).data)
-    assert "all is well" in cli("validate", str(saved.relative_to(project))).stdout
-    cli("resume", str(saved.parent.relative_to(project)), "trainer.max_epochs=2")
+    assert "all is well" in run("validate", str(saved.relative_to(project))).stdout
+    run("resume", str(saved.parent.relative_to(project)), "trainer.max_epochs=2")

@@ -65,37 +65,22 @@ def test_a_place_that_is_full_or_not_writable(tmp_path: Path, monkeypatch: pytes
             folders.create_run(tmp_path, load(["digits"]), 0, "mish")
 
 
-def test_the_lock_goes_with_its_process(tmp_path: Path) -> None:
+def test_the_lock_goes_with_its_process_even_if_a_worker_outlives_it(tmp_path: Path) -> None:
     code = (
-        "import os, sys; from pathlib import Path; from lightning_acts.runs.folder import RunFolder\n"
-        "with RunFolder(Path(sys.argv[1])).locked(): print('locked', flush=True); sys.stdin.read()"
-    )
-    holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert holder.stdout is not None
-    assert holder.stdout.readline() == "locked\n"
-    with pytest.raises(RunError, match="in use"), RunFolder(tmp_path).locked():
-        pass
-    holder.kill()
-    holder.communicate()
-    with RunFolder(tmp_path).locked():
-        pass
-
-
-def test_a_worker_that_outlives_its_process_does_not_keep_the_lock(tmp_path: Path) -> None:
-    code = (
-        "import os, signal, sys, time; from pathlib import Path; from lightning_acts.runs.folder import RunFolder\n"
+        "import os, sys, time; from pathlib import Path; from lightning_acts.runs.folder import RunFolder\n"
         "with RunFolder(Path(sys.argv[1])).locked():\n"
         "    worker = os.fork()\n"
         "    if not worker: time.sleep(60)\n"
         "    print(worker, flush=True)\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    time.sleep(60)\n"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         worker = int(holder.stdout.readline())
         try:
+            with pytest.raises(RunError, match="in use"), RunFolder(tmp_path).locked():
+                pass
+            holder.kill()
             assert holder.wait() == -signal.SIGKILL
             with RunFolder(tmp_path).locked():
                 pass

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import lightning_acts as acts
+from lightning_acts.hints import canonical
 
 pytest.importorskip("expecttest", reason="PyTorch's database of operators imports it")
 from torch.testing._internal.common_methods_invocations import op_db
@@ -41,8 +42,12 @@ def _base(operator: Any) -> str:
     return str(operator.name).rpartition(".")[2]
 
 
+#: Asking for one that is not known takes a search for the nearest names.
+KNOWN = {canonical(name) for entry in acts.names() for name in acts.info(entry).all_names}
+
+
 def _is_activation(operator: Any) -> bool:
-    if _base(operator) in OTHERS or operator.name.startswith("signal."):
+    if canonical(_base(operator)) not in KNOWN or _base(operator) in OTHERS or operator.name.startswith("signal."):
         return False
     try:
         acts.create(_base(operator))
