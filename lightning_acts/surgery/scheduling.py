@@ -213,11 +213,27 @@ class ScheduledSwap:
         return Event("ends" if self.is_over else kind, position, self.amount, tuple(switched))
 
     def resume(self, position: Position) -> None:
-        """Go on from here in another loop, whose counts are less than those at which the swap began."""
-        if self._begun is not None and position.since(self._begun, self.schedule.length_unit) < 0:
-            passed = {self.schedule.length_unit: -self._progress * self.schedule.length}
-            unit = self.schedule.length_unit
-            self._begun = replace(position, **{unit: getattr(position, unit) + passed[unit]})
+        """Go on from here: in another loop, whose counts are less than those at which the swap began, or from weights alone.
+
+        A model that was loaded within a blend says how far it is, and not when that began.
+        """
+        begun, unit = self._begun, self.schedule.length_unit
+        if begun is None and 0.0 < self.amount < 1.0:
+            self._progress = self._progress_at(self.amount)
+        elif begun is None or position.since(begun, unit) >= 0:
+            return
+        self._begun = replace(position, **{unit: getattr(position, unit) - self._progress * self.schedule.length})
+
+    def _progress_at(self, amount: float) -> float:
+        """Return the part of the length at which the replacements have taken over this far, by bisection."""
+        low, high = 0.0, 1.0
+        for _ in range(50):
+            middle = (low + high) / 2
+            amounts = self.schedule.amounts(middle, len(self._groups))
+            sizes = [len(group) for group in self._groups]
+            mean = sum(a * size for a, size in zip(amounts, sizes, strict=True)) / sum(sizes)
+            low, high = (middle, high) if mean < amount else (low, middle)
+        return (low + high) / 2
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the swap stands, as plain data; the model's own checkpoints hold the structure."""

@@ -1,6 +1,7 @@
 """Scheduled swaps in a Trainer: against networks in which the blend is written by hand, interrupted and resumed."""
 
 import copy
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -451,6 +452,20 @@ class TestCheckpoints:
         assert [seen[0] for seen in amounts.seen[-2:]] == [0.25, 0.375]
         trainer(tmp_path, *callbacks, amounts, epochs=4).fit(model, loader())
         assert [seen[0] for seen in amounts.seen[8:14]] == [0.5, 0.625, 0.75, 0.875, 1.0, 1.0]
+
+    @pytest.mark.parametrize("shape", ["linear", "cosine"])
+    def test_a_model_that_was_loaded_within_a_blend_goes_on(self, shape: str, tmp_path: Path) -> None:
+        def swap() -> acts.ActivationSwap:
+            return acts.ActivationSwap({"relu": "mish"}, at={"epoch": 1}, blend={"epochs": 2, "shape": shape})
+
+        path, amounts = tmp_path / "half.ckpt", Amounts()
+        fit = trainer(tmp_path, swap(), epochs=2)
+        fit.fit(Net(), loader())
+        fit.save_checkpoint(path)
+        trainer(tmp_path, swap(), amounts, epochs=2).fit(acts.load_from_checkpoint(Net, path), loader())
+        whole = [0.5, 0.625, 0.75, 0.875, 1.0, 1.0, 1.0, 1.0]
+        cosine = [(1 - math.cos(math.pi * value)) / 2 for value in whole]
+        assert [seen[0] for seen in amounts.seen] == pytest.approx(whole if shape == "linear" else cosine, abs=1e-5)
 
     def test_one_callback_for_two_models(self, tmp_path: Path) -> None:
         callbacks = swaps()
