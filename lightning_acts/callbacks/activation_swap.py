@@ -30,13 +30,13 @@ from lightning_acts.hints import counted
 from lightning_acts.optimizers import completed_states, set_apart
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.blend import Blend
-from lightning_acts.surgery.blending import scheduled_sites
+from lightning_acts.surgery.blending import name_of, scheduled_sites
 from lightning_acts.surgery.example import ExampleError
-from lightning_acts.surgery.naming import describe
+from lightning_acts.surgery.finding.sites import find
 from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.request import SwapOptions, SwapRequest, takes_options
 from lightning_acts.surgery.schedule import Order, Schedule
-from lightning_acts.surgery.scheduling import ScheduledSwap
+from lightning_acts.surgery.scheduling import Event, ScheduledSwap
 from lightning_acts.surgery.swapping import replay
 from lightning_acts.surgery.wrappers import plain_path
 
@@ -119,6 +119,7 @@ class ActivationSwap(Callback):
         self._running = False
         self._postponed: SwapError | None = None
         self._plain: dict[str, Any] | None = None
+        self._found: dict[str, str] = {}
         self._watcher = FirstBatches(self._scheduled.rules)
 
     @property
@@ -130,6 +131,16 @@ class ActivationSwap(Callback):
     def schedule(self) -> Schedule:
         """When the replacements take over, and how."""
         return self._scheduled.schedule
+
+    @property
+    def metric(self) -> str:
+        """The name under which it is logged how far the replacements have taken over."""
+        return f"swap/{_metric_name(str(self.request))}"
+
+    @property
+    def moments(self) -> list[tuple[float, float]]:
+        """Epoch, and how far they have taken over, before and after each change of the activations that run."""
+        return self._scheduled.moments
 
     @property
     def state_key(self) -> str:
@@ -220,7 +231,7 @@ class ActivationSwap(Callback):
         """Begin if it is time, before the first batch of a step."""
         if not self._scheduled.is_over and batch_idx % trainer.accumulate_grad_batches == 0:
             if self.is_due(trainer):
-                self._scheduled.begin()
+                self._scheduled.begin("is_due says so")
             self._advance(trainer, pl_module, batch_idx, may_begin=True)
 
     def on_train_batch_end(
@@ -246,9 +257,12 @@ class ActivationSwap(Callback):
             self._read(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Read the metric that the swap waits for, if no validation does."""
+        """Read the metric that the swap waits for, if no validation does; log how far the swap is."""
         if not trainer.enable_validation:
             self._read(trainer)
+        if not self.schedule.is_at_start:
+            several = trainer.world_size > 1
+            pl_module.log_dict(self._state_of(pl_module), on_step=False, on_epoch=True, sync_dist=several)
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop if nothing could be swapped."""
@@ -318,10 +332,17 @@ class ActivationSwap(Callback):
                     self.report = self._scheduled.install(model, among=asked)
             self._watcher.reported = {left.site.path for left in self.report.left}
             _refuse_unsized(self.report, model)
-            held_back = "" if self.schedule.is_at_start else f", which takes over at {self.schedule}"
-            rank_zero_info(f"ActivationSwap {self.report.summary}{held_back}")
+            done = self.report.summary
+            if not self.schedule.is_at_start:
+                done = f"prepared for {self.schedule}: {done.removeprefix('swapped ')}"
+            rank_zero_info(f"ActivationSwap {done}")
         self._scheduled.attach(model)
         self._postponed = None
+        if not self.schedule.is_at_start:
+            with uncompiled(model):
+                self._found = {
+                    plain_path(site.path): name_of(site.activation) for site in find(model) if site.role == "hidden"
+                }
 
     def _advance(self, trainer: Trainer, model: LightningModule, batches: int, may_begin: bool) -> None:
         event = self._scheduled.advance(**vars(position_of(trainer, batches)), may_begin=may_begin)
@@ -329,14 +350,37 @@ class ActivationSwap(Callback):
             return
         if any(site.blend.has_parameters for site in event.switched):
             wrap_again(trainer)
-        model.log(f"swap/{_metric_name(str(self.request))}", event.amount, on_step=True, on_epoch=False)
+        if event.kind != "moves" or trainer.global_step % max(trainer.log_every_n_steps, 1) == 0:  # type: ignore[attr-defined]
+            # Not through the model: that keeps one in so many steps, and an event is one of few.
+            for logger in trainer.loggers:
+                logger.log_metrics(self._state_of(model), step=trainer.global_step)
         if event.kind != "moves":
-            for name, count in _counts(model).items():
-                model.log(f"sites/{_metric_name(name)}", float(count), on_step=True, on_epoch=False)
             rank_zero_info(
-                f"ActivationSwap {event.kind}, epoch {trainer.current_epoch}, step {trainer.global_step}: {self.request} at "
-                f"{counted(len(self._scheduled.sites), 'site')}, {event.amount:.0%} taken over (at {self.schedule})"
+                f"ActivationSwap at epoch {event.position.epoch:.4g}, step {event.position.step:,}: {self._words(event)}"
             )
+
+    def _words(self, event: Event) -> str:
+        """Return what an event did, at which sites, and why now."""
+        sites = self._scheduled.sites
+        paths = [plain_path(site.paths[0]) for site in sites]
+        shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        where = f"{self.request} at {counted(len(sites), 'site')} ({shown})"
+        if not event.why:
+            return f"{where} has ended: the replacement runs alone"
+        how = "takes over at once" if event.kind == "ends" else f"begins to take over, {self.schedule.duration}"
+        return f"{where} {how}, because {event.why}"
+
+    def _state_of(self, model: LightningModule) -> dict[str, float]:
+        """Return what is logged: how far the replacements have taken over, and what runs at how many sites."""
+        scheduled = scheduled_sites(model)
+        places = {plain_path(path) for site in scheduled for path in site.places}
+        # Each name from the first epoch on, so that tables have a column for it.
+        counts = Counter(dict.fromkeys((name for site in scheduled for name in site.names), 0))
+        counts.update(name for path, name in self._found.items() if path not in places)
+        counts.update(site.runs for site in scheduled if not site.is_covered)
+        return {self.metric: self._scheduled.amount} | {
+            f"sites/{_metric_name(name)}": float(counts[name]) for name in sorted(counts)
+        }
 
     def _read(self, trainer: Trainer) -> None:
         condition = self.schedule.condition
@@ -368,16 +412,8 @@ def _complete_states(checkpoint: dict[str, Any], trainer: Trainer, brought: list
             checkpoint["lr_schedulers"][number] = completed
 
 
-def _counts(model: LightningModule) -> Counter[str]:
-    """Count the scheduled sites of a model by what runs there."""
-    return Counter(
-        "blend" if site.blend.present is None else describe(site.blend.present) or "other"
-        for site in scheduled_sites(model)
-    )
-
-
 def _metric_name(text: str) -> str:
-    return re.sub(r"\W+", "_", text.replace(" -> ", "_to_")).strip("_")
+    return re.sub(r"[^\w.-]+", "_", text.replace(" -> ", " to ")).strip("_")
 
 
 def _refuse_equals(callback: ActivationSwap, trainer: Trainer) -> None:

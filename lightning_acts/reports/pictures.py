@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -204,6 +205,48 @@ def plot_calibration(reliability: Mapping[str, Tensor], path: Path) -> Path:
     _dress(share, "calibration", "", "share of right answers")
     _dress(count, "", "confidence", "samples")
     share.legend(frameon=False)
+    return _save(figure, path)
+
+
+def plot_swaps(
+    swaps: Mapping[str, Sequence[tuple[float, float]]],
+    path: Path,
+    steps_per_epoch: float,
+    metric: tuple[str, Sequence[tuple[float, float]]] | None = None,
+) -> Path:
+    """Draw how far scheduled swaps had taken over in the course of a run, and below it a metric.
+
+    Args:
+        swaps: Epoch and amount, from 0 to 1, of each swap by its name.
+        path: The file to write.
+        steps_per_epoch: For a second axis.
+        metric: Name, and epoch and value of each reading.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    figure = _figure(8, 5.6 if metric else 3.6)
+    panels = list(figure.subplots(2 if metric else 1, 1, sharex=True, squeeze=False).flat)
+    for index, (name, points) in enumerate(swaps.items()):
+        epochs, amounts = zip(*points, strict=True)
+        _line(panels[0], epochs, amounts, name, index)
+        # Where it leaves 0, and where it reaches 1.
+        begun = [epoch for (epoch, _), (_, after) in itertools.pairwise(points) if after > 0.0][:1]
+        ended = [epoch for epoch, amount in points if amount == 1.0][:1]
+        for axes in panels:
+            for event in (*begun, *ended):
+                axes.axvline(event, color=_COLORS[index % len(_COLORS)], linewidth=0.9, alpha=0.6, linestyle=":")
+    if metric:
+        name, points = metric
+        epochs, values = zip(*points, strict=True)
+        panels[1].plot(epochs, values, color="0.2", linewidth=1.6, marker="o", markersize=3.5)
+        _dress(panels[1], "", "epoch", name)
+    _dress(panels[0], "", "" if metric else "epoch", "part of the replacement")
+    panels[0].set_ylim(-0.05, 1.05)
+    steps = panels[0].secondary_xaxis("top", functions=(lambda x: x * steps_per_epoch, lambda x: x / steps_per_epoch))
+    steps.set_xlabel("step")
+    steps.spines["top"].set_visible(False)
+    _legend(figure, panels[0])
     return _save(figure, path)
 
 

@@ -321,7 +321,12 @@ class _Checker:
                 if message is None and name == "where" and not _is_own_function(child):
                     message = f"where={child!r} {REFUSED}"
                 if message is not None:
-                    self.add((*path, name), f"{dotted(path)}: {message}")
+                    inner = (
+                        [key for key in child if f"{name}: {key}:" in message or f"key {key!r}" in message]
+                        if isinstance(child, dict)
+                        else []
+                    )
+                    self.add((*path, name, *inner[:1]), f"{dotted(path)}: {message}")
             if len(self.problems) == before and (message := _refusal(arguments)) is not None:
                 self.add((*path, "map"), f"{dotted(path)}: {message}")
             checked.append(arguments)

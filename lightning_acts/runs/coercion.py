@@ -151,7 +151,14 @@ def _union(value: Any, annotation: Any) -> Any:
     for member in members:
         with contextlib.suppress(TypeError):
             return coerce(value, member)
-    raise _refusal(value, type_in_words(annotation))
+    texts = [
+        text for member in members if typing.get_origin(member) is typing.Literal for text in typing.get_args(member)
+    ]
+    raise _refusal(value, type_in_words(annotation), _near(value, texts))
+
+
+def _near(value: Any, members: collections.abc.Sequence[Any]) -> str:
+    return did_you_mean(value, map(str, members)).rstrip(".") if isinstance(value, str) and members else ""
 
 
 def _literal(value: Any, annotation: Any) -> Any:
@@ -159,8 +166,7 @@ def _literal(value: Any, annotation: Any) -> Any:
     for member in members:
         if value == member and (type(value) is type(member) or float in (type(value), type(member))):
             return member
-    near = did_you_mean(value, map(str, members)).rstrip(".") if isinstance(value, str) else ""
-    raise _refusal(value, type_in_words(annotation), near)
+    raise _refusal(value, type_in_words(annotation), _near(value, members))
 
 
 def _annotated(value: Any, annotation: Any) -> Any:

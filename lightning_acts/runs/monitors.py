@@ -14,7 +14,7 @@ import lightning as L
 from lightning_acts.callbacks.packages import overrides
 from lightning_acts.hints import did_you_mean
 from lightning_acts.runs.checking import Checked
-from lightning_acts.runs.reading import ConfigError
+from lightning_acts.runs.reading import ConfigError, KeyPath, dotted
 
 _LIBRARIES = ("lightning.", "pytorch_lightning.", "lightning_acts.", "torch.", "torchmetrics.", "builtins")
 
@@ -50,7 +50,7 @@ class MonitorCheck(L.Callback):
 
 
 def refuse_unlogged(checked: Checked, logged: Iterable[str], trainer: L.Trainer) -> None:
-    """Refuse a config in which a callback monitors what is not logged.
+    """Refuse a config in which a callback monitors, or a swap waits for, what is not logged.
 
     Args:
         checked: The config.
@@ -70,17 +70,25 @@ def refuse_unlogged(checked: Checked, logged: Iterable[str], trainer: L.Trainer)
     }
     unlogged = [
         checked.config.problem(
-            ("callbacks", name, "monitor"),
-            f"callbacks.{name}.monitor: {wanted!r} is never logged{did_you_mean(wanted, logged)} "
+            path,
+            f"{dotted(path)}: {wanted!r} is never logged{did_you_mean(wanted, logged)} "
             f"Logged: {', '.join(logged) or 'nothing'}",
         )
-        for name, target in checked.callbacks.items()
-        if isinstance(wanted := target.arguments.get("monitor"), str)
-        and wanted not in logged
-        and not _may_be_logged(wanted, classes)
+        for path, wanted in _monitors(checked)
+        if isinstance(wanted, str) and wanted not in logged and not _may_be_logged(wanted, classes)
     ]
     if unlogged:
         raise ConfigError(*unlogged)
+
+
+def _monitors(checked: Checked) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield what callbacks monitor and swaps wait for, each with its key in the config."""
+    for name, target in checked.callbacks.items():
+        yield ("callbacks", name, "monitor"), target.arguments.get("monitor")
+    is_list = isinstance(checked.config.data.get("swap"), list)
+    for index, swap in enumerate(checked.swap):
+        if isinstance(at := swap.get("at"), dict):
+            yield ("swap", *([index] if is_list else []), "at", "metric"), at.get("metric")
 
 
 def _has_own_epoch_end(callback: L.Callback) -> bool:

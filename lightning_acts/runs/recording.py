@@ -120,7 +120,10 @@ class Recorder(Checkpoint):
         if trainer.is_global_zero:
             self.folder.write_rows(self._rows)
             if self.lines:
-                shown = ", ".join(f"{name} {value:.4f}" for name, value in measured.items())
+                # Counts of sites stand in the table: a line is for what changes.
+                shown = ", ".join(
+                    f"{name} {value:.4f}" for name, value in measured.items() if not name.startswith("sites/")
+                )
                 _say(f"epoch {trainer.current_epoch + 1} of {trainer.max_epochs}: {shown}")
         self._stop_if_told()
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import lightning as L
 import torch
@@ -24,13 +24,14 @@ from torch import Tensor
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
-from lightning_acts.errors import ActsError
+from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.files import UNFINISHED, replacing, write_whole
 from lightning_acts.reports.pictures import (
     plot_activations,
     plot_calibration,
     plot_confusion_matrices,
     plot_learning_curves,
+    plot_swaps,
 )
 from lightning_acts.runs import folder as folders
 from lightning_acts.runs.checking import Checked, made_of
@@ -65,6 +66,10 @@ _PARTS: Mapping[str, type] = {
     "optimizer_states": list,
     "lr_schedulers": list,
 }
+
+
+#: Epoch and amount of a swap, where other activations begin to run.
+_Moments: TypeAlias = list[tuple[float, float]]
 
 
 class Interrupted(ActsError):
@@ -155,17 +160,28 @@ def dry_run(checked: Checked) -> str:
 
 
 def _size(checked: Checked, trainer: L.Trainer) -> tuple[float, float | None]:
-    """Return the steps of an epoch, and the epochs, of the run of which this Trainer has made a dry one."""
+    """Return the steps of an epoch, infinite if nobody knows them, and the epochs of the run of this dry one."""
+    options = checked.trainer
+    limit = options.get("overfit_batches") or options.get("limit_train_batches")
+    limit = 1.0 if limit is None else limit
+    batches: float = math.inf
     loader: Any = trainer.train_dataloader
-    batches = len(loader)
-    limit = checked.trainer.get("limit_train_batches", 1.0)
-    batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
-    steps = max(1, math.ceil(batches / checked.trainer.get("accumulate_grad_batches", 1)))
-    epochs = checked.trainer.get("max_epochs")
-    most = checked.trainer.get("max_steps", -1)
+    if not isinstance(loader, (Mapping, list, tuple)):  # how long several are together, only a run tells
+        with contextlib.suppress(TypeError):  # iterable data have no length
+            batches = len(loader)
+    if isinstance(limit, int):
+        batches = min(batches, limit)
+    elif math.isfinite(batches):
+        batches = int(batches * limit)
+    accumulated = options.get("accumulate_grad_batches", 1)
+    steps = max(1.0, math.ceil(batches / accumulated)) if math.isfinite(batches) else math.inf
+    epochs, most = options.get("max_epochs"), options.get("max_steps", -1)
     if epochs is None:
-        epochs = 1000 if most == -1 else most / steps
-    return steps, None if epochs == -1 else epochs
+        epochs = 1000 if most == -1 else -1
+    ends = [] if epochs == -1 else [float(epochs)]
+    if most != -1 and math.isfinite(steps):
+        ends.append(most / steps)
+    return steps, min(ends, default=None)
 
 
 def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:
@@ -402,6 +418,7 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
                 built.model.compile(**checked.compile)
             with _told_of(checkpoint, recorder):
                 trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
+            moments = [swap.moments for swap in built.swaps]  # the test loads those of the best checkpoint
             tested = _test(built, folder)
         except (KeyboardInterrupt, SystemExit) as error:
             if main:
@@ -415,7 +432,7 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
         metrics = {**_last_metrics(folder), **tested} if main else tested
         result = Result(folder, metrics, _epochs(trainer), time.perf_counter() - start)
         if main:
-            _conclude(checked, built, result)
+            _conclude(checked, built, result, moments)
     return result
 
 
@@ -460,13 +477,13 @@ def _untested(built: _Built) -> Iterator[str]:
             yield f"{type(made).__name__} has no {name}"
 
 
-def _conclude(checked: Checked, built: _Built, result: Result) -> None:
+def _conclude(checked: Checked, built: _Built, result: Result, moments: list[_Moments]) -> None:
     """Everything that a finished run leaves: swaps, pictures, metrics."""
     folder, model = result.folder, built.model
     plans = [swap.plan.to_dict() for swap in history.swaps_of(model) if swap.plan is not None]
     reports = [swap.report.to_dict() for swap in built.swaps if swap.report is not None]
     folder.write("swap.json", {"plans": plans, "reports": reports})
-    _draw(checked, built, result)
+    _draw(checked, built, result, moments)
     folder.write(
         "summary.json",
         {
@@ -482,11 +499,14 @@ def _conclude(checked: Checked, built: _Built, result: Result) -> None:
     folder.set_status("finished", epochs=result.epochs)
 
 
-def _draw(checked: Checked, built: _Built, result: Result) -> None:
+def _draw(checked: Checked, built: _Built, result: Result, moments: list[_Moments]) -> None:
     try:
         rows = result.folder.rows()
         names = [name for name in dict.fromkeys(key for row in rows for key in row) if name not in ("epoch", "step")]
         label, plots = _label(checked, built.model), result.folder.plots
+        if rows:
+            _draw_swaps(built, rows, moments, plots / "swaps.png")
+        names = [name for name in names if not name.startswith(("swap/", "sites/"))]
         if rows and names:
             plot_learning_curves({label: rows}, names, plots / "metrics.png")
         confusion = getattr(built.model, "test_confusion", None)
@@ -506,6 +526,24 @@ def _draw(checked: Checked, built: _Built, result: Result) -> None:
                 plot_activations(used, plots / "activations.png")
     except ImportError as error:
         print(f"no pictures: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _draw_swaps(built: _Built, rows: list[dict[str, Any]], moments: list[_Moments], path: Path) -> None:
+    """Draw scheduled swaps over time, with the metric that one waits for, or that the best checkpoint is chosen by."""
+    drawn = {}
+    for swap, changes in zip(built.swaps, moments, strict=True):
+        if not swap.schedule.is_at_start:
+            ends = [(row["epoch"] + 1, row[swap.metric]) for row in rows if swap.metric in row]
+            drawn[f"{swap.request} at {swap.schedule}"] = sorted([(0.0, 0.0), *ends, *changes])
+    if not drawn:
+        return
+    waited_for = [swap.schedule.condition.metric for swap in built.swaps if swap.schedule.condition is not None]
+    watched = [each.monitor for each in built.trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint)]
+    readings = {
+        name: [(row["epoch"] + 1, row[name]) for row in rows if name in row] for name in (*waited_for, *watched)
+    }
+    metric = next(((name, points) for name, points in readings.items() if name and points), None)
+    plot_swaps(drawn, path, rows[-1]["step"] / (rows[-1]["epoch"] + 1), metric)
 
 
 def _last_metrics(folder: RunFolder) -> dict[str, float]:
@@ -543,6 +581,7 @@ class _Refusals:
         try:
             yield
         except REFUSALS as error:
+            path = path or (("swap",) if isinstance(error, SwapError) else ())
             where = f"{dotted(path)}: " if path else ""
             self.problems.append(self.config.problem(self._named_in(str(error), path), f"{where}{error}"))
             self.cause = error
@@ -562,7 +601,7 @@ class _Refusals:
 
     def _named_in(self, message: str, path: KeyPath) -> KeyPath:
         """The argument below a path that a message names, an overridden one first; the path where it names none."""
-        below = [known for known in self.config.origins if known[:-1] == path]
+        below = [known for known in self.config.origins if known and known[:-1] == path and isinstance(known[-1], str)]
         named = [known for known in below if re.search(rf"\b{re.escape(str(known[-1]))}\b", message)]
         named.sort(key=lambda known: not self._is_overridden(known))
         return named[0] if named and path else path

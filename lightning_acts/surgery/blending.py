@@ -47,6 +47,34 @@ class ScheduledSite:
         return tuple(path for entry in self.entries for path in entry.paths)
 
     @property
+    def places(self) -> set[str]:
+        """Its paths, and that of the module that stands at a call."""
+        owners = {
+            (path.removesuffix(entry.change.local_path).rstrip("./"), entry.change.name)
+            for entry in self.entries
+            for path in entry.paths
+        }
+        return {*self.paths, *(f"{owner}.{name}".lstrip(".") for owner, name in owners)}
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """The names of what runs there in the course of the swap."""
+        return name_of(self.exchange.was), "blend", name_of(describe(self.blend.new))
+
+    @property
+    def runs(self) -> str:
+        """The name of the activation that runs there now, or ``blend``."""
+        module: nn.Module | None = self.exchange.replacement
+        while isinstance(module, Blend):
+            module = module.present
+        return "blend" if module is None else name_of(describe(module))
+
+    @property
+    def is_covered(self) -> bool:
+        """Whether a later swap has put another one over it."""
+        return self.exchange.standing(self.entries[0].owner) is not self.exchange.replacement
+
+    @property
     def stands(self) -> bool:
         """Whether the blend stands there; the replacement alone does otherwise."""
         return self.exchange.replacement is self.blend
@@ -81,8 +109,7 @@ class ScheduledSite:
             self._stand(self.blend)
 
     def _stand(self, module: nn.Module) -> None:
-        covered = self.exchange.standing(self.entries[0].owner) is not self.exchange.replacement
-        if self.exchange.replacement is module or covered:  # a later swap has put another one over it
+        if self.exchange.replacement is module or self.is_covered:
             return
         module.train(self.exchange.replacement.training)
         for entry in self.entries:
@@ -90,6 +117,11 @@ class ScheduledSite:
         if self.blend.path is not None:
             for entry in self.entries:
                 entry.change.spec = describe(self.blend.new)
+
+
+def name_of(activation: str | None) -> str:
+    """Return the name of an activation without its parameters."""
+    return (activation or "other").partition("(")[0]
 
 
 def scheduled_sites(model: nn.Module) -> list[ScheduledSite]:

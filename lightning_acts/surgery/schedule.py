@@ -58,6 +58,13 @@ class Condition:
             return not math.isnan(value)
         return value < best if self.mode == "min" else value > best
 
+    def __str__(self) -> str:
+        if self.patience is not None:
+            better = "less" if self.mode == "min" else "more"
+            return f"{self.metric} was not {better} than its best for {counted(self.patience, 'reading')}"
+        bound = f"more than {self.above:g}" if self.above is not None else f"less than {self.below:g}"
+        return f"{self.metric} is {bound}"
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -164,10 +171,11 @@ class Schedule:
         """Say at which epoch and step it begins and is over; arguments as for :meth:`span`."""
         begin, end = self.span(steps_per_epoch, epochs)
         if self.unit is None:
-            text = f"begins when {self._waits_for()}"
+            text = f"begins when {self.condition}"
             text += " and changes at once" if self.length == 0 else f", and takes {self._takes()}"
         else:
-            text = f"begins at {_moment(begin, steps_per_epoch)}"
+            known = begin is not None or self.unit != "step"
+            text = f"begins at {_moment(begin, steps_per_epoch) if known else f'step {self.at:,.0f}'}"
             over = f"after {self._takes()}" if end is None else f"at {_moment(end, steps_per_epoch)}"
             text += " and changes at once" if self.length == 0 else f", is over {over}"
         late = self.ends_late(steps_per_epoch, epochs)
@@ -176,20 +184,27 @@ class Schedule:
     def _takes(self) -> str:
         return f"{self.length:g} {_PLURALS[self.length_unit]}"
 
-    def _waits_for(self) -> str:
-        condition = self.condition
-        assert condition is not None
-        if condition.patience is not None:
-            better = "less" if condition.mode == "min" else "more"
-            return f"{condition.metric} was not {better} than its best for {counted(condition.patience, 'reading')}"
-        bound = f"more than {condition.above:g}" if condition.above is not None else f"less than {condition.below:g}"
-        return f"{condition.metric} is {bound}"
+    @property
+    def reason(self) -> str:
+        """Why it begins when it does."""
+        if self.condition is not None:
+            return str(self.condition)
+        return "the fit has begun" if self.at == 0 else f"{self._time} has come"
+
+    @property
+    def _time(self) -> str:
+        return f"{self.at:.4g} of the fit" if self.unit == "fraction" else f"{self.unit} {self.at:g}"
 
     def __str__(self) -> str:
-        when = "start" if self.unit == "step" and self.at == 0 else f"{self.unit} {self.at:g}"
+        when = "start" if self.unit == "step" and self.at == 0 else self._time
         if self.condition is not None:
-            when = f"the time when {self._waits_for()}"
-        return when if self.length == 0 else f"{when}, over {self._takes()}"
+            when = f"the time when {self.condition}"
+        return when if self.length == 0 else f"{when}, {self.duration}"
+
+    @property
+    def duration(self) -> str:
+        """How long it takes, in words."""
+        return f"over {self._takes()}"
 
 
 _PLURALS = {"epoch": "epochs", "step": "steps", "fraction": "of the fit"}
@@ -245,13 +260,18 @@ def _beginning(at: Any) -> tuple[str | None, float, Condition | None]:
             f"at={at!r}: 'start', or a mapping such as {{'epoch': 5}}; it may hold {', '.join(_UNITS)} or metric"
         )
     given = dict(at)
+    if "metric" in given and not given.keys().isdisjoint(_UNITS):
+        raise SwapError(f"at={given!r}: a metric, or one of {', '.join(_UNITS)}, not both")
     if "metric" in given:
         return None, 0, _condition(given)
-    if len(given) != 1 or not set(given) <= set(_UNITS):
-        wrong = next((str(key) for key in given if key not in _UNITS), "")
-        raise SwapError(
-            f"at={given!r}: one of {', '.join(_UNITS)}, or metric{did_you_mean(wrong, (*_UNITS, 'metric')) if wrong else ''}"
-        )
+    for key in given:
+        if key not in _UNITS:
+            raise SwapError(
+                f"at={given!r}: there is no key {key!r}{did_you_mean(str(key), (*_UNITS, 'metric'))} "
+                f"One of {', '.join(_UNITS)}, or metric"
+            )
+    if len(given) != 1:
+        raise SwapError(f"at={given!r}: one of {', '.join(_UNITS)}, or metric")
     ((unit, value),) = given.items()
     return unit, _number(f"at: {unit}", value, whole=unit != "fraction", most=1.0 if unit == "fraction" else None), None
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from lightning_acts.errors import SwapError
+from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery import history
 from lightning_acts.surgery.blending import ScheduledSite, hold_back, scheduled_sites
 from lightning_acts.surgery.example import Example
@@ -34,12 +35,14 @@ class Event:
         position: When.
         amount: The mean part of the replacements.
         switched: The sites at which other activations run now than before.
+        why: Why the swap has begun; empty where it had begun before.
     """
 
     kind: str
     position: Position
     amount: float
     switched: tuple[ScheduledSite, ...]
+    why: str = ""
 
 
 class ScheduledSwap:
@@ -94,7 +97,8 @@ class ScheduledSwap:
         self._progress = 0.0
         self._best: float | None = None
         self._waited = 0
-        self._condition_met = False
+        self._due = ""
+        self._moments: list[tuple[float, float]] = []
 
     def __str__(self) -> str:
         return f"{self.request} at {self.schedule}"
@@ -109,6 +113,11 @@ class ScheduledSwap:
         """The mean part of the replacements, from 0, not begun, to 1, at the end."""
         sites = self.sites
         return sum(site.blend.amount for site in sites) / len(sites) if sites else 1.0
+
+    @property
+    def moments(self) -> list[tuple[float, float]]:
+        """Epoch and amount, before and after each change of the activations that run; few, whatever the blend's length."""
+        return list(self._moments)
 
     @property
     def is_over(self) -> bool:
@@ -136,7 +145,8 @@ class ScheduledSwap:
                 except BaseException:
                     report.undo()
                     raise
-        self._begun, self._progress, self._best, self._waited, self._condition_met = None, 0.0, None, 0, False
+        self._begun, self._progress, self._best, self._waited = None, 0.0, None, 0
+        self._due, self._moments = "", []
         if self.schedule.order != "together" and example_input is not None:
             blends: dict[nn.Module, str] = {site.blend: site.paths[0] for site in scheduled_sites(model)}
             self._ran = [blends[blend] for blend in Example(model, example_input).count(blends)]
@@ -158,26 +168,30 @@ class ScheduledSwap:
             SwapError: The metric is not among them.
         """
         condition = self.schedule.condition
-        if condition is None or self._begun is not None or self._condition_met:
+        if condition is None or self._begun is not None or self._due:
             return
         if condition.metric not in metrics:
             raise SwapError(
-                f"at: metric: {condition.metric!r} was not logged; there are: {', '.join(sorted(metrics)) or 'none'}"
+                f"at: metric: {condition.metric!r} was not logged{did_you_mean(condition.metric, sorted(metrics))} "
+                f"There are: {', '.join(sorted(metrics)) or 'none'}"
             )
         value = float(metrics[condition.metric])
         if condition.above is not None:
-            self._condition_met = value > condition.above
+            met = value > condition.above
         elif condition.below is not None:
-            self._condition_met = value < condition.below
+            met = value < condition.below
         else:
             better = condition.is_better(value, self._best)
             self._best, self._waited = (value, 0) if better else (self._best, self._waited + 1)
             assert condition.patience is not None
-            self._condition_met = self._waited >= condition.patience
+            met = self._waited >= condition.patience
+        if met:
+            best = "" if self._best is None else f", the best {self._best:.4g}"
+            self._due = f"{condition} (now {value:.4g}{best})"
 
-    def begin(self) -> None:
+    def begin(self, why: str = "it was told to") -> None:
         """Let the swap begin at the next step, whatever ``at`` says."""
-        self._condition_met = True
+        self._due = why
 
     def advance(
         self, *, step: float = 0, epoch: float = 0.0, fraction: float | None = None, may_begin: bool = True
@@ -196,21 +210,25 @@ class ScheduledSwap:
         return self._advance(Position(step, epoch, fraction), may_begin) if not self.is_over else None
 
     def _advance(self, position: Position, may_begin: bool) -> Event | None:
-        kind = "moves"
+        kind, why = "moves", ""
         if self._begun is None:
-            if not may_begin or not (self._condition_met or self.schedule.has_come(position)):
+            if not may_begin or not (self._due or self.schedule.has_come(position)):
                 return None
-            self._begun, kind = position, "begins"
+            self._begun, kind, why = position, "begins", self._due or self.schedule.reason
         progress = self.schedule.progress(position, self._begun)
         if progress == self._progress and kind == "moves":
             return None
         self._progress = progress
+        before = self.amount
         switched = []
         for amount, group in zip(self.schedule.amounts(progress, len(self._groups)), self._groups, strict=True):
             switched += [site for site in group if site.set(amount)]
         for site in switched:
             site.blend.freeze_idle()
-        return Event("ends" if self.is_over else kind, position, self.amount, tuple(switched))
+        event = Event("ends" if self.is_over else kind, position, self.amount, tuple(switched), why)
+        if switched or kind == "begins":
+            self._moments += [(position.epoch, before), (position.epoch, event.amount)]
+        return event
 
     def resume(self, position: Position) -> None:
         """Go on from here: in another loop, whose counts are less than those at which the swap began, or from weights alone.
@@ -242,14 +260,16 @@ class ScheduledSwap:
             "progress": self._progress,
             "best": self._best,
             "waited": self._waited,
-            "condition_met": self._condition_met,
+            "due": self._due,
+            "moments": [list(moment) for moment in self._moments],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what :meth:`state_dict` has returned."""
         self._begun = None if state["begun"] is None else Position(**state["begun"])
         self._progress, self._best, self._waited = state["progress"], state["best"], state["waited"]
-        self._condition_met = state["condition_met"]
+        self._due = state["due"]
+        self._moments = [(epoch, amount) for epoch, amount in state["moments"]]
 
     def _refuse_conflicts(self, model: nn.Module) -> None:
         waiting = {path: site for site in scheduled_sites(model) if site.blend.amount < 1.0 for path in site.paths}

@@ -126,7 +126,12 @@ def test_mistakes(options: dict[str, Any], message: str) -> None:
         ({"epoch": 5}, {"epochs": 3}, 20, "begins at epoch 5 (step 500), is over at epoch 8 (step 800)"),
         ({"step": 250}, None, 20, "begins at epoch 2.5 (step 250) and changes at once"),
         ({"fraction": 0.5}, {"steps": 50}, 20, "begins at epoch 10 (step 1,000), is over at epoch 10.5 (step 1,050)"),
-        ({"metric": "acc", "above": 0.9}, {"epochs": 2}, 20, "begins when acc is more than 0.9, and takes 2 epochs"),
+        (
+            {"metric": "acc", "above": 0.9},
+            {"epochs": 2},
+            20,
+            "begins when acc is more than 0.9, and takes 2 epochs",
+        ),
         (
             {"metric": "loss", "patience": 1},
             None,
@@ -168,6 +173,7 @@ def test_ends_late(at: Any, blend: Any, late: bool) -> None:
 def test_epochs_of_unknown_length() -> None:
     assert schedule({"step": 5}, {"epochs": 1}).span(math.inf, 5) == (None, None)
     assert schedule({"epoch": 3}, {"steps": 9}).timeline(math.inf, 5) == "begins at epoch 3, is over after 9 steps"
+    assert schedule({"step": 250}, None).timeline(math.inf, 5) == "begins at step 250 and changes at once"
 
 
 def test_pickles() -> None:

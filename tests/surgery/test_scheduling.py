@@ -93,7 +93,7 @@ def test_going_on_in_a_loop_that_counts_from_zero() -> None:
 def test_a_metric_that_is_not_there() -> None:
     scheduled = acts.ScheduledSwap({"relu": "mish"}, at={"metric": "acc", "above": 0.5})
     scheduled.install(net())
-    with pytest.raises(acts.SwapError, match="'acc' was not logged; there are: val/acc"):
+    with pytest.raises(acts.SwapError, match="'acc' was not logged; did you mean 'val/acc'"):
         scheduled.read({"val/acc": 0.7})
 
 
