@@ -238,7 +238,7 @@ class ActivationSwap(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Go on after the last batch of a step, so that validation and checkpoints meet what the next step will."""
-        if not self._scheduled.is_over:
+        if self._scheduled.has_begun and not self._scheduled.is_over:
             done = batch_idx + 1
             if done % trainer.accumulate_grad_batches == 0 or done == trainer.num_training_batches:
                 self._advance(trainer, pl_module, done, may_begin=False)

@@ -120,9 +120,14 @@ class ScheduledSwap:
         return list(self._moments)
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the replacements have begun to take over."""
+        return self._begun is not None
+
+    @property
     def is_over(self) -> bool:
         """Whether there is nothing left to do."""
-        return all(site.blend.amount == 1.0 for site in self.sites)
+        return all(site.blend.amount == 1.0 for group in self._groups for site in group)
 
     def install(self, model: nn.Module, example_input: Any = None, among: SwapRequest | None = None) -> SwapReport:
         """Put the replacements into a model, held back; to be called before the optimizer is made.

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from package import L
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.data import DataLoader, TensorDataset
 
 import lightning_acts as acts
@@ -527,3 +528,59 @@ class TestOtherCallbacks:
         trainer(tmp_path, *swaps(), amounts).fit(model, loader())
         assert type(model.act) is nn.PReLU
         assert float(model.act.weight.detach()) != pytest.approx(0.1, abs=1e-7)
+
+
+class Operations(TorchDispatchMode):
+    """Lists the ATen operations of all steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.seen.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+class Opens(L.Callback):
+    def __init__(self, operations: Operations, first: int = 0) -> None:
+        self.operations, self.first, self.open = operations, first, False
+
+    def on_train_batch_start(self, trainer: L.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        if trainer.global_step >= self.first:
+            self.operations.__enter__()
+            self.open = True
+
+
+class Closes(L.Callback):
+    def __init__(self, opened: Opens) -> None:
+        self.opened = opened
+
+    def on_train_batch_end(self, trainer: L.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.opened.open:
+            self.opened.operations.__exit__(None, None, None)
+            self.opened.open = False
+
+
+class TestNothingDue:
+    """A step on which nothing is due, with the hooks of the callback, executes what it would without it."""
+
+    def operations(self, tmp_path: Path, *callbacks: L.Callback, first: int = 0) -> list[str]:
+        operations = Operations()
+        opens = Opens(operations, first)
+        trainer(tmp_path, opens, *callbacks, Closes(opens), epochs=3).fit(Net(), loader())
+        assert operations.seen
+        return operations.seen
+
+    @pytest.mark.parametrize("to", ["mish", "prelu(init=0.1)"])
+    @pytest.mark.parametrize("at", [{"epoch": 9}, {"metric": "train/loss", "below": -1.0}], ids=str)
+    def test_before(self, at: dict[str, Any], to: str, tmp_path: Path) -> None:
+        waits = acts.ActivationSwap({"relu": to}, at=at, blend={"epochs": 2})
+        # The first batch shows calls that the source does not: once.
+        assert self.operations(tmp_path, waits, first=1) == self.operations(tmp_path, first=1)
+
+    @pytest.mark.parametrize("to", ["mish", "prelu(init=0.1)"])
+    def test_after(self, to: str, tmp_path: Path) -> None:
+        over = acts.ActivationSwap({"relu": to}, at={"step": 1}, blend={"steps": 2})
+        from_the_start = acts.ActivationSwap({"relu": to})
+        assert self.operations(tmp_path, over, first=5) == self.operations(tmp_path, from_the_start, first=5)
