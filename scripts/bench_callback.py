@@ -26,7 +26,7 @@ class Net(L.LightningModule):
 
     def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
         """Return some loss."""
-        loss = self.net(batch[0]).square().mean()
+        loss: Tensor = self.net(batch[0]).square().mean()
         self.log("loss", loss)
         return loss
 

@@ -158,10 +158,9 @@ MOMENTS: list[tuple[str, int, int | None]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["SIGINT", "SIGKILL"])
-@pytest.mark.parametrize(
-    "moment", [pytest.param(each, marks=[] if each == ("train", 2, 2) else pytest.mark.slow) for each in MOMENTS]
-)
+@pytest.mark.parametrize("moment", MOMENTS, ids=str)
 def test_interrupted_and_resumed_it_is_the_same(
     moment: tuple[str, int, int | None], number: signal.Signals, command: Server, whole: RunFolder
 ) -> None:

@@ -120,6 +120,7 @@ def assert_same(one: RunFolder, other: RunFolder) -> None:
 
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
+SWAP = "+swap=[{map: {relu: prelu(init=0.1)}, at: {epoch: 1}, blend: {epochs: 1}}]"  # more in test_interrupted_swaps.py
 MOMENTS: list[tuple[tuple[str, int, int | None, Any], tuple[str, ...]]] = [
     (("train", 0, 0, INT), ()),
     (("train", 1, 0, INT), ()),
@@ -145,6 +146,7 @@ MOMENTS: list[tuple[tuple[str, int, int | None, Any], tuple[str, ...]]] = [
     (("train", 2, 1, INT), ("trainer.max_steps=12",)),
     (("train", 1, 1, INT), ("trainer.limit_train_batches=3",)),
     (("train", 1, 2, INT), ("trainer.limit_train_batches=3",)),
+    (("train", 1, 2, INT), (SWAP,)),
     (("train", 1, 2, INT), ("data.num_workers=2",)),
     (("end", 0, None, INT), ("data.num_workers=1",)),
     (("train", 1, 2, INT), ("optimizer={_target_: torch.optim.SGD, lr: 0.1, momentum: 0.9}", "scheduler={_target_: torch.optim.lr_scheduler.StepLR, step_size: 1}")),
@@ -163,7 +165,7 @@ _FAST = {("train", 0, 0), ("train", 1, 2), ("train", 1, 4), ("val", 1, 1), ("end
 @pytest.mark.parametrize(
     ("moment", "options"),
     [
-        pytest.param(*entry, marks=[] if entry[0][:3] in _FAST and not entry[1] else pytest.mark.slow)
+        pytest.param(*entry, marks=[] if entry[0][:3] in _FAST and entry[1] in ((), (SWAP,)) else pytest.mark.slow)
         for entry in MOMENTS
     ],
 )
