@@ -27,7 +27,7 @@ def check_activation(
 
     Example:
         >>> import lightning_acts as acts
-        >>> check(acts.info("penalized_tanh"))
+        >>> check_activation(acts.info("penalized_tanh"))
         []
     """
     defects = [*numeric_defects(definition), *check_behavior(definition, parameters)]
