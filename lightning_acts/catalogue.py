@@ -40,7 +40,7 @@ class Info(Definition):
 
 
 def info(activation: ActivationLike, /) -> Info:
-    """The facts about an activation: formula, source, parameters, range and more; ``print`` shows them.
+    """Return the facts about an activation: formula, source, parameters, range and more; ``print`` shows them.
 
     Raises:
         SpecError: There is none of this name.
@@ -73,7 +73,7 @@ def names(
     needs_exp: bool | None = None,
     stability: Stability | None = None,
 ) -> list[str]:
-    """The names of the registered activations, sorted; each filter that is given must hold.
+    """Return the names of the registered activations, sorted; each filter that is given must hold.
 
     The last six are measured on the curve at the defaults: activations without one have none of these facts.
 
@@ -136,7 +136,7 @@ def _has(facts: object, wanted: Mapping[str, Any]) -> bool:
 
 
 def nearest(activation: ActivationLike, /, count: int = 5) -> list[tuple[str, float]]:
-    """The registered activations whose curves, at their defaults, are closest to that of an activation.
+    """Return the registered activations whose curves, at their defaults, are closest to that of an activation.
 
     The distance of f and g is the root of E[(f(z) - g(z))^2], z standard normal.
 

@@ -82,7 +82,7 @@ def learnable(init: float | Sequence[float], *, per: Per = "layer", dim: int = 1
 
 
 def violation(marker: Learnable, value: float | tuple[float, ...]) -> str | None:
-    """Why ``value`` can't be the initial value of a learnable parameter; None where it can."""
+    """Return why ``value`` can't be the initial value of a learnable parameter; None where it can."""
     if isinstance(value, tuple):
         return next((reason for element in value if (reason := violation(marker, element))), None)
     if not math.isfinite(value):
@@ -219,7 +219,7 @@ class Definition(Facts):
         return self.per_channel is not None or any(parameter.learnable for parameter in self.parameters)
 
     def check_types(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters as given, after checking that they exist and are of the declared types.
+        """Return the parameters as given, after checking that they exist and are of the declared types.
 
         Raises:
             SpecError: One is unknown or of the wrong type.
@@ -235,7 +235,7 @@ class Definition(Facts):
         return {name: known[name].check(value, self.name) for name, value in parameters.items()}
 
     def check(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """The parameters as given, after every check that can be made before anything is built.
+        """Return the parameters as given, after every check that can be made before anything is built.
 
         Raises:
             SpecError: One is unknown, missing, of the wrong type, or outside of what the activation allows.
@@ -332,7 +332,7 @@ def _family_of(target: Callable[..., Any]) -> str:
 
 
 def takes_training(function: Callable[..., Any]) -> bool:
-    """Whether a function has to be told if the model is being trained, because it is random then."""
+    """Check whether a function has to be told if the model is being trained, because it is random then."""
     try:
         return "training" in inspect.signature(function).parameters
     except ValueError:  # a builtin without a signature

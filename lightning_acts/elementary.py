@@ -28,7 +28,7 @@ def log_sigmoid(x: Tensor) -> Tensor:
 
 
 def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent."""
+    """Return the hyperbolic tangent."""
     e = torch.exp(-2 * modulus(x).clamp(max=400.0))
     far = (1 - e) / (1 + e)
     return torch.where(x.abs() < 0.5, torch.tanh(x), torch.where(x >= 0, far, -far))
@@ -97,12 +97,15 @@ def sech(x: Tensor) -> Tensor:
 
 
 def sin(x: Tensor) -> Tensor:
-    """The sine; that of 0 where the argument has overflowed, where neighboring numbers lie many periods apart."""
+    """Return the sine.
+
+    That of 0 where the argument has overflowed, where neighboring numbers lie many periods apart.
+    """
     return torch.sin(torch.where(x.isinf(), 0.0, x))
 
 
 def cos(x: Tensor) -> Tensor:
-    """The cosine; as :func:`sin`."""
+    """Return the cosine; as :func:`sin`."""
     return torch.cos(torch.where(x.isinf(), 0.0, x))
 
 
@@ -118,12 +121,12 @@ def sinc(x: Tensor) -> Tensor:
 
 
 def normal_cdf(x: Tensor) -> Tensor:
-    """The distribution function of the standard normal distribution."""
+    """Return the distribution function of the standard normal distribution."""
     return 0.5 * torch.erfc(x.clamp(-40.0, 40.0) * -math.sqrt(0.5))
 
 
 def normal_pdf(x: Tensor) -> Tensor:
-    """The density of the standard normal distribution."""
+    """Return the density of the standard normal distribution."""
     y = x.clamp(-40.0, 40.0)
     return torch.exp(-0.5 * y * y) / math.sqrt(2 * math.pi)
 
@@ -134,7 +137,7 @@ def decay(x: Tensor) -> Tensor:
 
 
 def total(terms: Iterable[Tensor]) -> Tensor:
-    """The sum of several tensors, in their memory format."""
+    """Return the sum of several tensors, in their memory format."""
     return functools.reduce(torch.add, terms)
 
 

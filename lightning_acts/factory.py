@@ -59,7 +59,7 @@ def create(activation: ActivationLike, /, **parameters: Any) -> nn.Module:
 
 
 def resolve(activation: ActivationLike, /, **parameters: Any) -> ActivationSpec:
-    """The checked spec of an activation, under its own name; nothing is built.
+    """Return the checked spec of an activation, under its own name; nothing is built.
 
     Args:
         activation: As for :func:`create`, but registered.
@@ -96,7 +96,9 @@ def resolve_pattern(activation: ActivationLike, /) -> ActivationSpec:
 
 
 def spec_of(module: nn.Module) -> ActivationSpec | None:
-    """The spec that makes this module, parameters at their defaults left out; None if its exact type is not registered.
+    """Return the spec that makes this module, parameters at their defaults left out.
+
+    None if its exact type is not registered.
 
     Example:
         >>> import lightning_acts as acts
@@ -128,7 +130,7 @@ def spec_of(module: nn.Module) -> ActivationSpec | None:
 
 
 def definition_for(module: nn.Module) -> Definition | None:
-    """The definition of which a module is an instance, by its exact type; None if there is none."""
+    """Return the definition of which a module is an instance, by its exact type; None if there is none."""
     if isinstance(module, FunctionActivation):
         return module.definition
     cls = type(module)
@@ -138,7 +140,7 @@ def definition_for(module: nn.Module) -> Definition | None:
 
 
 def _plain(value: Any, annotation: Any) -> Any:
-    """The value of a parameter as a literal; ``REQUIRED`` where the attribute holds something else."""
+    """Return the value of a parameter as a literal; ``REQUIRED`` where the attribute holds something else."""
     if annotation is bool:  # nn.Linear keeps a tensor, or None, under the name of its flag `bias`
         return value is not None and value is not False
     if isinstance(value, nn.Parameter):
@@ -149,7 +151,7 @@ def _plain(value: Any, annotation: Any) -> Any:
 
 
 def definition_of(activation: Any) -> Definition:
-    """The definition behind anything that names an activation, whatever its parameters."""
+    """Return the definition behind anything that names an activation, whatever its parameters."""
     if isinstance(activation, str):
         return _definition_of_text(activation, version())
     return _resolve(activation, {}, check=False)[0]

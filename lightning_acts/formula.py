@@ -51,7 +51,7 @@ _NODES = (
 
 @functools.lru_cache(maxsize=1024)
 def parse(text: str) -> ast.expr:
-    """The syntax tree of a formula.
+    """Return the syntax tree of a formula.
 
     Raises:
         FormulaError: It is no expression, or holds more than names, numbers, calls and arithmetic.
@@ -70,7 +70,7 @@ def parse(text: str) -> ast.expr:
 
 
 def to_mathml(text: str, left: str = "f(x)") -> str:
-    """A formula, typeset as a MathML element that browsers draw; one that can't be parsed stays text.
+    """Return a formula, typeset as a MathML element that browsers draw; one that can't be parsed stays text.
 
     Args:
         text: The formula.
@@ -190,7 +190,7 @@ def _exp(argument: ast.expr) -> str:
 
 
 def _exponent(node: ast.expr) -> str:
-    """A fraction within an exponent would be too small to read: it gets a slash."""
+    """Return a fraction within an exponent would be too small to read: it gets a slash."""
     match node:
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             slash = '<mo lspace="0" rspace="0">/</mo>'
@@ -209,7 +209,7 @@ def _times(left: ast.expr, right: ast.expr) -> str:
 
 
 def _first(node: ast.expr) -> ast.expr:
-    """What the typeset form of a factor begins with, as far as it matters to :func:`_times`."""
+    """Return what the typeset form of a factor begins with, as far as it matters to :func:`_times`."""
     match node:
         case ast.BinOp(left=left, op=ast.Mult() | ast.Div() | ast.Pow()):
             return _first(left)
@@ -272,7 +272,7 @@ def _constant(value: object) -> tuple[str, int]:
 
 
 def _name(name: str) -> str:
-    """A letter's index is set as one (``b1``, ``x_i``, ``alpha_2``); a word stays as it is called in code."""
+    """Return a letter's index is set as one (``b1``, ``x_i``, ``alpha_2``); a word stays as it is called in code."""
     if name not in _SYMBOLS and (parts := re.fullmatch(r"([^\W\d_]+?)(?:_([^_]+)|(\d+))", name)):
         base = _SYMBOLS.get(parts[1], parts[1])
         if len(base) == 1:

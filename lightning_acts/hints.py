@@ -40,7 +40,7 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, singular or plural.
+    """Return a number with its noun, singular or plural.
 
     Example:
         >>> counted(1, "call"), counted(2_000, "call")
@@ -50,7 +50,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def shortened(text: str, longest: int = 4000) -> str:
-    """A message without the middle of what is too long to be read in it.
+    """Return a message without the middle of what is too long to be read in it.
 
     Example:
         >>> len(shortened("no activation " + "x" * 100_000))
@@ -65,7 +65,7 @@ def _cut(text: str, kept: int) -> str:
 
 
 def canonical(name: str) -> str:
-    """The form under which names are compared: lower case, without ``-``, ``_`` and spaces.
+    """Return the form under which names are compared: lower case, without ``-``, ``_`` and spaces.
 
     Example:
         >>> canonical("Leaky-ReLU") == canonical("leaky_relu")

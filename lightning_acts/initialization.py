@@ -126,7 +126,7 @@ def init_(
 
 
 def _fan(layer: nn.Module, mode: Mode) -> float:
-    """How many weights meet in one output (forward) or in the gradient of one input (backward), on average."""
+    """Return how many weights meet in one output (forward) or in the gradient of one input (backward), on average."""
     if isinstance(layer, nn.Linear):
         return layer.in_features if mode == "forward" else layer.out_features
     assert isinstance(layer, _ConvNd)

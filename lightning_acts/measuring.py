@@ -207,7 +207,7 @@ class Measured:
         return self.slope**-0.5 if 0 < self.slope < math.inf else None
 
     def rows(self) -> dict[str, str]:
-        """The facts in words, a row each."""
+        """Return the facts in words, a row each."""
         low, high = self.range
         places = [f"jumps at {_numbers(self.jumps)}"] if self.jumps else []
         places += [f"derivative {slope:.6g} at the kink {at:.6g}" for at, slope in self.kinks[:4]]
@@ -309,7 +309,7 @@ def _moments(module: nn.Module, breaks: Sequence[float]) -> tuple[float, float, 
 
 
 def normal_quadrature(breaks: Sequence[float] = (), density: int = 20) -> tuple[Tensor, Tensor]:
-    """Points and weights for means under the standard normal distribution: Gauss-Legendre between the breaks.
+    """Return points and weights for means under the standard normal distribution: Gauss-Legendre between the breaks.
 
     Round numbers are always among the ends of its intervals: there formulas change most often.
     """
@@ -339,7 +339,7 @@ def _values(module: nn.Module, x: Tensor) -> Tensor:
 @torch.inference_mode(False)
 @torch.enable_grad()
 def _curve(module: nn.Module, x: Tensor, order: int = 1) -> tuple[Tensor, Tensor]:
-    """The derivatives of the orders ``order - 1`` and ``order``."""
+    """Return the derivatives of the orders ``order - 1`` and ``order``."""
     points = x.clone().requires_grad_()
     y = module(points.view(-1, 1, 1)).flatten()
     if y.shape != x.shape:
@@ -433,7 +433,7 @@ def _breaks(module: nn.Module, order: int) -> list[float]:
 
 
 def _steep(steps: Tensor, y: Tensor, x: Tensor) -> Tensor:
-    """Where a step from point to point is not like its neighbors, as it is on a smooth curve."""
+    """Return where a step from point to point is not like its neighbors, as it is on a smooth curve."""
     steps = steps.abs().nan_to_num(nan=0.0, posinf=0.0)
     size = y[x.abs() < 10].abs().nan_to_num(nan=0.0, posinf=0.0).max().item()
     around = torch.minimum(nn.functional.pad(steps, (2, 0))[:-2], nn.functional.pad(steps, (0, 2))[2:])

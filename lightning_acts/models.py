@@ -142,7 +142,7 @@ def check_model(model: str) -> None:
 
 
 def model_names() -> list[str]:
-    """The names of all models of the libraries that are installed, as :func:`build` takes them.
+    """Return the names of all models of the libraries that are installed, as :func:`build` takes them.
 
     Raises:
         ImportError: Neither torchvision nor timm is installed.
@@ -152,7 +152,7 @@ def model_names() -> list[str]:
 
 
 def options_of(model: str) -> set[str] | None:
-    """The options that :func:`build` takes for this model by name; None where any may be given.
+    """Return the options that :func:`build` takes for this model by name; None where any may be given.
 
     Raises:
         ModelError: There is no such model.
@@ -222,7 +222,7 @@ def _check_name(source: str, name: str, names: list[str]) -> None:
 
 
 def imported(module: str, attribute: str) -> Callable[..., Any]:
-    """What the import path ``module:attribute`` leads to.
+    """Return what the import path ``module:attribute`` leads to.
 
     Raises:
         ModelError: It leads nowhere, or to something that can't be called.

@@ -57,7 +57,7 @@ def _first_name(function: Callable[..., Any]) -> str:
 
 
 def _widened(value: Any) -> Any:
-    """A parameter in at least float32; one value or several."""
+    """Return a parameter in at least float32; one value or several."""
     if isinstance(value, tuple):
         return tuple(map(_widened, value))
     return value.float() if isinstance(value, Tensor) and value.dtype in _HALF_TYPES else value
@@ -100,7 +100,7 @@ class FunctionActivation(nn.Module):
                 self._fixed[parameter.name] = value
 
     def forward(self, input: Tensor) -> Tensor:
-        """The activation of ``input``."""
+        """Return the activation of ``input``."""
         given: Any = input
         if isinstance(given, torch.fx.Proxy):  # a leaf for every tracer of torch.fx, as torch's own activations are
             tracer: Any = given.tracer
@@ -157,7 +157,7 @@ def _restore(origin: str | Callable[..., Any], lazy: bool) -> FunctionActivation
 
 @functools.cache
 def module_class(definition: Definition, lazy: bool) -> type[FunctionActivation]:
-    """The module class of a definition whose target is a function; always the same one for the same definition.
+    """Return the module class of a definition whose target is a function; always the same one for the same definition.
 
     The lazy class takes the number of channels from its first input, then becomes the other one.
     """
@@ -212,7 +212,7 @@ class _Lazy(LazyModuleMixin, FunctionActivation):
 
 
 def build(definition: Definition, parameters: dict[str, Any]) -> nn.Module:
-    """The module of ``definition`` with ``parameters``, which :meth:`Definition.check` has let pass."""
+    """Return the module of ``definition`` with ``parameters``, which :meth:`Definition.check` has let pass."""
     unsized = "num_parameters" not in parameters and definition.learnable and _any_per_channel(definition, parameters)
     if definition.module_class is None:
         return _without_lazy_warning(module_class(definition, unsized), parameters)
@@ -240,7 +240,7 @@ def _stored_name(name: str, marker: Learnable) -> str:
 
 
 def _initial(marker: Learnable, value: Any, channels: int | None) -> Tensor:
-    """The stored form of an initial value: ``()`` or ``(C,)``; with several values ``(n,)`` or ``(n, C)``."""
+    """Return the stored form of an initial value: ``()`` or ``(C,)``; with several values ``(n,)`` or ``(n, C)``."""
     if isinstance(value, tuple):
         raw = torch.tensor([_to_raw(marker, float(element)) for element in value])
         return raw if channels is None else raw.unsqueeze(1).repeat(1, channels)

@@ -16,7 +16,7 @@ _NORM = re.compile(r"Norm(\dd)?$")
 
 
 def activation_parameters(model: nn.Module) -> list[Parameter]:
-    """The trained parameters of a model's activations, each once: slopes, thresholds, coefficients.
+    """Return the trained parameters of a model's activations, each once: slopes, thresholds, coefficients.
 
     Those of layers within an activation, such as the convolution of ``funnel_relu``, are weights and not among them.
 

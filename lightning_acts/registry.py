@@ -160,7 +160,10 @@ def _initial(default: Any) -> Any:
 
 
 def registered(target: Callable[..., Any]) -> Definition | None:
-    """The definition of a class or function, or of that which a function is a form of; None if it is not registered."""
+    """Return the definition of a class or function, or of that which a function is a form of.
+
+    None if it is not registered.
+    """
     return by_target(target) or by_function(target)
 
 
@@ -273,7 +276,7 @@ def _definitions(version: int) -> tuple[Definition, ...]:
 
 
 def version() -> int:
-    """A number that changes with the registry: what was derived from it before is out of date."""
+    """Return a number that changes with the registry: what was derived from it before is out of date."""
     _load()
     return DEFINITIONS.version
 

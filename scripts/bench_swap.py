@@ -76,7 +76,7 @@ def seconds(step: Callable[[nn.Module, Tensor], None], model: nn.Module, x: Tens
 
 
 def interval(times: list[tuple[float, float]]) -> str:
-    """The geometric mean of the ratios, with the interval that holds it with a confidence of 95 %."""
+    """Return the geometric mean of the ratios, with the interval that holds it with a confidence of 95 %."""
     logarithms = [math.log(one / other) for one, other in times]
     mean = statistics.fmean(logarithms)
     half = float(student.ppf(0.975, len(times) - 1)) * statistics.stdev(logarithms) / math.sqrt(len(times))
@@ -114,7 +114,7 @@ def compare(compiled: bool, rounds: int, device: str, show: Callable[..., None])
 
 
 def many_modules() -> nn.Module:
-    """A model of 10,000 modules."""
+    """Return a model of 10,000 modules."""
     blocks = [nn.Sequential(nn.Linear(1, 1), nn.LayerNorm(1), nn.ReLU()) for _ in range(2499)]
     model = nn.Sequential(*blocks, nn.Linear(1, 1), nn.ReLU(), nn.Linear(1, 1))
     assert len(list(model.modules())) == 10_000

@@ -40,7 +40,7 @@ DECLARED = {
 
 
 def probe(factory: Factory) -> dict[str, str]:
-    """What is wrong with an activation: the name of each check that it fails, and what was seen.
+    """Return what is wrong with an activation: the name of each check that it fails, and what was seen.
 
     One that can't be made or called fails that alone: nothing else can be known of it.
     """
@@ -62,7 +62,10 @@ def _seen(check: Callable[[Factory], Any], factory: Factory) -> str | None:
 
 
 def points(dtype: torch.dtype = torch.float32) -> Tensor:
-    """Numbers of every size between -1e4 and 1e4, zeros and usual kinks among them, in random order; each time anew."""
+    """Return numbers of every size between -1e4 and 1e4, zeros and usual kinks among them, in random order.
+
+    Each time anew.
+    """
     return _points().to(dtype, copy=True)
 
 
@@ -163,7 +166,7 @@ CHECKS: dict[str, Callable[[Factory], Any]] = {
 
 
 def probe_package(name: str, console: Console) -> dict[str, Any] | None:
-    """All activations of a package; None, after saying so, if it is not installed."""
+    """Return all activations of a package; None, after saying so, if it is not installed."""
     package = package_of(name)
     try:
         activations = package.load()
@@ -185,7 +188,7 @@ def declared(check: str, name: str) -> bool:
 
 
 def undeclared(faults: dict[str, dict[str, str]]) -> list[str]:
-    """The defects of ours."""
+    """Return the defects of ours."""
     return [
         f"{name}: {check}: {seen}"
         for check, names in faults.items()
@@ -195,7 +198,7 @@ def undeclared(faults: dict[str, dict[str, str]]) -> list[str]:
 
 
 def table(results: dict[str, dict[str, Any]]) -> Table:
-    """The packages side by side: how many of their activations fail each check."""
+    """Return the packages side by side: how many of their activations fail each check."""
     drawn = Table(box=box.SIMPLE_HEAD)
     drawn.add_column("", no_wrap=True)
     for name, result in results.items():
@@ -212,7 +215,7 @@ def _count(package: str, check: str, failing: dict[str, str]) -> str:
 
 
 def main() -> int:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
         "--package", action="append", metavar="NAME", help=f"one of {', '.join(PACKAGES)}; may be given several times"

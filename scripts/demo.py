@@ -118,7 +118,7 @@ def show(runs: list[Run], pictures: list[Path], folder: Path) -> None:
 
 
 def shown(path: Path) -> str:
-    """A path as short as it can be from here."""
+    """Return a path as short as it can be from here."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

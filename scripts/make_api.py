@@ -166,7 +166,7 @@ def _definition(name: str, module: str) -> str | None:
 
 
 def main() -> int:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where the page is out of date")
     if not parser.parse_args().check:

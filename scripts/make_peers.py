@@ -64,7 +64,7 @@ class Line:
 
 
 def compared(activations: dict[str, Factory], reasons: dict[str, Any]) -> tuple[list[Line], list[str]]:
-    """Each activation of a package beside ours, and what is missing or wrong in what is said of it."""
+    """Return each activation of a package beside ours, and what is missing or wrong in what is said of it."""
     lines, faults = [], [f"{name}: the package has none of this name" for name in reasons.keys() - activations.keys()]
     for name, factory in activations.items():
         try:
@@ -136,13 +136,16 @@ def _words(values: Tensor | str) -> str:
 
 @functools.cache
 def _points() -> Tensor:
-    """Numbers from -6 to 6, in an order by which no dimension is monotone; channels fit those of every activation."""
+    """Return numbers from -6 to 6, in an order by which no dimension is monotone.
+
+    Channels fit those of every activation.
+    """
     order = torch.randperm(1152, generator=torch.Generator().manual_seed(0))
     return (torch.linspace(-6, 6, 1152, dtype=torch.float64) + 0.001)[order].view(8, 4, 6, 6)
 
 
 def evaluated(factory: Factory) -> Tensor | str:
-    """The values of an activation at the points, made without arguments; the reason in words if it has none."""
+    """Return the values of an activation at the points, made without arguments; the reason in words if it has none."""
     try:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -158,12 +161,12 @@ def evaluated(factory: Factory) -> Tensor | str:
 
 @functools.cache
 def curve(spec: str) -> Tensor | str:
-    """The values of an activation of ours."""
+    """Return the values of an activation of ours."""
     return evaluated(lambda: acts.create(spec))
 
 
 def same(one: Tensor | str, other: Tensor | str) -> bool:
-    """Whether two activations have the same values, as far as constants kept in float32 allow."""
+    """Check whether two activations have the same values, as far as constants kept in float32 allow."""
     if isinstance(one, str) or isinstance(other, str) or one.shape != other.shape:
         return False
     return torch.allclose(one.double(), other.double(), rtol=1e-5, atol=2e-6, equal_nan=True)
@@ -176,7 +179,7 @@ def like(theirs: Tensor | str) -> list[str]:
 
 
 def sections(packages: list[Package]) -> Iterator[tuple[str, list[str]]]:
-    """The part of the page about each package, and the faults."""
+    """Yield the part of the page about each package, and the faults."""
     reasons = yaml.safe_load(REASONS.read_text())
     for package in packages:
         print(f"{package.place} ...", file=sys.stderr)
@@ -196,7 +199,7 @@ def sections(packages: list[Package]) -> Iterator[tuple[str, list[str]]]:
 
 
 def main() -> int:
-    """The command line."""
+    """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; fail where the page is out of date")
     parser.add_argument("--package", help="this one alone, to the terminal")

@@ -39,7 +39,7 @@ class Package:
     activations: Callable[[], Iterator[tuple[str, Factory]]]
 
     def load(self) -> dict[str, Factory]:
-        """Its activations by name.
+        """Return its activations by name.
 
         Raises:
             ImportError: It is not installed.
@@ -186,7 +186,7 @@ def _public(module: Any) -> list[str]:
 
 
 def _classes(package: Any) -> Iterator[tuple[str, Any]]:
-    """The module classes that a package's files define, with the file's name."""
+    """Yield the module classes that a package's files define, with the file's name."""
     for found in sorted(pkgutil.walk_packages(package.__path__, package.__name__ + "."), key=lambda entry: entry.name):
         try:
             module = importlib.import_module(found.name)
@@ -218,7 +218,7 @@ PACKAGES = {
 
 
 def package_of(name: str) -> Package:
-    """The package of this name.
+    """Return the package of this name.
 
     Raises:
         ValueError: It is none of those that are known here.

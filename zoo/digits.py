@@ -99,15 +99,15 @@ class Digits(L.LightningDataModule):
         return ResumableLoader(self._parts["train"], drop_last=True, **self._options())
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """All images of the validation part, in order."""
+        """Return all images of the validation part, in order."""
         return self._loader("val")
 
     def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """All images of the test part, in order."""
+        """Return all images of the test part, in order."""
         return self._loader("test")
 
     def predict_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """The test part."""
+        """Return the test part."""
         return self._loader("test")
 
     def _loader(self, part: str) -> DataLoader[tuple[Tensor, ...]]:

@@ -102,15 +102,15 @@ class FashionMNIST(L.LightningDataModule):
         return ResumableLoader(self._parts["train"], drop_last=True, **self._options())
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """The validation part, in order."""
+        """Return the validation part, in order."""
         return DataLoader(self._parts["val"], generator=torch.Generator(), **self._options())
 
     def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """The 10,000, in order."""
+        """Return the 10,000, in order."""
         return DataLoader(self._parts["test"], generator=torch.Generator(), **self._options())
 
     def predict_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """The 10,000, in order."""
+        """Return the 10,000, in order."""
         return self.test_dataloader()
 
     def _options(self) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class FashionMNIST(L.LightningDataModule):
 
 
 def read_idx(path: Path) -> Tensor:
-    """The unsigned bytes in a file of the IDX format, packed by gzip or not.
+    """Return the unsigned bytes in a file of the IDX format, packed by gzip or not.
 
     Raises:
         ValueError: It is damaged, or of another format.

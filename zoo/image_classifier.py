@@ -226,7 +226,7 @@ class _ReliabilityBins(Metric):
 
 
 def _without_padding(loader: Any, first: int, count: int) -> Tensor:
-    """Which of ``count`` samples, the first of which is this process's number ``first``, are no padding.
+    """Return which of ``count`` samples, the first of which is this process's number ``first``, are no padding.
 
     A DistributedSampler gives process r the positions r, r + n, r + 2n, ...; positions beyond the end of the data are
     repetitions, there so that all processes have equally many.

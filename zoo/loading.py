@@ -84,7 +84,7 @@ class ResumableLoader(DataLoader[Any]):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """The epoch, and how many of its batches were given."""
+        """Return the epoch, and how many of its batches were given."""
         return {"epoch": self._epoch, "given": self._given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:

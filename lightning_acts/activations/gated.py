@@ -29,7 +29,7 @@ register(
 
 
 def _halves(x: Tensor, dim: int, gate_first: bool = False) -> tuple[Tensor, Tensor]:
-    """What is gated, and what gates."""
+    """Return what is gated, and what gates."""
     if not -x.dim() <= dim < x.dim():
         raise ValueError(f"dim={dim}: the input has {x.dim()} dimensions")
     if x.shape[dim] % 2:

@@ -89,7 +89,7 @@ class FunnelReLU(nn.Module):
         self.norm = nn.BatchNorm2d(channels)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The larger of the input and its context."""
+        """Return the larger of the input and its context."""
         return torch.maximum(input, self.norm(self.conv(input)))
 
 
@@ -121,7 +121,7 @@ class SpatialContextActivation(nn.Module):
         self.conv = nn.Conv2d(channels, channels, kernel_size, padding=kernel_size // 2, groups=channels)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The larger of the input and its context."""
+        """Return the larger of the input and its context."""
         return torch.maximum(input, self.conv(input))
 
 
@@ -155,7 +155,7 @@ class MetaAcon(nn.Module):
         self.p2 = Parameter(torch.zeros(1, channels, 1, 1))
 
     def forward(self, input: Tensor) -> Tensor:
-        """The activation of ``input``."""
+        """Return the activation of ``input``."""
         beta = torch.sigmoid(self.excite(self.squeeze(input.mean((2, 3), keepdim=True))))
         spread = self.p1 - self.p2
         return input * (spread * sigmoid(beta * spread * input) + self.p2)
@@ -195,7 +195,7 @@ class DynamicReLU(nn.Module):
         self.hyper = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), last)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The largest line at each value."""
+        """Return the largest line at each value."""
         pooled = input.flatten(2).mean(2) if input.dim() > 2 else input
         residual = 2 * torch.sigmoid(self.hyper(pooled)) - 1
         ones = [1] * (input.dim() - 2)
@@ -237,7 +237,7 @@ class WeightedSigmoidGate(nn.Module):
         self.gate = nn.Linear(features, features)
 
     def forward(self, input: Tensor) -> Tensor:
-        """The gated input."""
+        """Return the gated input."""
         return input * sigmoid(self.gate(input))
 
 

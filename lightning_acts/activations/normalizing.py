@@ -111,7 +111,7 @@ def sink_softmax(x: Tensor, s: float = learnable(0.0), dim: int = -1) -> Tensor:
 
 
 def _below_the_largest(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    """Each value less the largest of its row, with -inf at most -4e3; and what is added to the row's result.
+    """Return each value less the largest of its row, with -inf at most -4e3; and what is added to the row's result.
 
     That is NaN for rows of which softmax makes NaN too: those with a NaN or +inf, and those that are -inf throughout;
     else 0. The former are computed as rows of zeros. Rows must not be empty.
@@ -123,7 +123,7 @@ def _below_the_largest(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The values in descending order, their cumulative sums, and their ranks 1, 2, 3..."""
+    """Return the values in descending order, their cumulative sums, and their ranks 1, 2, 3..."""
     ordered = x.sort(dim, descending=True).values
     ranks = torch.arange(1, x.shape[dim] + 1, dtype=x.dtype, device=x.device)
     sizes = [1] * x.dim()
@@ -214,7 +214,7 @@ def standardize(x: Tensor, dim: int = -1, eps: float = 1e-5) -> Tensor:
 
 
 def _unit_of(x: Tensor, dim: int) -> Tensor:
-    """The largest modulus in each row, at least 1; 1 for empty rows and those that are not finite."""
+    """Return the largest modulus in each row, at least 1; 1 for empty rows and those that are not finite."""
     if not x.shape[dim]:
         return torch.ones_like(x.sum(dim, keepdim=True))
     largest = x.detach().abs().amax(dim, keepdim=True)

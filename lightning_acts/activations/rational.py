@@ -217,7 +217,7 @@ def _ratio(p: tuple[float, ...], q: tuple[float, ...], x: Tensor) -> tuple[Tenso
 
 
 def _growth(p: tuple[float, ...], q: tuple[float, ...], x: Tensor) -> Tensor:
-    """The power of x by which numerator and denominator of ``_ratio`` differ where |x| > 1."""
+    """Return the power of x by which numerator and denominator of ``_ratio`` differ where |x| > 1."""
     return torch.where(x.abs() > 1, x, 1.0) ** (len(p) - 1 - len(q))
 
 

@@ -211,7 +211,7 @@ def _rest(y: Tensor, eps: float) -> Tensor:
 
 
 def _spread(u: Tensor, a: float, eps: float) -> Tensor:
-    """The mean of sqrt((u - a)^2 + eps) and sqrt((u + a)^2 + eps), less a; for u and a that are not negative."""
+    """Return the mean of sqrt((u - a)^2 + eps) and sqrt((u + a)^2 + eps), less a; for u and a that are not negative."""
     far = positive(u - a) + 0.5 * (_rest(u - a, eps) + _rest(u + a, eps))
     if not 0 < a < 1e9:  # its fourth power has to be finite
         return far
@@ -225,7 +225,10 @@ def _spread(u: Tensor, a: float, eps: float) -> Tensor:
 
 
 def _rounded_clip(x: Tensor, t: float | Tensor, eps: float) -> Tensor:
-    """The quotient of x and the mean of sqrt((x - t)^2 + eps) and sqrt((x + t)^2 + eps); far out as 1 less a small part."""
+    """Return the quotient of x and the mean of sqrt((x - t)^2 + eps) and sqrt((x + t)^2 + eps).
+
+    Far out as 1 less a small part.
+    """
     root = math.sqrt(eps)
     edge = t + 0.5 * root
     near = x.abs() < edge

@@ -40,7 +40,7 @@ def rt_relu(x: Tensor, sigma: float = 0.75, training: bool = False) -> Tensor:
 
 
 def _per_channel(x: Tensor) -> Tensor:
-    """A normal number for each sample and channel."""
+    """Return a normal number for each sample and channel."""
     return torch.randn(x.shape[:2] + (1,) * (x.dim() - 2), dtype=x.dtype, device=x.device)
 
 

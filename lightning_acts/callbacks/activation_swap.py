@@ -160,7 +160,7 @@ class ActivationSwap(Callback):
         self._plain = checkpoint if not checkpoints.knows_swaps(checkpoint) else None
 
     def is_due(self, trainer: Trainer) -> bool:
-        """Whether the replacements begin to take over now: for subclasses that decide by something else.
+        """Check whether the replacements begin to take over now: for subclasses that decide by something else.
 
         Asked before each step of the optimizer until it is true. By default never more than ``at`` says.
         """

@@ -109,7 +109,7 @@ def check_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _read_structure(path: Any, shown: str, weights_only: bool = True) -> dict[str, Any]:
-    """All of a checkpoint but the values of its tensors."""
+    """Return all of a checkpoint but the values of its tensors."""
     try:
         if not isinstance(path, (str, os.PathLike)):
             start = path.tell()
@@ -167,7 +167,7 @@ def _load_weights(model: LightningModule, shown: str, *args: Any, **kwargs: Any)
 
 
 def _class_in(checkpoint: Mapping[str, Any], cls: type[Module]) -> tuple[type[Module], str | None]:
-    """The class to make, and its path if the checkpoint names one that is imported already; else ``cls``."""
+    """Return the class to make, and its path if the checkpoint names one that is imported already; else ``cls``."""
     hyper_parameters = checkpoint.get(cls.CHECKPOINT_HYPER_PARAMS_KEY) or {}
     class_path = hyper_parameters.get("_class_path") if isinstance(hyper_parameters, Mapping) else None
     if isinstance(class_path, str):

@@ -236,7 +236,7 @@ def _copies(subject: Subject) -> None:
 
 
 def _can_be_found(subject: Subject) -> bool:
-    """Whether another process finds it: by its name in the registry, or by where its function or class stands."""
+    """Check whether another process finds it: by its name in the registry, or by where its function or class stands."""
     target = subject.definition.target
     importable = inspect.getmodule(target) is not None and "<" not in getattr(target, "__qualname__", "<")
     return importable or factory.spec_of(subject.module) is not None
@@ -357,7 +357,7 @@ def _export(subject: Subject) -> None:
 
 
 def any_batch(subject: Subject) -> tuple[dict[int, Any], ...]:
-    """The dynamic shapes under which torch exports a module for batches of any size."""
+    """Return the dynamic shapes under which torch exports a module for batches of any size."""
     return tuple({0: torch.export.Dim("batch")} for _ in (subject.x, *subject.others))
 
 

@@ -39,7 +39,7 @@ CHECKS: dict[str, Callable[[Subject], None]] = {"inductor": _inductor, "onnx": _
 
 
 def missing(check: str) -> str | None:
-    """What a check needs and this machine lacks; None where it can run."""
+    """Return what a check needs and this machine lacks; None where it can run."""
     if check == "inductor":
         compilers = (os.environ.get("CXX", "g++"), "clang++", "cl")
         return None if any(map(shutil.which, compilers)) else "a C++ compiler"

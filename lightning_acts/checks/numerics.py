@@ -75,11 +75,11 @@ class _Subject:
         self.breaks = kinks if self.measured is None else (*self.measured.jumps, *kinks)
 
     def module(self, dtype: torch.dtype) -> nn.Module:
-        """The module in evaluation mode."""
+        """Return the module in evaluation mode."""
         return build(self.definition, dict(self.given)).to(dtype).eval()
 
     def sized(self) -> nn.Module:
-        """The module in float64, with parameters for one channel."""
+        """Return the module in float64, with parameters for one channel."""
         module = self.module(torch.float64)
         module(torch.ones(1, 1, 1, dtype=torch.float64))
         return module
@@ -176,7 +176,7 @@ def _steps(formula: str, at: float, parameters: Mapping[str, Any], jet: Jet, eps
 
 
 def _changed(value: Any, step: Any) -> list[Any]:
-    """A parameter, changed by a relative step: one number, or one of several at a time."""
+    """Return a parameter, changed by a relative step: one number, or one of several at a time."""
     if isinstance(value, tuple):
         return [
             (*value[:i], other, *value[i + 1 :]) for i, entry in enumerate(value) for other in _changed(entry, step)
@@ -185,7 +185,7 @@ def _changed(value: Any, step: Any) -> list[Any]:
 
 
 def value_and_slope(module: nn.Module, x: Tensor) -> tuple[Tensor, Tensor]:
-    """Values and derivatives of an elementwise module at the points ``(N,)``, as autograd computes them."""
+    """Return values and derivatives of an elementwise module at the points ``(N,)``, as autograd computes them."""
     points = x.detach().clone().requires_grad_()
     y = module(points.clone().view(-1, 1, 1)).flatten()
     slope = torch.autograd.grad(y.sum(), points)[0] if y.requires_grad else torch.zeros_like(x)
@@ -220,7 +220,7 @@ def _ambiguous(at: float, breaks: tuple[float, ...], eps: float) -> bool:
 
 
 def _at_break(at: float, breaks: tuple[float, ...], limits: Any) -> bool:
-    """Whether a number is a kink, or so close that rounding its image may put it on the other side."""
+    """Check whether a number is a kink, or so close that rounding its image may put it on the other side."""
     return any(abs(at - place) <= max(4 * limits.eps * abs(place), limits.tiny / 2) for place in breaks)
 
 
@@ -275,7 +275,7 @@ def _close(seen: float, limit: float) -> bool:
 
 
 def _limit(formula: str, end: float, parameters: Mapping[str, Any]) -> float | None:
-    """The limit of a formula at an infinity, roughly; None where there is none to be seen, as that of a sine."""
+    """Return the limit of a formula at an infinity, roughly; None where there is none to be seen, as that of a sine."""
     near, far, *later = (
         _plain(evaluate(formula, math.copysign(x, end), parameters).value) for x in (1e3, 1e4, 1e4 + 1, 1e4 + 2.5)
     )
@@ -290,7 +290,7 @@ def _limit(formula: str, end: float, parameters: Mapping[str, Any]) -> float | N
 
 
 def _check_kinks(subject: _Subject) -> Iterator[Defect]:
-    """The derivative that ``info`` states for a kink lies between those on its sides, by the formula."""
+    """Yield the derivative that ``info`` states for a kink lies between those on its sides, by the formula."""
     if subject.measured is None:
         return
     formula = subject.formula
@@ -330,5 +330,5 @@ def _check_derivatives(subject: _Subject) -> Iterator[Defect]:
 
 
 def defaults_exist(definition: Definition) -> bool:
-    """Whether it can be made without arguments."""
+    """Check whether it can be made without arguments."""
     return all(entry.default is not REQUIRED for entry in definition.parameters)

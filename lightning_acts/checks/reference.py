@@ -34,7 +34,9 @@ class Jet:
 
 
 def evaluate(formula: str, x: float, parameters: Mapping[str, Any]) -> Jet:
-    """The value of a formula at ``x`` with its derivatives; infinite where it has a pole, NaN where it is undefined.
+    """Return the value of a formula at ``x`` with its derivatives.
+
+    Infinite where it has a pole, NaN where it is undefined.
 
     Args:
         formula: The formula, as in :mod:`lightning_acts.formula`.
@@ -91,7 +93,7 @@ def _evaluate(node: ast.expr, names: Mapping[str, Any]) -> Any:
 
 
 def _sum(term: ast.expr, index: str, names: Mapping[str, Any]) -> Jet:
-    """The sum over all elements of the parameters that ``term`` subscripts by ``index``, counted from 0."""
+    """Return the sum over all elements of the parameters that ``term`` subscripts by ``index``, counted from 0."""
     lengths = {
         len(_evaluate(node.value, names))
         for node in ast.walk(term)
@@ -131,7 +133,7 @@ def _multiply(a: Jet, b: Jet) -> Jet:
 
 
 def _apply(x: Jet, value: Any, first: Any, second: Any) -> Jet:
-    """The chain rule: a function with these derivatives at the value of ``x``, which depends on the input."""
+    """Return the chain rule: a function with these derivatives at the value of ``x``, which depends on the input."""
     return Jet(value, _times(first, x.first), _times(second, x.first**2) + _times(first, x.second))
 
 
@@ -270,7 +272,7 @@ def _hyperbolic(even: bool) -> Callable[[Jet], Jet]:
 
 
 def _orthogonal(next_of: Callable[[int, Jet, Jet, Jet], Jet], first: Callable[[Jet], Jet]) -> Callable[[Jet, Jet], Jet]:
-    """A family of polynomials by its recurrence."""
+    """Return a family of polynomials by its recurrence."""
 
     def function(degree: Jet, x: Jet) -> Jet:
         before, current = Jet(mpf(1), mpf(0), mpf(0)), first(x)

@@ -15,7 +15,7 @@ from lightning_acts.formula import FormulaError
 def check_activation(
     definition: Definition, parameters: Mapping[str, Any] | None = None, *, deployed: bool = False
 ) -> list[Defect]:
-    """What an activation falls short of; none for one without defects.
+    """Return what an activation falls short of; none for one without defects.
 
     Args:
         definition: The activation.
@@ -38,7 +38,7 @@ def check_activation(
 
 
 def numeric_defects(definition: Definition) -> list[Defect]:
-    """What the checks of accuracy find; a formula that can't be evaluated is a defect too."""
+    """Return what the checks of accuracy find; a formula that can't be evaluated is a defect too."""
     if definition.kind != "elementwise" or not defaults_exist(definition):
         return []
     try:
@@ -48,5 +48,5 @@ def numeric_defects(definition: Definition) -> list[Defect]:
 
 
 def without_limits(definition: Definition, defects: list[Defect]) -> list[Defect]:
-    """The defects that the definition does not declare among its limits."""
+    """Return the defects that the definition does not declare among its limits."""
     return [defect for defect in defects if defect.check not in definition.limits]

@@ -58,7 +58,7 @@ def activation_facts(name: str) -> ShownFacts:
 
 
 def _plain(measured: Measured) -> dict[str, Any]:
-    """The measured facts for JSON, which knows no infinite numbers."""
+    """Return the measured facts for JSON, which knows no infinite numbers."""
     public = [name for name in dir(measured) if not name.startswith("_") and name != "rows"]
     facts: dict[str, Any] = _finite({name: getattr(measured, name) for name in public})
     return facts
@@ -141,7 +141,7 @@ def _branch(nodes: dict[str, Tree], path: str) -> Tree:
 
 
 def data_modules() -> dict[str, str]:
-    """The data modules of the zoo, each with the first line of its description."""
+    """Return the data modules of the zoo, each with the first line of its description."""
     from lightning_acts import zoo
 
     members = [getattr(zoo, name) for name in zoo.__all__]

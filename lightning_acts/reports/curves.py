@@ -144,7 +144,10 @@ _BESIDE = 1e-6
 
 
 def _gradient(values: Tensor, points: Tensor, create_graph: bool = False) -> Tensor | None:
-    """The derivative of each value by its point; 0 where the values are flat, None where torch has no derivative."""
+    """Return the derivative of each value by its point.
+
+    0 where the values are flat, None where torch has no derivative.
+    """
     if not values.requires_grad:
         return torch.zeros_like(points) if create_graph is False else None
     try:

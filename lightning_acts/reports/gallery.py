@@ -161,7 +161,7 @@ def _card(definition: Info) -> str:
 
 
 def _data(definition: Info) -> str:
-    """What the filters and the order of the page ask for."""
+    """Return what the filters and the order of the page ask for."""
     measured = definition.measured
     holds = {
         "bounded": measured and measured.bounded,
@@ -205,7 +205,7 @@ def _properties(definition: Info) -> list[str]:
 
 
 def _facts(definition: Info) -> dict[str, str]:
-    """The facts as HTML."""
+    """Return the facts as HTML."""
     module = definition.module_class
     pinned: dict[str, list[str]] = {}
     for name, values in definition.variants.items():
@@ -294,7 +294,7 @@ class _Plot:
 
     @classmethod
     def of(cls, name: str, measured: Measured | None) -> _Plot:
-        """The plot of a registered activation at its defaults."""
+        """Return the plot of a registered activation at its defaults."""
         breaks = Breaks.of(measured) if measured else Breaks()
         x = grid(breaks.derivative, -cls.end, cls.end, cls.fine)
         curve = curve_of(name, x)
@@ -303,7 +303,7 @@ class _Plot:
         return cls(name, pieces(x, curve.y, breaks.value), pieces(x, slope, breaks.derivative), low, high)
 
     def svg(self) -> str:
-        """The picture."""
+        """Return the picture."""
         step = _tick_step(self.high - self.low)
         ticks = [step * i for i in range(math.ceil(self.low / step), math.floor(self.high / step) + 1)]
         lines = "".join(f"M{self.left} {self._y(tick) + self.top:.1f}h{self.width}" for tick in ticks if tick)
@@ -322,7 +322,7 @@ class _Plot:
 
     @classmethod
     def across(cls) -> str:
-        """What all pictures share: the y axis, the lines beside it, their numbers."""
+        """Return what all pictures share: the y axis, the lines beside it, their numbers."""
         ticks = range(-4, 5, 2)
         at = {tick: cls.left + (tick + cls.end) * cls.unit for tick in ticks}
         bottom = cls.top + cls.height

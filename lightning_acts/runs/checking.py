@@ -156,7 +156,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def made_of(value: Any) -> Any:
-    """A value of a checked config with everything in it made."""
+    """Return a value of a checked config with everything in it made."""
     if isinstance(value, Targeted):
         return value.make()
     if isinstance(value, dict):
@@ -226,7 +226,10 @@ class _Checker:
     def arguments(
         self, path: KeyPath, given: dict[str, Any], target: Callable[..., Any], skip: int = 0
     ) -> dict[str, Any]:
-        """The arguments in ``given``, coerced by the signature of ``target``; the first ``skip`` are not for a config."""
+        """Return the arguments in ``given``, coerced by the signature of ``target``.
+
+        The first ``skip`` are not for a config.
+        """
         parameters = _parameters(target)
         for name in list(parameters)[:skip]:
             del parameters[name]
@@ -295,7 +298,7 @@ class _Checker:
         return coerced
 
     def right(self, path: KeyPath, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments below a path with which nothing is wrong so far."""
+        """Return the arguments below a path with which nothing is wrong so far."""
         wrong = [problem.path[: len(path) + 1] for problem in self.problems if problem.path]
         return {name: value for name, value in arguments.items() if (*path, name) not in wrong}
 
@@ -385,7 +388,7 @@ class _Checker:
 
 
 def _refusal(swap: dict[str, Any]) -> str | None:
-    """What is wrong with a swap, if anything is."""
+    """Return what is wrong with a swap, if anything is."""
     try:
         ActivationSwap(**swap)
     except (SpecError, SwapError, TypeError, ValueError) as error:
@@ -404,7 +407,7 @@ def _has_target(value: dict[str, Any] | list[Any]) -> bool:
 
 
 def _member(annotation: Any) -> Any:
-    """The declared type of what a container holds; Any where none is declared."""
+    """Return the declared type of what a container holds; Any where none is declared."""
     members = [
         typing.get_args(kind)[-1]
         for kind in _kinds(annotation)
@@ -415,7 +418,7 @@ def _member(annotation: Any) -> Any:
 
 
 def _kinds(annotation: Any) -> list[Any]:
-    """The members of a union, or the annotation alone."""
+    """Return the members of a union, or the annotation alone."""
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return [kind for member in typing.get_args(annotation) for kind in _kinds(member)]
     return [annotation]
@@ -457,7 +460,7 @@ def _is_subclass(made: type, kind: type) -> bool:
 
 
 def import_target(name: str) -> Any:
-    """The class or function at an import path.
+    """Return the class or function at an import path.
 
     Raises:
         ConfigError: There is none.

@@ -50,14 +50,14 @@ class Config:
     origins: dict[KeyPath, Origin]
 
     def origin(self, path: KeyPath) -> Origin | None:
-        """Where the value at ``path``, or what it stands in, was given."""
+        """Return where the value at ``path``, or what it stands in, was given."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.origins:
                 return self.origins[path[:length]]
         return None
 
     def problem(self, path: KeyPath, message: str) -> Problem:
-        """A problem with the value at ``path``."""
+        """Return a problem with the value at ``path``."""
         return Problem(self.origin(path), message, path)
 
 
@@ -115,14 +115,14 @@ def collect(
 
 
 def shipped_folder() -> Path:
-    """The folder of the configs that ship with this package."""
+    """Return the folder of the configs that ship with this package."""
     # Found without importing it: an editable install keeps it beside the package, a wheel within it.
     within = Path(__file__).parents[1] / "configs"
     return within if within.is_dir() else Path(__file__).parents[2] / "configs"
 
 
 def named(folders: Sequence[Path] = ()) -> dict[str, Path]:
-    """Every config that has a name: those in ``folders``, then those that ship."""
+    """Return every config that has a name: those in ``folders``, then those that ship."""
     return _named(folders, "*.yaml")
 
 
@@ -135,14 +135,14 @@ def _named(folders: Sequence[Path], pattern: str) -> dict[str, Path]:
 
 
 def first_comment(path: Path) -> str:
-    """The first line of a config, which says what it is."""
+    """Return the first line of a config, which says what it is."""
     with path.open(encoding="utf-8") as file:
         line = file.readline()
     return line.lstrip("# ").strip() if line.startswith("#") else ""
 
 
 def find_config(name: str, folders: Sequence[Path] = (), beside: Path = Path()) -> Path:
-    """The file of a config that was given by name or path.
+    """Return the file of a config that was given by name or path.
 
     Args:
         name: Its name, such as ``digits`` or ``base/image_classifier``, or its path.
@@ -174,7 +174,7 @@ def find_config(name: str, folders: Sequence[Path] = (), beside: Path = Path()) 
 
 
 def with_comments(config: Config) -> str:
-    """The config as YAML, each value with its origin in a comment."""
+    """Return the config as YAML, each value with its origin in a comment."""
     lines = list(_lines(config, config.data, (), 0))
     width = min(max((len(line) for line, _ in lines), default=0), 60)
     return "\n".join(f"{line:<{width}}  # {origin}" if origin else line for line, origin in lines) + "\n"
@@ -463,7 +463,7 @@ class _Lengths:
 
 
 def _resolvers(text: str) -> Iterator[str]:
-    """The functions that interpolations in a text call, ``${name:arguments}``."""
+    """Yield the functions that interpolations in a text call, ``${name:arguments}``."""
     starts: list[int] = []
     for at, sign in enumerate(text):
         if sign == "{":

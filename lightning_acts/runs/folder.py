@@ -110,7 +110,7 @@ class RunFolder:
         return shown_path(self.path)
 
     def read(self, name: str) -> Any:
-        """The content of one of the JSON files.
+        """Return the content of one of the JSON files.
 
         Raises:
             RunError: It is missing or damaged.
@@ -128,7 +128,7 @@ class RunFolder:
         write_whole(self.path / name, json.dumps(data, indent=2) + "\n")
 
     def status(self) -> Status:
-        """How far the run is."""
+        """Return how far the run is."""
         data = self.read("status.json")
         found = data.get("status") if isinstance(data, dict) else data
         known: tuple[Status, ...] = get_args(Status)
@@ -139,7 +139,7 @@ class RunFolder:
         return next(status for status in known if status == found)
 
     def name(self) -> str:
-        """The name of the config that the run was started with."""
+        """Return the name of the config that the run was started with."""
         with contextlib.suppress(RunError):
             data = self.read("env.json")
             if isinstance(data, dict) and isinstance(data.get("config"), str):
@@ -151,7 +151,7 @@ class RunFolder:
         return replace(load([str(self.config)], overrides), name=self.name())
 
     def final_metrics(self) -> dict[str, float]:
-        """The metrics of a finished run.
+        """Return the metrics of a finished run.
 
         Raises:
             RunError: ``summary.json`` is missing or damaged.
@@ -168,7 +168,7 @@ class RunFolder:
         self.write("status.json", {"status": status, "time": now, **more})
 
     def rows(self) -> list[dict[str, float]]:
-        """The rows of the metrics, one an epoch; values that were not measured are left out.
+        """Return the rows of the metrics, one an epoch; values that were not measured are left out.
 
         Raises:
             RunError: The file is damaged.
@@ -194,7 +194,7 @@ class RunFolder:
 
     @staticmethod
     def rows_in(checkpoint: Mapping[str, Any]) -> list[dict[str, float]]:
-        """The rows that ``last.ckpt`` holds."""
+        """Return the rows that ``last.ckpt`` holds."""
         state = checkpoint["callbacks"].get("Recorder")
         rows = state.get("rows") if isinstance(state, dict) else None
         return rows if isinstance(rows, list) else []
@@ -256,7 +256,7 @@ def create_run(out: Path, config: Config, seed: int, activation: str) -> RunFold
 
 
 def open_run(path: str) -> RunFolder:
-    """The folder of a run that exists.
+    """Return the folder of a run that exists.
 
     Raises:
         RunError: There is none, or something that it needs is missing.

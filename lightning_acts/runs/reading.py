@@ -97,7 +97,7 @@ def read_file(path: Path) -> Document:
 
 
 def read_value(text: str, origin: Origin) -> Any:
-    """The value that ``text`` has in YAML, as on the right side of an override.
+    """Return the value that ``text`` has in YAML, as on the right side of an override.
 
     Raises:
         ConfigError: It is not YAML.
@@ -111,13 +111,13 @@ def read_value(text: str, origin: Origin) -> Any:
 
 
 def shown_path(path: Path) -> str:
-    """A path as short as it can be from here."""
+    """Return a path as short as it can be from here."""
     absolute = Path(os.path.abspath(path))
     return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)
 
 
 def walk(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Every value within a config, itself included, with its path."""
+    """Yield every value within a config, itself included, with its path."""
     yield path, value
     items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in items:
@@ -130,7 +130,7 @@ def dotted(path: KeyPath) -> str:
 
 
 def scalar(text: str) -> Any:
-    """A plain scalar by YAML 1.2's core schema.
+    """Return a plain scalar by YAML 1.2's core schema.
 
     Example:
         >>> [scalar(text) for text in ("on", "010", "1:30", "1e3", "0x1F", "~", "True", ".inf")]

@@ -180,7 +180,7 @@ def _due(trainer: L.Trainer, interval: str, index: int) -> dict[int, float]:
 
 
 def _moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
-    """The state of a ModelCheckpoint whose files are in another folder now."""
+    """Return the state of a ModelCheckpoint whose files are in another folder now."""
     former = state["dirpath"]
 
     def moved(path: str) -> str:

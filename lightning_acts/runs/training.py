@@ -185,7 +185,7 @@ def _size(checked: Checked, trainer: L.Trainer) -> tuple[float, float | None]:
 
 
 def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:
-    """The metrics of the best checkpoint on the test data.
+    """Return the metrics of the best checkpoint on the test data.
 
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or of another model.
@@ -246,7 +246,7 @@ def predict(checked: Checked, folder: RunFolder, out: Path) -> int:
 
 
 def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:
-    """The model of a run, with the swaps and the weights of its best checkpoint.
+    """Return the model of a run, with the swaps and the weights of its best checkpoint.
 
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or of another model.
@@ -266,7 +266,7 @@ def _model(checked: Checked) -> L.LightningModule:
 
 
 def refused_changes(old: Config, new: Config) -> list[KeyPath]:
-    """What differs between two configs that would make it another run."""
+    """Return what differs between two configs that would make it another run."""
     found: list[KeyPath] = []
     for key in sorted({*old.data, *new.data}):
         before, after = old.data.get(key), new.data.get(key)
@@ -280,7 +280,7 @@ def refused_changes(old: Config, new: Config) -> list[KeyPath]:
 
 
 def _build(checked: Checked, recorders: list[Callback], *, dry: bool = False) -> _Built:
-    """Everything that the config names, made; nothing is written."""
+    """Return everything that the config names, made; nothing is written."""
     quiet()
     config = checked.config
     L.seed_everything(checked.seed, workers=True, verbose=False)
@@ -318,7 +318,7 @@ def _trainer(
     writes: bool,
     **more: Any,
 ) -> L.Trainer:
-    """The Trainer of a config, without some of its arguments and with more."""
+    """Return the Trainer of a config, without some of its arguments and with more."""
     options = {key: made_of(value) for key, value in checked.trainer.items() if key not in without}
     own_bar = any(isinstance(callback, L.pytorch.callbacks.ProgressBar) for callback in callbacks)
     if _in_terminal() and options.get("enable_progress_bar") is not False and not own_bar:
@@ -350,7 +350,10 @@ def _held(folder: RunFolder) -> Iterator[None]:
 
 
 def _to_go_on_from(checked: Checked, folder: RunFolder) -> Path | None:
-    """The last checkpoint, whole and with the best one beside it; None for a run that was stopped before its first."""
+    """Return the last checkpoint, whole and with the best one beside it.
+
+    None for a run that was stopped before its first.
+    """
     if folder.last.exists():
         checkpoint = check_checkpoint(folder.last)
         for part, kind in _PARTS.items():
@@ -437,7 +440,7 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
 
 
 def _epochs(trainer: L.Trainer) -> int:
-    """The epochs that are whole."""
+    """Return the epochs that are whole."""
     progress: Any = trainer.fit_loop.epoch_progress.current
     return int(progress.processed)
 
@@ -456,7 +459,7 @@ def _told_of(checkpoint: Path | None, recorder: Recorder) -> Iterator[None]:
 
 
 def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
-    """The metrics of the best checkpoint on the test data; none where there are no test data."""
+    """Return the metrics of the best checkpoint on the test data; none where there are no test data."""
     if any(_untested(built)):
         return {}
     # The other processes don't know the folder.
@@ -468,7 +471,7 @@ def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
 
 
 def _untested(built: _Built) -> Iterator[str]:
-    """What a test needs and the config's classes don't have."""
+    """Yield what a test needs and the config's classes don't have."""
     for made, base, name in (
         (built.model, L.LightningModule, "test_step"),
         (built.data, L.LightningDataModule, "test_dataloader"),
@@ -600,7 +603,10 @@ class _Refusals:
         return None
 
     def _named_in(self, message: str, path: KeyPath) -> KeyPath:
-        """The argument below a path that a message names, an overridden one first; the path where it names none."""
+        """Return the argument below a path that a message names, an overridden one first.
+
+        The path where it names none.
+        """
         below = [known for known in self.config.origins if known and known[:-1] == path and isinstance(known[-1], str)]
         named = [known for known in below if re.search(rf"\b{re.escape(str(known[-1]))}\b", message)]
         named.sort(key=lambda known: not self._is_overridden(known))

@@ -102,7 +102,7 @@ def _run(config: Config, earlier: RunFolder | None, out: Path, modules: Sequence
 
 
 def _earlier(config: Config, out: Path) -> RunFolder | None:
-    """The latest run of this config, a finished one first; the config in the folder counts."""
+    """Return the latest run of this config, a finished one first; the config in the folder counts."""
     found = []
     for path in run_paths(out, config.name):
         folder = RunFolder(path.absolute())
@@ -136,7 +136,7 @@ class SeedTable:
         return mean, float(stats.t.ppf(0.975, len(values) - 1)) * spread
 
     def to_dict(self) -> dict[str, Any]:
-        """The table as plain data."""
+        """Return the table as plain data."""
         rows = {}
         for metric, values in self.metrics.items():
             mean, half = self.interval(metric)

@@ -443,7 +443,7 @@ def with_hooks_of_its_own(module: nn.Module) -> nn.Module:
 
 
 def has_hooks(module: nn.Module) -> bool:
-    """Whether anybody has hung hooks on a module."""
+    """Check whether anybody has hung hooks on a module."""
     return any(getattr(module, name) for name in _HOOKS)
 
 

@@ -58,6 +58,6 @@ def ledger_of(module: nn.Module) -> Ledger:
 
 
 def is_swapped_within(module: nn.Module) -> bool:
-    """Whether a swap has put something into a module, or into one below it."""
+    """Check whether a swap has put something into a module, or into one below it."""
     ledgers = [ledger_of(part) for part in module.modules()]
     return any(ledger.changes for ledger in ledgers) or any(ledger.stands for ledger in ledgers[1:])

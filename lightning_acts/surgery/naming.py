@@ -47,7 +47,7 @@ def type_name(cls: Any) -> str:
 
 
 def spec_or_none(activation: Any) -> str | None:
-    """The spec string of a replacement; None for one that is not registered.
+    """Return the spec string of a replacement; None for one that is not registered.
 
     Raises:
         SpecError: It is named by a name, spec or mapping that can't be understood.
@@ -69,7 +69,7 @@ def _spec_of_text(text: str, version: int) -> str:
 
 
 def describe(activation: Any) -> str | None:
-    """The spec string, or the name of the class or function where there is none."""
+    """Return the spec string, or the name of the class or function where there is none."""
     if activation is None:
         return None
     owner = type(activation) if isinstance(activation, nn.Module) else activation

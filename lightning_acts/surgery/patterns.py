@@ -31,7 +31,7 @@ class PathPattern:
             raise SwapError(f"{self.text!r} is no regular expression: {error}") from None
 
     def matches(self, site: Site) -> bool:
-        """Whether one of the paths of a site is meant."""
+        """Check whether one of the paths of a site is meant."""
         if self.text.startswith(_REGEX):
             regex = re.compile(self.text.removeprefix(_REGEX))
             return any(regex.fullmatch(path) for path in site.paths)
@@ -39,7 +39,7 @@ class PathPattern:
         return any(path == plain or fnmatch.fnmatchcase(path, plain) for path in site.paths)
 
     def hint(self, sites: Sequence[Site]) -> str:
-        """The half-sentence for a pattern that matches none of the sites."""
+        """Return the half-sentence for a pattern that matches none of the sites."""
         paths = [path for site in sites for path in site.paths]
         if self.text.startswith(_REGEX) or any(sign in self.text for sign in "*?["):
             return "."
@@ -51,12 +51,12 @@ class PathPattern:
 
 
 def looks_like_path(text: str) -> bool:
-    """Whether a text has a sign that paths and patterns have, and specs of activations have not."""
+    """Check whether a text has a sign that paths and patterns have, and specs of activations have not."""
     return text.startswith(_REGEX) or ("(" not in text and any(sign in text for sign in "./*?["))
 
 
 def patterns(value: str | Sequence[str] | None, name: str) -> tuple[PathPattern, ...]:
-    """The patterns of an option such as ``include=``.
+    """Return the patterns of an option such as ``include=``.
 
     Raises:
         SwapError: One is no string, or its regular expression is wrong.
@@ -69,5 +69,5 @@ def patterns(value: str | Sequence[str] | None, name: str) -> tuple[PathPattern,
 
 
 def any_matches(site: Site, candidates: Iterable[PathPattern]) -> bool:
-    """Whether one of the patterns means the site."""
+    """Check whether one of the patterns means the site."""
     return any(pattern.matches(site) for pattern in candidates)

@@ -71,7 +71,7 @@ class Plan:
     sites: tuple[PlannedSite, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """The plan as plain data: strings, lists and dictionaries."""
+        """Return the plan as plain data: strings, lists and dictionaries."""
         return {
             "version": _VERSION,
             "request": self.request.to_dict(),
@@ -80,7 +80,7 @@ class Plan:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], source: str = "the plan") -> Plan:
-        """The inverse of :meth:`to_dict`; ``source`` names the origin of the data in errors.
+        """Return the inverse of :meth:`to_dict`; ``source`` names the origin of the data in errors.
 
         Raises:
             SwapError: The data is no plan, or one of a newer version.

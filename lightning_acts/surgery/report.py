@@ -82,7 +82,7 @@ class SwapReport:
         history.undo(self._model, self._number)
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as plain data."""
+        """Return the report as plain data."""
         return {
             "swapped": [
                 {**entry.site.to_dict(), "replacement": entry.replacement, "now": entry.path} for entry in self.swapped
@@ -93,7 +93,7 @@ class SwapReport:
         }
 
     def to_json(self) -> str:
-        """The report as JSON."""
+        """Return the report as JSON."""
         return json.dumps(self.to_dict(), indent=2)
 
     def __rich__(self) -> Group:

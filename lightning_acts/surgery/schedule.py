@@ -129,7 +129,7 @@ class Schedule:
         return [self._amount(progress * groups - index) for index in range(groups)]
 
     def _amount(self, passed: float) -> float:
-        """The amount of a group, from what has passed of its own share, which may not have begun."""
+        """Return the amount of a group, from what has passed of its own share, which may not have begun."""
         if passed < 0.0:
             return 0.0
         if passed >= 1.0:

@@ -86,14 +86,14 @@ def defaults_of(name: str) -> dict[str, Any]:
 
 
 def _names_at_root(model: nn.Module) -> list[str]:
-    """The names that are paths without a dot."""
+    """Return the names that are paths without a dot."""
     while "_orig_mod" in model._modules:
         model = model.get_submodule("_orig_mod")
     return [name for name in (*model._modules, *vars(model)) if plain_path(name) and not name.startswith("_")]
 
 
 def is_function_of_site(replacement: Any) -> bool:
-    """Whether a right side is a function that receives the site, and not an activation.
+    """Check whether a right side is a function that receives the site, and not an activation.
 
     It is where its one parameter without a default is annotated with ``Site``, or is named ``site``.
     """

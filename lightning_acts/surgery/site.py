@@ -51,7 +51,7 @@ class Site:
         return f"{self.path}{also}: {self.activation}, {self.kind}, {self.role} ({self.reason}){where}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The site as plain data for JSON."""
+        """Return the site as plain data for JSON."""
         return {**vars(self), "paths": list(self.paths)}
 
 

@@ -300,7 +300,7 @@ def _differs(planned: PlannedSite, located: Located | None) -> str | None:
 
 
 def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite | None:
-    """A call that only a run would show, where the plan says that it is; None if there is none."""
+    """Return a call that only a run would show, where the plan says that it is; None if there is none."""
     paths = {plain_path(name): (name, module) for name, module in model.named_modules()}
     if owner not in paths or planned.route is None or planned.route.child is not None:
         return None
@@ -312,12 +312,12 @@ def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite |
 
 
 def _is_in_loop(located: Located) -> bool:
-    """Whether a call is written in a loop; where a run has counted it, that is not asked."""
+    """Check whether a call is written in a loop; where a run has counted it, that is not asked."""
     return located.site.calls is None and located.is_in_loop
 
 
 def _path_of_replacement(prepared: Prepared) -> str:
-    """Where the replacement stands in the tree: the prefix of its keys in a state dict."""
+    """Return where the replacement stands in the tree: the prefix of its keys in a state dict."""
     located = prepared.located
     if isinstance(located, ModuleSite):
         return located.site.path
@@ -444,7 +444,7 @@ def _size_lazy_modules(example: Example, prepared: list[Prepared]) -> None:
 
 
 def _name(exchange: Exchange) -> str:
-    """What was asked for; a replacement that has been sized since, with its size."""
+    """Return what was asked for; a replacement that has been sized since, with its size."""
     sized = describe(exchange.replacement) or ""
     return sized if exchange.requested is None or "per=" in exchange.requested else exchange.requested
 
@@ -454,7 +454,7 @@ def _is_spec(exchange: Exchange) -> bool:
 
 
 def _plan(request: SwapRequest | None, prepared: list[Prepared]) -> Plan | None:
-    """What was done, as far as it can be named; the exchanges are told too."""
+    """Return what was done, as far as it can be named; the exchanges are told too."""
     for one in prepared:
         named = spec_or_none(one.replacement) is not None or _is_spec(one.exchange)
         for _, exchange in one.changes:

@@ -222,7 +222,7 @@ class Verification:
         return f"{len(ran)} {verb} what was promised{': ' if names else ''}{names}{idle}"
 
     def to_dict(self) -> dict[str, Any]:
-        """The verification as plain data for JSON."""
+        """Return the verification as plain data for JSON."""
         return {
             "sites": [
                 {**vars(site), "calls": list(site.calls), "operations": list(site.operations)} for site in self.sites
@@ -386,7 +386,7 @@ class Census(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def activations(self, path: str) -> Counter[str]:
-        """The activations among the operations of a module."""
+        """Return the activations among the operations of a module."""
         operations = self.operations.get(path, Counter())
         return Counter({name: count for name, count in operations.items() if name in _ACTIVATIONS})
 
@@ -398,7 +398,10 @@ class Census(TorchDispatchMode):
 
 
 def _name_of(name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str:
-    """The activation that an ATen operation computes, in its in-place form too; its own name where it is none."""
+    """Return the activation that an ATen operation computes, in its in-place form too.
+
+    Its own name where it is none.
+    """
     name = name.removesuffix("_")
     if not any(isinstance(arg, torch.Tensor) and (arg.is_floating_point() or arg.is_complex()) for arg in args):
         return f"{name} of integers"
@@ -433,7 +436,7 @@ def _frames() -> list[FrameType]:
 
 
 def _promises(model: nn.Module) -> list[_Promise]:
-    """The replacements of all swaps of a model and its parts; of several swaps at one site, the last."""
+    """Return the replacements of all swaps of a model and its parts; of several swaps at one site, the last."""
     owners = {module: plain_path(path) for path, module in model.named_modules()}
     places: dict[tuple[nn.Module, str], list[PlacedExchange]] = {}
     for entry in (entry for swap in history.swaps_of(model) for entry in swap.exchanges):
@@ -477,7 +480,7 @@ def _running(exchanges: list[Exchange]) -> tuple[str, ...]:
 
 
 def _groups(promises: list[_Promise]) -> list[list[_Promise]]:
-    """The replacements of the same module, in its places and calls, together."""
+    """Return the replacements of the same module, in its places and calls, together."""
     groups: list[list[_Promise]] = []
     by_module: dict[nn.Module, list[_Promise]] = {}
     for promise in promises:
@@ -538,7 +541,7 @@ class _Watcher:
 
 
 def _compare(groups: list[tuple[list[_Promise], set[str]]], before: Census, after: Census) -> Iterator[Disagreement]:
-    """Where a run of the swapped model is not that of the original with the replacements in it.
+    """Yield where a run of the swapped model is not that of the original with the replacements in it.
 
     Each group is the replacements of one module, or of one call, with the paths of all that runs there now.
     """
@@ -583,7 +586,7 @@ def _unlike(promises: list[_Promise], after: Census, training: bool) -> Iterator
 
 
 def _activations_of(promised: str, training: bool) -> set[str] | None:
-    """The activations that a fresh module executes; None where a spec alone does not tell how to run it."""
+    """Return the activations that a fresh module executes; None where a spec alone does not tell how to run it."""
     try:
         module = factory.create(promised).train(training)
         with torch.random.fork_rng(devices=[]), torch.no_grad(), Census(module, {}) as census:

@@ -10,7 +10,7 @@ _WRAPPERS = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
 
 def plain_path(path: str) -> str:
-    """A module's name without the prefixes of wrappers."""
+    """Return a module's name without the prefixes of wrappers."""
     return ".".join(part for part in path.split(".") if part not in _WRAPPERS)
 
 

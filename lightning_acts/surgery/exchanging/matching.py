@@ -53,7 +53,7 @@ class Rules:
                 refuse_as_replacement(replacement)
 
     def request_for(self, chosen: Sequence[tuple[Located, Any]]) -> SwapRequest | None:
-        """The request in plain text, if need be path by path; None where a replacement has no spec."""
+        """Return the request in plain text, if need be path by path; None where a replacement has no spec."""
         with contextlib.suppress(SwapError):
             return self.request.plain(self._model)
         names = {located.site.path: spec_or_none(replacement) for located, replacement in chosen}
@@ -62,7 +62,7 @@ class Rules:
     def choose(
         self, found: Found, earlier: Sequence[str] = ()
     ) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
-        """The sites to swap, each with its replacement; the sites to leave, each with the reason; notes.
+        """Return the sites to swap, each with its replacement; the sites to leave, each with the reason; notes.
 
         ``earlier`` are the swaps that the model has behind it, in words.
 
@@ -89,12 +89,12 @@ class Rules:
         return chosen, left, self._notes(found, used)
 
     def matches(self, site: Site) -> bool:
-        """Whether the left side of the mapping names the activation of this site, wherever it is."""
+        """Check whether the left side of the mapping names the activation of this site, wherever it is."""
         index = self._first_match(site)
         return index is not None and self.replacements[index] is not None
 
     def means(self, site: Site) -> bool:
-        """Whether the request would swap this site."""
+        """Check whether the request would swap this site."""
         index = self._first_match(site)
         return index is not None and self._reason_against(site, index) is None
 
@@ -141,7 +141,7 @@ class Rules:
         return [*notes, *self._idle_limits(found), *self._notes_on_places(found)]
 
     def _notes_on_places(self, found: Found) -> list[str]:
-        """What a pattern that names some places of a module does to its others."""
+        """Return what a pattern that names some places of a module does to its others."""
         notes = []
         for site in (one.site for one in found.located if not isinstance(one, CallSite)):
             if len(site.paths) == 1 or not self.matches(site):
@@ -217,7 +217,7 @@ def _hint(path: PathPattern, found: Found) -> str:
 
 
 def _with_dim_of(site: Site, replacement: Any) -> Any:
-    """The replacement of a normalizing activation, over the dimension over which that one normalizes.
+    """Return the replacement of a normalizing activation, over the dimension over which that one normalizes.
 
     Raises:
         SwapError: torch guesses the dimension, and neither side names it.

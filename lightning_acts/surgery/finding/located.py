@@ -59,7 +59,7 @@ class ModuleSite:
         return any(is_in_loop(owner, route) for owner, route in first)
 
     def first_obstacle(self) -> str | None:
-        """Why the module can't be replaced; None where it can."""
+        """Return why the module can't be replaced; None where it can."""
         return _HOOKED if self.is_part and has_hooks(self.module) else self.obstacle
 
     def changes(self, new: nn.Module, requested: str | None, is_of_the_user: bool) -> list[tuple[nn.Module, Exchange]]:
@@ -106,7 +106,7 @@ class CallSite:
         return is_in_loop(self.owner, self.route)
 
     def first_obstacle(self) -> str | None:
-        """Why the call can't be replaced; None where it can."""
+        """Return why the call can't be replaced; None where it can."""
         if isinstance(self.owner, torch.fx.GraphModule):
             reason = self.obstacle or graphs.obstacle_to(self.owner, self.route, self.write_back)
         else:
@@ -155,7 +155,7 @@ class AttributeSite:
         return False
 
     def first_obstacle(self) -> str | None:
-        """Why the attribute can't be replaced; None where it can."""
+        """Return why the attribute can't be replaced; None where it can."""
         if self.obstacle is not None:
             return self.obstacle
         if self.attribute in reading_of(type(self.owner)).compared:
@@ -173,7 +173,7 @@ _HOOKED = "the module has hooks, which lie on the first of its places and calls:
 
 
 def _bound_before(owner: nn.Module, route: Route) -> str | None:
-    """Where the module keeps the method itself, past its class, in the words of an obstacle."""
+    """Return where the module keeps the method itself, past its class, in the words of an obstacle."""
     for name, value in vars(owner).items():
         if name == "forward":
             holds_it = True
@@ -191,5 +191,5 @@ Located = ModuleSite | CallSite | AttributeSite
 
 
 def works_in_place_there(located: Located) -> bool:
-    """Whether a site is a module that works in place, or a further call of one."""
+    """Check whether a site is a module that works in place, or a further call of one."""
     return located.module is not None and writes_into_its_input(located.module)

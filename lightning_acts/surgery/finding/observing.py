@@ -142,7 +142,10 @@ class FunctionObserver(TorchFunctionMode):
         return frame is not None and any(_contains(code, original(frame.f_code)) for code in self._formulas)
 
     def _call_stack(self, frame: FrameType | None) -> _CallStack | None:
-        """The frames between a call and the method of the module that it belongs to; None within an activation."""
+        """Return the frames between a call and the method of the module that it belongs to.
+
+        None within an activation.
+        """
         frames: list[FrameType] = []
         owner: nn.Module | None = None
         maker: type[nn.Module] | None = None
@@ -203,7 +206,7 @@ def _first_argument(frame: FrameType) -> Any:
 
 
 def _is_of_file(frame: FrameType) -> bool:
-    """Whether a frame runs a function that stands in its file by its own name, outside of classes."""
+    """Check whether a frame runs a function that stands in its file by its own name, outside of classes."""
     function = frame.f_globals.get(frame.f_code.co_name)
     return any(layer.__code__ is original(frame.f_code) for layer in layers(function))
 
@@ -213,7 +216,7 @@ def _runs_method_of(frame: FrameType, owner: nn.Module) -> bool:
 
 
 def _method_with(cls: type[nn.Module], code: CodeType) -> Scope | None:
-    """The method that runs this code, under its own name or as the forward; None if there is none."""
+    """Return the method that runs this code, under its own name or as the forward; None if there is none."""
     code = original(code)
     scopes = (scope for name in (code.co_name, "forward", "__call__") for scope in method_scopes(base_of(cls), name))
     return next((scope for scope in scopes if scope.function.__code__ is code), None)
@@ -222,7 +225,7 @@ def _method_with(cls: type[nn.Module], code: CodeType) -> Scope | None:
 def _seen(
     stack: _CallStack, func: Callable[..., Any], args: Any, kwargs: Mapping[str, Any], formulas: set[CodeType]
 ) -> SeenCall | None:
-    """The call of an activation; where it is a part of a formula, its last part stands for all.
+    """Return the call of an activation; where it is a part of a formula, its last part stands for all.
 
     ``formulas`` is the code of functions that hold some: it grows.
     """
@@ -286,7 +289,7 @@ def _handed_on_in(node: ast.expr, function: Any, scope: Scope) -> Written | None
 
 
 def _written_around(node: ast.expr, scope: Scope) -> Written | None:
-    """What an expression applies, or the formula of which it is a part."""
+    """Return what an expression applies, or the formula of which it is a part."""
     site = written(node, scope)
     around = scope.source.parents.get(node)
     while isinstance(around, ast.expr):
@@ -352,7 +355,7 @@ class _InnerCall:
 def _inner_call(
     node: ast.expr, scope: Scope, frame: FrameType, inner: Sequence[FrameType], owner: nn.Module
 ) -> _InnerCall:
-    """The way to the function of one of the inner frames, the innermost that the expression names.
+    """Return the way to the function of one of the inner frames, the innermost that the expression names.
 
     Raises:
         SourceError: It can't be told.
@@ -388,13 +391,13 @@ def _inner_call(
 
 
 def _function_of(frame: FrameType) -> Any:
-    """The function that a frame runs, if it is a method of its first argument."""
+    """Return the function that a frame runs, if it is a method of its first argument."""
     name = frame.f_code.co_name
     return next((vars(cls)[name] for cls in type(_first_argument(frame)).__mro__ if name in vars(cls)), None)
 
 
 def _value_in(frame: FrameType, node: ast.expr) -> Any:
-    """What an expression without calls stands for in a frame."""
+    """Return what an expression without calls stands for in a frame."""
     if any(isinstance(part, (ast.Call, ast.NamedExpr, ast.Await)) for part in ast.walk(node)):
         return None
     try:
@@ -411,7 +414,10 @@ def _contains(code: CodeType, inner: CodeType) -> bool:
 
 
 def _node_that_runs(frame: FrameType, scope: Scope, function: Any = None) -> ast.expr:
-    """The expression that a frame is evaluating, in our tree of its function; ``function`` is what it calls, if known."""
+    """Return the expression that a frame is evaluating, in our tree of its function.
+
+    ``function`` is what it calls, if known.
+    """
     running: Any = executing.Source.executing(frame).node
     if running is None and function is not None:  # before Python 3.11 it may be told by the callee alone
         called = [

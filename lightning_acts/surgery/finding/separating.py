@@ -92,7 +92,7 @@ def _take_away(part: Part) -> None:
 
 
 def _slots(model: nn.Module) -> list[tuple[nn.Module, str, nn.Module, bool]]:
-    """The places of activation modules: owner, name, module, and whether another place of it came before."""
+    """Return the places of activation modules: owner, name, module, and whether another place of it came before."""
     seen: set[nn.Module] = set()
     found = []
     for owner in model.modules():
@@ -104,13 +104,13 @@ def _slots(model: nn.Module) -> list[tuple[nn.Module, str, nn.Module, bool]]:
 
 
 def _further_calls(owner: nn.Module, name: str, module: nn.Module) -> Iterator[Part]:
-    """The calls of a child in the code of its owner, beside the first one."""
+    """Yield the calls of a child in the code of its owner, beside the first one."""
     for index, (route, location) in enumerate(list(calls_of_child(owner, name).items())[1:], 1):
         yield Part(module, owner, name, submodule_name(owner, f"{name}_{index}"), index, route, location)
 
 
 def calls_of_child(owner: nn.Module, name: str) -> dict[Route, str]:
-    """The calls of a child in the code of its owner that no swap has replaced, each with ``file:line``."""
+    """Return the calls of a child in the code of its owner that no swap has replaced, each with ``file:line``."""
     calls: dict[Route, str] = {}
     if isinstance(owner, torch.fx.GraphModule):
         return calls
@@ -130,7 +130,7 @@ def calls_of_child(owner: nn.Module, name: str) -> dict[Route, str]:
 
 
 def _methods(cls: type[nn.Module], attribute: str) -> list[str]:
-    """The methods of the author that name an attribute, the forward first."""
+    """Return the methods of the author that name an attribute, the forward first."""
     names = dict.fromkeys(
         name for base in cls.__mro__ if not base.__module__.startswith(("torch.", "builtins")) for name in vars(base)
     )

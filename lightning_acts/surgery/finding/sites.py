@@ -94,7 +94,7 @@ class Found:
 
 @one_at_a_time
 def find(model: nn.Module, example_input: Any = None) -> list[Site]:
-    """The sites of a model: where it applies activations, which ones, and in which role.
+    """Return the sites of a model: where it applies activations, which ones, and in which role.
 
     Args:
         model: Any module; it is left as it was.
@@ -128,7 +128,7 @@ def locate(model: nn.Module, example: Example | None = None, share: Share = "sit
 
 
 def _part(located: ModuleSite, part: Part) -> Located:
-    """The site that a stand-in was."""
+    """Return the site that a stand-in was."""
     if part.route is None:
         return replace(located, module=part.module, is_part=True)
     owner = located.path_in_tree.rpartition(".")[0]
@@ -199,7 +199,7 @@ def _spec_of(value: Any) -> str | None:
 
 
 def _without_doubt(located: Located) -> Located | None:
-    """What is an activation; None for a function with many other uses, unless nothing but GELU is made of it."""
+    """Return what is an activation; None for a function with many other uses, unless nothing but GELU is made of it."""
     site = located.site
     if isinstance(located, ModuleSite) or located.doubt != DOUBT_OF_EVERYDAY:
         return located
@@ -236,7 +236,7 @@ def _certain(located: _Function, usage: Usage, key: Key) -> _Function | None:
 
 
 def _used(site: Site, usage: Usage, owner: nn.Module, key: Key) -> Site:
-    """A site without a run: what its source settles goes before what the structure shows."""
+    """Return a site without a run: what its source settles goes before what the structure shows."""
     if site.role not in ("hidden", "attention"):
         return site
     role, reason = usage.role_of(owner, key) or (site.role, site.reason)
@@ -244,7 +244,7 @@ def _used(site: Site, usage: Usage, owner: nn.Module, key: Key) -> Site:
 
 
 def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[str]:
-    """What could not be read, in words: a note for each class."""
+    """Yield what could not be read, in words: a note for each class."""
     tree, by_class = set(model.modules()), dict[type[nn.Module], list[nn.Module]]()
     for module in model.modules():
         if module not in activations and not is_metric(module) and not isinstance(module, torch.jit.ScriptModule):
@@ -259,7 +259,7 @@ def _unread(model: nn.Module, activations: Collection[nn.Module]) -> Iterator[st
 
 
 def seen_calls(model: nn.Module, observer: FunctionObserver) -> list[Site]:
-    """The calls of activations in a model's code, those that an observer saw included."""
+    """Return the calls of activations in a model's code, those that an observer saw included."""
     observation = Observation(functions=observer.seen, flow=observer.flow)
     activations = dict.fromkeys(observer.activation_modules, "")
     calls = _call_sites(model, activations, observation, _compared_by_others(model))
@@ -315,7 +315,7 @@ def _kept_beside(model: nn.Module, activations: Collection[nn.Module]) -> dict[n
 def _call_sites(
     model: nn.Module, activations: Mapping[nn.Module, str], observation: Observation, compared: Mapping[type, str]
 ) -> Iterator[CallSite]:
-    """The calls in the modules' code, and those that were seen besides; a path is ``owner/function/index``."""
+    """Yield the calls in the modules' code, and those that were seen besides; a path is ``owner/function/index``."""
     flow = observation.flow
     ran: dict[int, list[SeenCall]] = {}
     for entry in observation.functions:
@@ -359,7 +359,7 @@ def _compared_by_others(model: nn.Module) -> dict[type, str]:
 
 
 def _matched(owner: nn.Module, written: list[Call], seen: list[SeenCall]) -> list[SeenCall]:
-    """The calls that are written, with what was seen of them, and then what was seen besides."""
+    """Return the calls that are written, with what was seen of them, and then what was seen besides."""
     by_route = {entry.call.route: entry for entry in seen}
     known = {call.route for call in written}
     # A function that a variable stands for, as in a loop over functions, is reached in the source by its own name.
@@ -409,7 +409,10 @@ def _role_as_written(
     place: tuple[nn.Module, str, nn.Module],
     gates_itself: bool = False,
 ) -> tuple[Role, str]:
-    """The role of a function, as far as the source tells; ``place`` is the model, the path of the owner, the owner."""
+    """Return the role of a function, as far as the source tells.
+
+    ``place`` is the model, the path of the owner, the owner.
+    """
     if doubt:
         return "output", f"in doubt: {doubt}"
     chain = _chain_of_returned(*place) if "returned" in destinations else []
@@ -421,7 +424,7 @@ def _role_as_written(
 
 
 def _are_layers(destination: Destination | None, owner: nn.Module) -> bool:
-    """Whether a value goes into modules with parameters alone: dropout, pooling and losses are none."""
+    """Check whether a value goes into modules with parameters alone: dropout, pooling and losses are none."""
     if destination is None or destination == "returned":
         return False
     into = [owner._modules.get(name) if "." not in name else owner.get_submodule(name) for name in destination if name]
@@ -446,7 +449,7 @@ def _merged(attributes: list[AttributeSite], calls: Iterable[CallSite]) -> list[
 
 
 def _with_calls(attribute: AttributeSite, own: list[CallSite]) -> AttributeSite:
-    """The site of an attribute, with what a run has shown of its calls."""
+    """Return the site of an attribute, with what a run has shown of its calls."""
     ran = [call for call in own if call.site.calls]
     site = replace(attribute.site, calls=sum(call.site.calls or 0 for call in ran))
     if not ran:
@@ -475,7 +478,7 @@ def _calls_attribute(call: CallSite, attribute: AttributeSite) -> bool:
 
 
 def _in_kernels(model: nn.Module) -> Iterator[LeftSite]:
-    """The activations of recurrent layers and of torch's attention, which no tool can reach."""
+    """Yield the activations of recurrent layers and of torch's attention, which no tool can reach."""
     for name, module in model.named_modules():
         role: Role
         if isinstance(module, (nn.RNN, nn.RNNCell)):
@@ -495,7 +498,9 @@ def _in_kernels(model: nn.Module) -> Iterator[LeftSite]:
 def _walk(
     model: nn.Module, specs: dict[nn.Module, str | None], prefix: str = ""
 ) -> Iterator[tuple[str, nn.Module, str, nn.Module]]:
-    """Every slot below ``model``, undeduplicated: path, parent, name in the parent, module; ``specs`` gets its activation.
+    """Yield every slot below ``model``, undeduplicated: path, parent, name in the parent, module.
+
+    ``specs`` gets its activation.
 
     Metrics are left out, and what an activation is made of.
     """
@@ -537,7 +542,7 @@ def _function_attributes(
 
 
 def _unlike_a_module(function: Any, uses: Sequence[AttributeCall]) -> str | None:
-    """Why a module would not do in the place of a function; None where it does."""
+    """Return why a module would not do in the place of a function; None where it does."""
     if any(use.takes_more for use in uses):
         return "its module calls it with more than its input: example_input= shows the call, which can be replaced"
     bare, given = (function.func, function.keywords) if isinstance(function, functools.partial) else (function, {})
@@ -604,7 +609,7 @@ def _contents(held: Any, within_objects: bool) -> list[tuple[str, Any]] | None:
 
 
 def _functions_in(value: Any, names: Collection[str]) -> Iterator[tuple[str | None, Any]]:
-    """The functions and modules in an attribute, each with its key; None for a function that stands there alone.
+    """Yield the functions and modules in an attribute, each with its key; None for a function that stands there alone.
 
     Of an object they are the methods with one of these names.
     """

@@ -86,7 +86,7 @@ def _vocabulary(version: int) -> _Vocabulary:
 
 
 def definition_of_function(function: Any) -> Definition | None:
-    """The activation of which a function is a form; None if it is none, whatever its arguments."""
+    """Return the activation of which a function is a form; None if it is none, whatever its arguments."""
     try:
         return _vocabulary(registry.version()).definitions.get(function)
     except TypeError:  # not hashable
@@ -94,7 +94,7 @@ def definition_of_function(function: Any) -> Definition | None:
 
 
 def is_candidate(function: Any) -> bool:
-    """Whether a function may be an activation, or is for some arguments."""
+    """Check whether a function may be an activation, or is for some arguments."""
     try:
         of_some = (CLAMPS, MAXIMA, KERNELS)
         return function in _vocabulary(registry.version()).definitions or any(function in group for group in of_some)
@@ -114,7 +114,7 @@ def is_everyday(function: Any) -> bool:
 
 
 def is_method(name: str) -> bool:
-    """Whether tensors have a method of this name that may be an activation."""
+    """Check whether tensors have a method of this name that may be an activation."""
     return name in _vocabulary(registry.version()).methods
 
 
@@ -124,12 +124,15 @@ def is_name(name: str) -> bool:
 
 
 def name_of(function: Any) -> str:
-    """The import path of a function of torch, or of a class."""
+    """Return the import path of a function of torch, or of a class."""
     return type_name(function)
 
 
 def named(name: str) -> Any:
-    """The function or class of this name, as :func:`name_of` gives it; ``UNKNOWN`` if nothing imported is called so."""
+    """Return the function or class of this name, as :func:`name_of` gives it.
+
+    ``UNKNOWN`` if nothing imported is called so.
+    """
     known = _vocabulary(registry.version()).by_path.get(name)
     if known is not None:
         return known
@@ -138,7 +141,7 @@ def named(name: str) -> Any:
 
 
 def works_in_place(function: Any, arguments: Mapping[str, Any]) -> bool | None:
-    """Whether a call writes into its input; None where only a run tells."""
+    """Check whether a call writes into its input; None where only a run tells."""
     if getattr(function, "__name__", "").endswith("_"):
         return True
     given = arguments.get("inplace", False)
@@ -146,7 +149,10 @@ def works_in_place(function: Any, arguments: Mapping[str, Any]) -> bool | None:
 
 
 def applied(function: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Applied | None:
-    """The activation that ``function(*args, **kwargs)`` applies; None if it is none. Arguments may be ``UNKNOWN``."""
+    """Return the activation that ``function(*args, **kwargs)`` applies.
+
+    None if it is none. Arguments may be ``UNKNOWN``.
+    """
     if function in KERNELS:
         spec = KERNELS[function]
         return Applied(factory.definition_of(spec), spec, obstacle=f"computed inside the kernel of {name_of(function)}")

@@ -169,7 +169,7 @@ def _formula_of(expression: ast.expr | None, place: ast.stmt | ast.expr, scope: 
 
 
 def _callee(node: ast.Call, scope: Scope) -> ast.expr:
-    """What is called: ``getattr(x, "relu")`` is ``x.relu``."""
+    """Return what is called: ``getattr(x, "relu")`` is ``x.relu``."""
     called = node.func
     if isinstance(called, ast.Call) and len(called.args) == 2 and scope.resolve(called.func) is getattr:
         of, name = called.args
@@ -193,7 +193,7 @@ def _handed_on(node: ast.expr, scope: Scope) -> Written | None:
 
 
 def is_handed_on(node: ast.expr, scope: Scope) -> bool:
-    """Whether a function or class that is named there is not called, but given to something that may."""
+    """Check whether a function or class that is named there is not called, but given to something that may."""
     parent = scope.source.parents.get(node)
     match parent:
         case ast.Call(func=func):

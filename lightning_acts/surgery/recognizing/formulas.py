@@ -45,7 +45,7 @@ _OPERATORS: dict[type[ast.AST], Callable[..., Any]] = {
 
 
 def _functions_named(*names: str) -> frozenset[Any]:
-    """The functions of torch and the methods of tensors with these names, those that work in place included."""
+    """Return the functions of torch and the methods of tensors with these names, those that work in place included."""
     holders = (torch, Tensor, torch.special)
     found = (getattr(holder, name + end, None) for holder in holders for name in names for end in ("", "_"))
     return frozenset(function for function in found if function is not None)
@@ -89,13 +89,16 @@ class Composite:
     _node: ast.expr
 
     def parts(self) -> Iterator[ast.AST]:
-        """Everything within the formula but its input."""
+        """Yield everything within the formula but its input."""
         given = set(ast.walk(self.input))
         return (part for part in ast.walk(self._node) if part is not self._node and part not in given)
 
 
 def composite(node: ast.expr, scope: Scope) -> Composite | None:
-    """The activation that a formula computes; None where it is none that is known, or no formula of one tensor."""
+    """Return the activation that a formula computes.
+
+    None where it is none that is known, or no formula of one tensor.
+    """
     return _composite(node, scope.function, scope.first, registry.version())
 
 
@@ -177,13 +180,13 @@ class _Formula:
         return formula
 
     def is_of_input_alone(self, call: ast.Call) -> bool:
-        """Whether a call is given its input, and beside it nothing that is computed."""
+        """Check whether a call is given its input, and beside it nothing that is computed."""
         apart = _Formula(self.scope)
         parts = apart._parts(call) or []
         return len(self.inputs) == 1 and all(part in self.inputs or not list(apart._leaves(part)) for part in parts)
 
     def _leaves(self, node: ast.expr) -> Iterator[ast.expr]:
-        """The expressions that the formula takes as given."""
+        """Yield the expressions that the formula takes as given."""
         parts = self._parts(node)
         if parts is None:
             yield node
@@ -192,7 +195,7 @@ class _Formula:
             yield from self._leaves(part)
 
     def _parts(self, node: ast.expr) -> list[ast.expr] | None:
-        """What an expression is computed of; None for what is taken as given."""
+        """Return what an expression is computed of; None for what is taken as given."""
         if isinstance(node, ast.Constant) or self._number(node) is not None:
             return []
         if isinstance(node, ast.Tuple) and all(isinstance(part, ast.Constant) for part in node.elts):
@@ -218,7 +221,7 @@ class _Formula:
         return [*receiver, *node.args, *(keyword.value for keyword in node.keywords if keyword.arg != "inplace")]
 
     def _callee(self, node: ast.Call) -> tuple[Any, list[ast.expr]]:
-        """The function of torch or of numbers that is called, with the tensor of which it is a method."""
+        """Return the function of torch or of numbers that is called, with the tensor of which it is a method."""
         function = self.scope.resolve(node.func)
         if function is not UNKNOWN:
             return (function if _is_elementwise(function) else None), []
@@ -236,7 +239,7 @@ class _Formula:
         return value if isinstance(value, (int, float)) else None
 
     def value(self, node: ast.expr, x: Tensor) -> Any:
-        """What the expression is for a tensor."""
+        """Return what the expression is for a tensor."""
         number = self._number(node)
         if number is not None:
             return number

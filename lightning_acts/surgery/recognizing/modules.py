@@ -28,7 +28,7 @@ _TOLERANCE = 1e-6
 
 
 def recognize(module: nn.Module) -> str | None:
-    """The spec of the activation that ``module`` computes, ``"unknown activation"``, or None if it is none.
+    """Return the spec of the activation that ``module`` computes, ``"unknown activation"``, or None if it is none.
 
     A module on the meta device whose type is not registered, but which could be an activation, is unknown. One that is
     made of other modules is an activation if it computes one that none of them is, such as hard swish by ReLU6; not where
@@ -68,7 +68,7 @@ def _composed(module: nn.Module) -> str | None:
 
 
 def _curves_of(parts: Sequence[nn.Module]) -> set[str | None]:
-    """The activations that some modules compute, in the words of :func:`_by_curve`."""
+    """Return the activations that some modules compute, in the words of :func:`_by_curve`."""
     return {_by_curve(part) for part in parts if type(part).forward is not nn.Module.forward}
 
 
@@ -105,7 +105,7 @@ def _by_curve(module: nn.Module) -> str | None:
 
 
 def _steady_curve(probe: nn.Module) -> Tensor | None:
-    """The curve of a module, the same in both modes and not a line; None where there is none."""
+    """Return the curve of a module, the same in both modes and not a line; None where there is none."""
     trained, curve = _curve(probe.train()), _curve(probe.eval())
     if trained is None or curve is None or not _equal(trained, curve):
         return None  # not elementwise, or random: Dropout, DropPath and their kin
@@ -113,7 +113,10 @@ def _steady_curve(probe: nn.Module) -> Tensor | None:
 
 
 def recognize_function(function: Callable[[Tensor], Any], relative: float, absolute: float) -> str | None:
-    """The spec of the activation that a function of one tensor computes without chance, within tolerances; None if unknown."""
+    """Return the spec of the activation that a function of one tensor computes without chance, within tolerances.
+
+    None if unknown.
+    """
     curve = _curve(function)
     spec = None if curve is None or _is_affine(curve) else _named(function, curve, relative, absolute)
     if spec is None:
@@ -140,7 +143,7 @@ def _close(one: Tensor, other: Tensor, relative: float, absolute: float) -> Tens
 
 
 def _fitted(curve: Tensor, relative: float, absolute: float) -> str | None:
-    """The spec of a family whose one parameter a point of the curve tells, if the whole curve agrees."""
+    """Return the spec of a family whose one parameter a point of the curve tells, if the whole curve agrees."""
     x, lowest, middle = -10.0, float(curve[0]), float(curve[curve.numel() // 2])
     positive = _grid() > 0
     is_linear_above = bool(_close(curve[positive], _grid()[positive], relative, absolute).all())
@@ -159,7 +162,7 @@ def _fitted(curve: Tensor, relative: float, absolute: float) -> str | None:
 
 
 def _function_of(spec: ActivationSpec) -> Callable[[Tensor], Any]:
-    """The function of an activation: a module has rounded its learnable parameters to float32."""
+    """Return the function of an activation: a module has rounded its learnable parameters to float32."""
     return functools.partial(factory.definition_of(spec.name).functions[0], **spec.parameters)
 
 
@@ -189,7 +192,7 @@ def _periodic(
     absolute: float,
     names: Sequence[str] = ("sine", "snake"),
 ) -> str | None:
-    """The spec of a sine or a snake of any frequency, which its values near 0 tell."""
+    """Return the spec of a sine or a snake of any frequency, which its values near 0 tell."""
     if curve is None:
         return None
     # Near numbers differ less than wide ones, and a function of many may take another shape than a curve's.
@@ -205,7 +208,7 @@ def _periodic(
 
 
 def _alpha_of_snake(rise: float) -> float:
-    """The alpha of ``sin(alpha * x)**2 / alpha`` that is ``rise`` near 0."""
+    """Return the alpha of ``sin(alpha * x)**2 / alpha`` that is ``rise`` near 0."""
     alpha = rise / _NEAR**2
     for _ in range(60):  # each step halves the error
         alpha = math.asin(math.sqrt(alpha * rise)) / _NEAR
@@ -235,7 +238,7 @@ def _grid() -> Tensor:
 
 
 def _curve(probe: Callable[[Tensor], Any]) -> Tensor | None:
-    """The values of an elementwise, deterministic function on the grid; None for any other."""
+    """Return the values of an elementwise, deterministic function on the grid; None for any other."""
     grid = _grid()
     part = grid[: grid.numel() // 2].flip(0)
     try:
@@ -276,7 +279,7 @@ def _is_affine(curve: Tensor) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _known_curves(version: int) -> tuple[list[ActivationSpec], Tensor]:
-    """The curves of the registered activations; ``version`` is the key under which they are kept."""
+    """Return the curves of the registered activations; ``version`` is the key under which they are kept."""
     specs, curves = [], []
     # Of several activations with one curve, the one that is torch's own.
     for definition in sorted(registry.definitions(), key=lambda entry: entry.module_class is None):

@@ -24,13 +24,13 @@ _Assignment = ast.Assign | ast.AugAssign | ast.AnnAssign
 
 
 def destination_of(node: ast.expr, scope: Scope) -> Destination | None:
-    """What becomes of the value of an expression; None where the source leaves it open."""
+    """Return what becomes of the value of an expression; None where the source leaves it open."""
     return _destination(node, scope, _destinations_of_assigned(scope.function, scope.owner, scope.is_method))
 
 
 @functools.lru_cache(maxsize=4096)
 def _destinations_of_assigned(function: Function, owner: type, is_method: bool) -> dict[ast.stmt, Destination | None]:
-    """What becomes of the value of each assignment in a function."""
+    """Return what becomes of the value of each assignment in a function."""
     scope = Scope(function, owner, is_method)
     source = scope.source
     names = [node for node in source.expressions if isinstance(node, ast.Name)]
@@ -89,12 +89,15 @@ def _destination(node: ast.expr, scope: Scope, assigned: dict[ast.stmt, Destinat
 
 
 def _names_others(node: ast.AST, scope: Scope) -> bool:
-    """Whether an expression names a variable, other than the module."""
+    """Check whether an expression names a variable, other than the module."""
     return any(isinstance(part, ast.Name) and part.id != scope.first for part in ast.walk(node))
 
 
 def _uses(names: list[ast.Name], stored: set[str], assignment: ast.stmt, scope: Scope) -> Iterator[ast.Name]:
-    """Where variables are read after an assignment, and before the next one that is sure; their shapes don't count."""
+    """Yield where variables are read after an assignment, and before the next one that is sure.
+
+    Their shapes don't count.
+    """
     parents = scope.source.parents
     loops = [around for around in _around(assignment, scope) if isinstance(around, _LOOPS)]
     since = (loops[-1].lineno, 0) if loops else _end(assignment)
@@ -113,7 +116,7 @@ def _uses(names: list[ast.Name], stored: set[str], assignment: ast.stmt, scope: 
 
 
 def _is_beside(assignment: ast.stmt, name: ast.Name, scope: Scope) -> bool:
-    """Whether a variable is stored by a statement of the same block."""
+    """Check whether a variable is stored by a statement of the same block."""
     other = scope.source.parents.get(name)
     parent = scope.source.parents.get(assignment)
     blocks = [block for _, block in ast.iter_fields(parent) if isinstance(block, list)] if parent is not None else []
@@ -130,7 +133,10 @@ def _end(node: ast.stmt) -> tuple[int, int]:
 
 
 def _layer(call: ast.Call, child: ast.AST, scope: Scope) -> str | None:
-    """The attribute of the module that a call calls; "" for a function that multiplies its input with weights."""
+    """Return the attribute of the module that a call calls.
+
+    "" for a function that multiplies its input with weights.
+    """
     called = call.func
     held = called.value if isinstance(called, ast.Subscript) else called
     if scope.is_own_attribute(held) and isinstance(held, ast.Attribute):

@@ -81,18 +81,18 @@ _MADE_AGAIN_FROM = f"{_PREFIX}made_again_from"
 
 
 def base_of(cls: type) -> type:
-    """The class as its author wrote it."""
+    """Return the class as its author wrote it."""
     own = _without_layers(cls)
     return vars(own).get(f"{_PREFIX}base", own)  # type: ignore[no-any-return]
 
 
 def routes_of(cls: type) -> Routes:
-    """What the class replaces: nothing, if it is as its author wrote it."""
+    """Return what the class replaces: nothing, if it is as its author wrote it."""
     return vars(_without_layers(cls)).get(f"{_PREFIX}routes", ())  # type: ignore[no-any-return]
 
 
 def reading_of(cls: type[nn.Module]) -> Reading:
-    """What the class runs: for one that was rewritten, what its base was then."""
+    """Return what the class runs: for one that was rewritten, what its base was then."""
     own = _without_layers(cls)
     return vars(own).get(f"{_PREFIX}reading") or read(own)
 
@@ -135,7 +135,7 @@ def read_elsewhere(cls: type) -> frozenset[str]:
 
 
 def obstacle_to(owner: nn.Module, route: Route, write_back: bool = True) -> str | None:
-    """Why a route can't be rewritten; None where it can."""
+    """Return why a route can't be rewritten; None where it can."""
     cls = type(owner)
     try:
         rewritten_class(base_of(cls), (Replaced(route, "probe", write_back),), reading_of(cls), passing(owner))
@@ -145,7 +145,7 @@ def obstacle_to(owner: nn.Module, route: Route, write_back: bool = True) -> str 
 
 
 def is_in_loop(owner: nn.Module, route: Route) -> bool:
-    """Whether the way to a call begins in a loop of a method."""
+    """Check whether the way to a call begins in a loop of a method."""
     if isinstance(owner, GraphModule) or not route.steps:
         return False
     _, scope = _attributes_with(base_of(type(owner)), route.steps[0])[0]
@@ -174,7 +174,7 @@ def may_read_what_it_writes(owner: nn.Module, name: str) -> bool:
 
 @functools.lru_cache(maxsize=4096)
 def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozenset[str] = frozenset()) -> Any:
-    """The class in which the calls at these routes are calls of submodules; ``base`` itself if there are none.
+    """Return the class in which the calls at these routes are calls of submodules; ``base`` itself if there are none.
 
     ``passing`` are the children that may return their very input.
 
@@ -204,7 +204,7 @@ def rewritten_class(base: Any, routes: Routes, reading: Reading, passing: frozen
 
 
 def _attributes_with(cls: type[nn.Module], step: Step) -> list[tuple[str, Scope]]:
-    """The attributes of a class that run the function which holds a step: a method may have several names."""
+    """Return the attributes of a class that run the function which holds a step: a method may have several names."""
     function = step.function
     bases = (base for base in cls.__mro__ if base not in nn.Module.__mro__)  # a mixin may come after nn.Module
     names = dict.fromkeys(name for base in bases for name in vars(base))
@@ -251,7 +251,7 @@ class _Members:
     def rewrite(
         self, scope: Scope, inside: list[Remaining], around: dict[Function, str], callers: tuple[Caller, ...]
     ) -> Function:
-        """The function of a scope with the calls rewritten.
+        """Return the function of a scope with the calls rewritten.
 
         ``around`` are the functions that it was reached through, with the names of their copies; ``callers`` the places
         that call it.
@@ -377,7 +377,7 @@ def _member(name: str, visit: Callable[[ast.expr], ast.expr], owner: str) -> ast
 
 
 def _leads_to(scope: Scope, around: Mapping[Function, str], seen: frozenset[Function] = frozenset()) -> bool:
-    """Whether a function calls, at last, one of those that it was reached through."""
+    """Check whether a function calls, at last, one of those that it was reached through."""
     if scope.function in seen or not may_apply(scope.function):
         return False
     seen |= {scope.function}
@@ -394,7 +394,7 @@ def _leads_to(scope: Scope, around: Mapping[Function, str], seen: frozenset[Func
 
 
 def _callers(cls: type[nn.Module], function: Function, reading: Reading) -> Iterator[Caller]:
-    """The places in the methods of a class that call one of them; a forward is called by others."""
+    """Yield the places in the methods of a class that call one of them; a forward is called by others."""
     if function.__name__ in ("forward", "__call__"):
         return
     for scope in (scope for name in reading.methods for scope in method_scopes(cls, name)):
@@ -423,7 +423,7 @@ def _direct(
 
 
 def _dtype(site: Written) -> ast.expr | None:
-    """The type into which a call converts its input first.
+    """Return the type into which a call converts its input first.
 
     Raises:
         SourceError: The call writes its result into a tensor that it is given, or may do so.
@@ -470,7 +470,7 @@ def _taking(name: str, writes: bool, may_write: bool) -> Callable[..., Any]:
 
 
 def _chooser(table: tuple[tuple[Any, str], ...], may_write: bool) -> Callable[[nn.Module, Any], Any]:
-    """A method that gives the submodule for a callee; the callee itself, if it is none of those in the table."""
+    """Return a method that gives the submodule for a callee; the callee itself, if it is none of those in the table."""
     writes = {function: bool(works_in_place(function, {})) for function, _ in table}
 
     def choose(self: nn.Module, callee: Any) -> Any:
@@ -569,7 +569,7 @@ def _class_methods(base: type[nn.Module]) -> dict[str, Any]:
 
 
 def _shown(base: type[nn.Module], names: frozenset[str]) -> dict[str, Any]:
-    """What a module says of its children, without those that a swap has added."""
+    """Return what a module says of its children, without those that a swap has added."""
 
     def modules(self: nn.Module) -> dict[str, nn.Module | None]:
         return {name: module for name, module in self._modules.items() if name not in names}
@@ -689,7 +689,7 @@ def _refuse_script(self: nn.Module) -> nn.Module:
 
 
 def submodule_name(owner: nn.Module, wanted: str) -> str:
-    """A name for a new submodule that nothing in ``owner`` has."""
+    """Return a name for a new submodule that nothing in ``owner`` has."""
     name = wanted
     while hasattr(owner, name):
         name += "_"

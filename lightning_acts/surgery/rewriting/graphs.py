@@ -84,12 +84,12 @@ _Place = tuple[str, int, Node]
 
 
 def calls_of(module: GraphModule) -> list[Call]:
-    """The calls of activations in the graph of a module."""
+    """Return the calls of activations in the graph of a module."""
     return [site.call for site in _sites(module)]
 
 
 def call_in(module: GraphModule, frames: Sequence[FrameType], function: Any) -> Call | None:
-    """The call that a frame of the generated forward is making; None if it is none of an activation.
+    """Return the call that a frame of the generated forward is making; None if it is none of an activation.
 
     Raises:
         SourceError: A function that the graph calls as a whole makes it, or it can't be told.
@@ -108,7 +108,7 @@ def call_in(module: GraphModule, frames: Sequence[FrameType], function: Any) -> 
 
 
 def obstacle_to(module: GraphModule, route: Route, write_back: bool = True) -> str | None:
-    """Why what is at a route can't be replaced; None where it can."""
+    """Return why what is at a route can't be replaced; None where it can."""
     try:
         site = _site_at(module, route)
     except SourceError as error:
@@ -121,7 +121,7 @@ def obstacle_to(module: GraphModule, route: Route, write_back: bool = True) -> s
 
 
 def originals(module: GraphModule, route: Route) -> dict[str, Original]:
-    """What is at a route, in each of the graphs, by the graph's name.
+    """Return what is at a route, in each of the graphs, by the graph's name.
 
     Raises:
         SourceError: There is no such node.
@@ -201,7 +201,7 @@ def recompile(module: GraphModule) -> None:
 
 
 def is_replaced(module: GraphModule, replacement: nn.Module | None, before: dict[str, Original]) -> bool:
-    """Whether a graph calls a submodule as :func:`replace` has left it."""
+    """Check whether a graph calls a submodule as :func:`replace` has left it."""
     callers = list(_callers(module, replacement, before))
     return bool(callers) and all(original.writes_back is _is_inserted(caller) for caller, original in callers)
 
@@ -209,7 +209,7 @@ def is_replaced(module: GraphModule, replacement: nn.Module | None, before: dict
 def _callers(
     module: GraphModule, replacement: nn.Module | None, before: dict[str, Original]
 ) -> Iterator[tuple[Node, Original]]:
-    """The node that calls a submodule, in each of the graphs, with what it was."""
+    """Yield the node that calls a submodule, in each of the graphs, with what it was."""
     for name, graph in _graphs(module).items() if before else ():
         original = before.get(name) or next(iter(before.values()))  # a pickle keeps one of several graphs
         callers = [
@@ -247,7 +247,7 @@ def _code(site: _Site) -> str:
 
 
 def _places(module: GraphModule) -> list[list[_Place]]:
-    """The nodes that call something else than a module, those that are one call in several graphs together."""
+    """Return the nodes that call something else than a module, those that are one call in several graphs together."""
     places: dict[tuple[Any, ...], list[_Place]] = {}
     for name, graph in _graphs(module).items():
         layer: tuple[Any, ...] = ()
@@ -265,7 +265,7 @@ def _places(module: GraphModule) -> list[list[_Place]]:
 
 
 def _numbered(graph: Graph) -> Iterator[tuple[int, Node]]:
-    """The nodes, counted as if nothing had been replaced: so a plan finds its own after another one."""
+    """Yield the nodes, counted as if nothing had been replaced: so a plan finds its own after another one."""
     number = 0
     for node in graph.nodes:
         yield number, node
@@ -367,7 +367,7 @@ def _text(node: Node, function: Any) -> str:
 
 
 def _location(node: Node) -> str | None:
-    """The last line of the author's, where the node keeps it."""
+    """Return the last line of the author's, where the node keeps it."""
     places = re.findall(r'File "(.+)", line (\d+)', node.meta.get("stack_trace") or "")
     own = [f"{file}:{line}" for file, line in places if not file.startswith(_TORCH)]
     return own[-1] if own else None
@@ -386,7 +386,7 @@ def _obstacle(node: Node) -> str | None:
 
 
 def _written_out(node: Node, function: Any) -> tuple[str, str] | None:
-    """The activation that a node makes together with another, and the formula."""
+    """Return the activation that a node makes together with another, and the formula."""
     name = call_name(function)
     if function in MAXIMA:
         zeros = [arg for arg in node.all_input_nodes if call_name(_function(arg)) in ZEROS]
@@ -452,7 +452,7 @@ def _original(number: int, node: Node) -> Original:
 
 
 def _writes_back(node: Node) -> bool:
-    """Whether a call works in place, and what it writes into its input is read other than as its result."""
+    """Check whether a call works in place, and what it writes into its input is read other than as its result."""
     call = _call(node, "", 0)
     assert call is not None
     if not works_in_place(_function(node), ActivationSpec.parse(call.spec).parameters):
@@ -476,7 +476,7 @@ def _is_view(node: Node) -> bool:
 
 
 def _is_inserted(node: Node) -> bool:
-    """Whether it is the clone or the module in ``x.copy_(module(x.clone()))``, which stands for one call."""
+    """Check whether it is the clone or the module in ``x.copy_(module(x.clone()))``, which stands for one call."""
     if len(node.users) != 1:
         return False
     user = next(iter(node.users))

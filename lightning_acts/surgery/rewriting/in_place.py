@@ -54,7 +54,7 @@ class Caller:
 
 
 def passes_its_input(module: nn.Module | None) -> bool:
-    """Whether a module may return its very input, or a view of it: dropout does in eval mode."""
+    """Check whether a module may return its very input, or a view of it: dropout does in eval mode."""
     if module is None:
         return False
     if type(module).forward is nn.Sequential.forward:
@@ -70,7 +70,7 @@ def passes_its_input(module: nn.Module | None) -> bool:
 
 
 def writes_into_its_input(module: nn.Module) -> bool:
-    """Whether an activation module works in place: one of torch's says so, another one is tried."""
+    """Check whether an activation module works in place: one of torch's says so, another one is tried."""
     if type(module).__module__.startswith("torch."):
         return getattr(module, "inplace", False) is True
     parameter = next(module.parameters(), None)
@@ -85,7 +85,7 @@ def writes_into_its_input(module: nn.Module) -> bool:
 
 
 def passing(owner: nn.Module) -> frozenset[str]:
-    """The names of the children that may return their very input."""
+    """Return the names of the children that may return their very input."""
     return frozenset(name for name, child in owner._modules.items() if passes_its_input(child))
 
 
@@ -128,7 +128,7 @@ class Aliases:
         return "others" if found == "name" and not is_own else found
 
     def _sharing(self, node: ast.expr) -> Iterator[ast.expr]:
-        """The variables and attributes whose memory the value of an expression may share."""
+        """Yield the variables and attributes whose memory the value of an expression may share."""
         match node:
             case ast.Name() | ast.Attribute() if not (isinstance(node, ast.Attribute) and shares_memory(node.attr)):
                 yield node
@@ -148,7 +148,7 @@ class Aliases:
                 yield from () if of is None else self._sharing(of)
 
     def _returned_argument(self, call: ast.Call) -> ast.expr | None:
-        """The argument that a call may return, or return a view of."""
+        """Return the argument that a call may return, or return a view of."""
         first = call.args[0] if call.args else next((w.value for w in call.keywords if w.arg == "input"), None)
         called = call.func.value if isinstance(call.func, ast.Subscript) else call.func
         if self.scope.is_own_attribute(called):
@@ -164,7 +164,7 @@ class Aliases:
         return _around(node, self.scope)
 
     def _is_shared(self, name: str, node: ast.AST) -> bool:
-        """Whether another variable, a caller or a container may hold the tensor that a variable has at a node."""
+        """Check whether another variable, a caller or a container may hold the tensor that a variable has at a node."""
         if (name, node) in self._seen:
             return False
         self._seen.add((name, node))
@@ -189,7 +189,7 @@ class Aliases:
         return False
 
     def _is_handed_over(self, use: ast.Name, node: ast.AST) -> bool:
-        """Whether a use of a variable before a node gives its tensor to another variable, or into a container."""
+        """Check whether a use of a variable before a node gives its tensor to another variable, or into a container."""
         child: ast.AST = use
         for around in self._around(use):
             if around is node:
@@ -225,7 +225,9 @@ class Aliases:
         return target.id != name and self._is_read_later(target.id, node)
 
     def _definitions(self, name: str, node: ast.AST) -> tuple[dict[ast.AST, ast.expr | None], bool]:
-        """The assignments that may give a variable its value at a node, each with the value; whether one of them does.
+        """Return the assignments that may give a variable its value at a node, each with the value.
+
+        Whether one of them does.
 
         Else the variable may be a parameter, or that of another function.
         """
@@ -290,7 +292,7 @@ class Aliases:
         return [node for node in self.scope.source.expressions if isinstance(node, ast.Name) and node.id == name]
 
     def _is_read_outside(self, name: str) -> bool:
-        """Whether the tensor of a parameter is read by a caller after the call."""
+        """Check whether the tensor of a parameter is read by a caller after the call."""
         code = self.scope.function.__code__
         own = code.co_varnames[self.scope.first is not None : code.co_argcount + code.co_kwonlyargcount]
         positional = code.co_varnames[self.scope.first is not None : code.co_argcount]
@@ -366,12 +368,12 @@ def _around(node: ast.AST, scope: Scope) -> Iterator[ast.AST]:
 
 
 def is_nested(node: ast.AST, scope: Scope) -> bool:
-    """Whether a node lies in a function, class or comprehension within the function of a scope."""
+    """Check whether a node lies in a function, class or comprehension within the function of a scope."""
     return any(isinstance(around, _NESTED) or hasattr(around, "generators") for around in _around(node, scope))
 
 
 def repeats(node: ast.AST, scope: Scope) -> bool:
-    """Whether a node lies in a loop of the function of a scope."""
+    """Check whether a node lies in a loop of the function of a scope."""
     return any(isinstance(around, _REPEATED) for around in _around(node, scope))
 
 
@@ -383,7 +385,7 @@ def _may_be_in_place(call: ast.Call) -> bool:
 
 
 def _value_for(store: ast.Name, statement: ast.AST) -> ast.expr | None:
-    """What is assigned to a variable; None where it is an element of something."""
+    """Return what is assigned to a variable; None where it is an element of something."""
     if isinstance(statement, (ast.AnnAssign, ast.NamedExpr)):
         return statement.value
     if not isinstance(statement, ast.Assign):

@@ -94,7 +94,7 @@ def node_of(step: Step, scope: Scope) -> ast.expr:
 
 
 def step_to(node: ast.expr, scope: Scope) -> Step:
-    """The step that a node is."""
+    """Return the step that a node is."""
     function = scope.function
     return Step(function_name(function), node.lineno - function.__code__.co_firstlineno, node.col_offset, _text(node))
 
@@ -164,7 +164,7 @@ class Reading:
 
 
 def read(cls: type[nn.Module]) -> Reading:
-    """What the forward of a class, and whatever it reaches, holds in its source."""
+    """Return what the forward of a class, and whatever it reaches, holds in its source."""
     key: Any = cls  # mypy takes a class of modules for not hashable
     return _read(key, registry.version())
 
@@ -211,7 +211,7 @@ def _read(cls: Any, version: int) -> Reading:
 
 
 def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
-    """The methods that the author wrote beside the forward, and that may apply an activation.
+    """Yield the methods that the author wrote beside the forward, and that may apply an activation.
 
     What the bases of frameworks offer, such as the generation of text, is not the author's.
     """
@@ -229,7 +229,7 @@ def _methods_beside_forward(cls: type[nn.Module]) -> Iterator[str]:
 
 
 def calls_of(function: Function, cls: type[nn.Module]) -> list[Call]:
-    """What a function holds that a module of this class keeps in an attribute."""
+    """Return what a function holds that a module of this class keeps in an attribute."""
     return _Reader(cls).calls_of(function)
 
 
@@ -458,7 +458,7 @@ def _defines(cls: type, name: str) -> bool:
 
 
 def method_scopes(cls: type, name: str) -> list[Scope]:
-    """The functions that make up a method or a property, beneath its decorators and other wrappings."""
+    """Return the functions that make up a method or a property, beneath its decorators and other wrappings."""
     return [
         Scope(function, cls, function.__code__.co_argcount > 0)
         for function in _functions_in(static_attribute(cls, name))
@@ -466,7 +466,7 @@ def method_scopes(cls: type, name: str) -> list[Scope]:
 
 
 def layers_of(scope: Scope) -> list[Scope]:
-    """The other functions that make up the same method, if it is one."""
+    """Return the other functions that make up the same method, if it is one."""
     names = dict.fromkeys((scope.function.__name__, "forward", "__call__")) if scope.is_method else ()
     found = (method_scopes(scope.owner, name) for name in names)
     around = next((scopes for scopes in found if any(other.function is scope.function for other in scopes)), [])
@@ -492,7 +492,7 @@ def _functions_in(value: Any) -> list[Function]:
 
 
 def with_replaced(value: Any, function: Function, new: Function) -> Any:
-    """An attribute of a class that runs ``function``, with ``new`` in its place beneath what wraps it.
+    """Return an attribute of a class that runs ``function``, with ``new`` in its place beneath what wraps it.
 
     Raises:
         SourceError: It can't be had there.
@@ -761,7 +761,10 @@ def _sealed(value: Any, node: ast.expr, scope: Scope) -> Call | None:
 
 
 def method_of(value: Any, name: str) -> Function | None:
-    """The function behind a method of an object that is neither torch's nor Python's; None where there is none."""
+    """Return the function behind a method of an object that is neither torch's nor Python's.
+
+    None where there is none.
+    """
     if value is UNKNOWN or not is_helper(value):
         return None
     found = static_attribute(type(value), name)
@@ -776,7 +779,7 @@ def is_helper(value: Any) -> bool:
 
 
 def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
-    """Whether an expression refers to a method or property of the module, by its name."""
+    """Check whether an expression refers to a method or property of the module, by its name."""
     return (
         scope.is_own_attribute(node)
         and bool(_functions_in(value))
@@ -785,7 +788,10 @@ def is_own_method(node: ast.expr, value: Any, scope: Scope) -> bool:
 
 
 def reached(node: ast.expr, value: Any, scope: Scope) -> Scope | None:
-    """The scope of the function that an expression refers to; None where it refers to anything else, or to torch's."""
+    """Return the scope of the function that an expression refers to.
+
+    None where it refers to anything else, or to torch's.
+    """
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
     if not isinstance(value, types.FunctionType) or is_candidate(value):
@@ -801,7 +807,7 @@ def reached(node: ast.expr, value: Any, scope: Scope) -> Scope | None:
 
 
 def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
-    """The call that is written at the end of some steps."""
+    """Return the call that is written at the end of some steps."""
     return Call(
         Route((*prefix, step_to(site.node, scope)), name_of(site.function)),
         call_name(site.function) if site.composite is None else site.applied.definition.name,
@@ -819,7 +825,7 @@ def call_at(site: Written, scope: Scope, prefix: tuple[Step, ...] = ()) -> Call:
 
 
 def call_name(callee: Any) -> str:
-    """What a call is called in paths: the function's name, for in-place forms too."""
+    """Return what a call is called in paths: the function's name, for in-place forms too."""
     return str(getattr(callee, "__name__", "call")).rstrip("_").lower()
 
 
@@ -902,7 +908,7 @@ def _names(code: types.CodeType) -> Iterator[str]:
 
 
 def function_named(name: str) -> Function | None:
-    """The function behind ``package.module:Class.method`` among what is imported; nothing is imported for it."""
+    """Return the function behind ``package.module:Class.method`` among what is imported; nothing is imported for it."""
     module, _, qualname = name.partition(":")
     value: Any = imported(module)
     for part in qualname.split("."):

@@ -212,7 +212,9 @@ class Flow:
             self._put(result, _Node(stem, run.exact, frozenset({run}), learned=node.learned), in_place=result is given)
 
     def data_among(self, args: Sequence[Any], otherwise: Any) -> Any:
-        """The first of some arguments that carries data: no condition, no constant; the first tensor if none does.
+        """Return the first of some arguments that carries data: no condition, no constant.
+
+        The first tensor if none does.
 
         Args:
             args: The arguments of a call.
@@ -236,7 +238,7 @@ class Flow:
                     run.uses.setdefault("output", "returned by the model")
 
     def role_of(self, site: Hashable) -> tuple[Role | None, str]:
-        """The role of a site and why; None for the role where the data flow leaves it open.
+        """Return the role of a site and why; None for the role where the data flow leaves it open.
 
         Args:
             site: As it was given to :meth:`mark`.
@@ -252,7 +254,7 @@ class Flow:
         return next(iter(answers))
 
     def follows(self, site: Hashable) -> bool:
-        """Whether results of a site were followed.
+        """Check whether results of a site were followed.
 
         Args:
             site: As it was given to :meth:`mark`.
@@ -260,7 +262,7 @@ class Flow:
         return site in self._runs
 
     def feeds_layers(self, site: Hashable) -> bool:
-        """Whether the result of every run of a site goes into a layer.
+        """Check whether the result of every run of a site goes into a layer.
 
         Args:
             site: As it was given to :meth:`mark`.
@@ -290,7 +292,7 @@ class Flow:
                 run.uses.setdefault("unknown", "returned to where it is not followed")
 
     def is_settled(self, site: Hashable) -> bool:
-        """Whether what becomes of the results of a site is known in all that its role depends on.
+        """Check whether what becomes of the results of a site is known in all that its role depends on.
 
         Args:
             site: As it was given to :meth:`mark`.
@@ -304,7 +306,7 @@ class Flow:
         )
 
     def is_between_layers(self, site: Hashable) -> bool:
-        """Whether a layer has a part in the input of every run of a site, and the result goes into layers.
+        """Check whether a layer has a part in the input of every run of a site, and the result goes into layers.
 
         That of a function with many other uses has to go there straight, or on a skip if it is bounded: the exponential
         of a variance is also added to a mean.
@@ -506,7 +508,7 @@ class Flow:
 
 
 def _terms(equation: str) -> tuple[list[str], str]:
-    """The indices of the operands and of the result of ``torch.einsum``."""
+    """Return the indices of the operands and of the result of ``torch.einsum``."""
     given, _, result = equation.replace(" ", "").partition("->")
     if "->" not in equation:
         result = "".join(index for index in given if given.count(index) == 1)
@@ -525,12 +527,12 @@ def _are_spread(tensors: Sequence[Tensor]) -> bool:
 
 
 def _certain(runs: Iterable[_Run]) -> list[_Run]:
-    """The runs without those of functions that have many other uses."""
+    """Return the runs without those of functions that have many other uses."""
     return [run for run in runs if not run.is_everyday]
 
 
 def _are_halves(one: _Run, other: _Run) -> bool:
-    """Whether two activations have inputs that are functions of one tensor, and not the same ones."""
+    """Check whether two activations have inputs that are functions of one tensor, and not the same ones."""
     return one.given.exact != other.given.exact and one not in other.behind and other not in one.behind
 
 
@@ -569,7 +571,7 @@ def _role_of_run(run: _Run) -> tuple[Role | None, str]:
 
 
 def _weighing(run: _Run) -> str | None:
-    """How the result of an unbounded activation serves an attention; None where it does not.
+    """Return how the result of an unbounded activation serves an attention; None where it does not.
 
     As its scores, or as features of queries and keys, whose products are its weights.
     """
@@ -618,12 +620,12 @@ def _role_of_bounded(run: _Run) -> tuple[Role | None, str]:
 
 
 def _is_content(run: _Run) -> bool:
-    """Whether all that a result was multiplied with weighs it: values in [0, 1], or normalized ones."""
+    """Check whether all that a result was multiplied with weighs it: values in [0, 1], or normalized ones."""
     return all(map(_weighs, run.partners))
 
 
 def _weighs(partners: Iterable[_Run]) -> bool:
-    """Whether a tensor holds values in [0, 1], or normalized ones."""
+    """Check whether a tensor holds values in [0, 1], or normalized ones."""
     return any(
         partner.definition is not None
         and not partner.is_everyday

@@ -33,7 +33,7 @@ def role_of(
     flow: tuple[Role | None, str] | None = None,
     feeds_layers: bool = False,
 ) -> tuple[Role, str]:
-    """The role of a site, and why: what the data flow says, else what the structure shows.
+    """Return the role of a site, and why: what the data flow says, else what the structure shows.
 
     Args:
         activation: Its spec, or ``"unknown activation"``.
@@ -156,7 +156,7 @@ def has_parameters(module: nn.Module) -> bool:
 
 
 def is_metric(module: nn.Module) -> bool:
-    """Whether a module is a torchmetrics metric, or a collection of them: its parts are not the model's."""
+    """Check whether a module is a torchmetrics metric, or a collection of them: its parts are not the model's."""
     cls: Any = type(module)  # mypy takes a class of modules for not hashable
     return _is_class_of_metrics(cls)
 

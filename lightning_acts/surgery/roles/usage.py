@@ -95,7 +95,10 @@ class Usage:
         return any(flow.is_between_layers(own) and flow.role_of(own)[0] == "hidden" for flow, own in flows)
 
     def _flows(self, owner: nn.Module, key: Key) -> Iterator[tuple[Flow, Key]]:
-        """The flows of a module, and of those around it, to the first that has parameters; each with its own key."""
+        """Yield the flows of a module, and of those around it, to the first that has parameters.
+
+        Each with its own key.
+        """
         module: nn.Module | None = owner
         while module is not None:
             found = self._flow(module)
@@ -116,7 +119,7 @@ class Usage:
         return self._followed[structure]
 
     def _structure(self, module: nn.Module) -> Any:
-        """What of a module its flow depends on."""
+        """Return what of a module its flow depends on."""
         if module not in self._structures:
             children = [(name, self._part(child)) for name, child in module._modules.items()]
             functions = [(name, self._function(value)) for name, value in vars(module).items() if callable(value)]
@@ -149,7 +152,7 @@ class Usage:
 
 
 def _moved(key: Key, module: nn.Module, followed: nn.Module) -> Key:
-    """The key of the same site in another module of the same structure."""
+    """Return the key of the same site in another module of the same structure."""
     if module is followed or isinstance(key, Step):
         return key
     of, *attribute = key if isinstance(key, tuple) else (key,)
@@ -203,20 +206,20 @@ class _Follower:
     count: int = 0
 
     def made(self, constant: bool = False, learned: bool = False, is_bool: bool = False) -> Tensor:
-        """A new stand-in for a tensor."""
+        """Return a new stand-in for a tensor."""
         tensor = torch.empty(0, dtype=torch.bool if is_bool else torch.float32)
         self.flow.given(tensor, constant, learned)
         return tensor
 
     def did(self, name: str, *args: Any, **kwargs: Any) -> Tensor:
-        """What an operation makes of some values."""
+        """Return what an operation makes of some values."""
         result = torch.empty(0)
         with torch._C.DisableTorchFunction():
             self.flow.saw(_operation(name), args, kwargs, result)
         return result
 
     def run(self, scope: Scope, module: nn.Module | None, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """What a function returns."""
+        """Return what a function returns."""
         code = scope.function.__code__
         names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
         given = [module, *args] if scope.is_method else list(args)
@@ -237,7 +240,7 @@ class _Follower:
         return self.merged(frame.returned)
 
     def merged(self, values: Sequence[Any]) -> Any:
-        """What may be any of some values."""
+        """Return what may be any of some values."""
         distinct = list({id(value): value for value in values if value is not None}.values())
         if len(distinct) < 2:
             return distinct[0] if distinct else None
@@ -311,7 +314,7 @@ class _Follower:
         return not going_on
 
     def elements(self, value: Any) -> list[Any]:
-        """What a loop goes over, the first few of it."""
+        """Return what a loop goes over, the first few of it."""
         if isinstance(value, (nn.ModuleList, nn.Sequential)):
             return list(value.children())[:2] or [None]
         if isinstance(value, Tensor):
@@ -493,7 +496,7 @@ class _Follower:
         return self.unknown(args, kwargs)
 
     def activated(self, key: Any, spec: str, given: Any, everyday: str | None = None) -> Any:
-        """The result of a site; ``everyday`` is the operation that it is where it is no activation."""
+        """Return the result of a site; ``everyday`` is the operation that it is where it is no activation."""
         if not isinstance(given, Tensor):
             tensors = list(_tensors([given]))
             given = self.merged(tensors) if tensors else self.made()
@@ -568,7 +571,7 @@ def _tensors(values: Sequence[Any]) -> Iterator[Tensor]:
 
 
 def _loaded(target: ast.expr) -> ast.expr:
-    """The expression of the value that a target has."""
+    """Return the expression of the value that a target has."""
     if isinstance(target, ast.Name):
         return ast.copy_location(ast.Name(target.id, ast.Load()), target)
     if isinstance(target, ast.Attribute):

@@ -109,7 +109,7 @@ class Source:
 
 @functools.lru_cache(maxsize=4096)
 def source_of(code: types.CodeType) -> Source:
-    """The source of the function that runs ``code``.
+    """Return the source of the function that runs ``code``.
 
     Raises:
         SourceError: There is none, or it was changed since it was compiled.
@@ -172,7 +172,7 @@ def _parents(node: ast.AST) -> dict[ast.AST, ast.AST]:
 
 
 def _compiled(source: Source, node: FunctionNode, code: types.CodeType) -> types.CodeType:
-    """The code of ``node`` in the place of the function in its file."""
+    """Return the code of ``node`` in the place of the function in its file."""
     inner: ast.stmt = _placed(ast.Expr(value=node), node) if isinstance(node, ast.Lambda) else node
     classes = []
     for enclosing in reversed(source.enclosing):  # names such as __x are mangled by the class right around them
@@ -222,7 +222,7 @@ def _constant(value: Any) -> Any:
 
 
 def with_fields(node: Any, **fields: Any) -> Any:
-    """A copy of a node, with other values for some of its fields."""
+    """Return a copy of a node, with other values for some of its fields."""
     return _placed(type(node)(**{**dict(ast.iter_fields(node)), **fields}), node)
 
 
@@ -236,7 +236,7 @@ Replace = Callable[[ast.expr, Callable[[ast.expr], ast.expr]], "ast.expr | None"
 
 
 def rewritten(function: Function, replace: Replace, leading: str | None = None) -> Function:
-    """A copy of ``function`` in which some expressions are others.
+    """Return a copy of ``function`` in which some expressions are others.
 
     Args:
         function: A plain function.
@@ -292,7 +292,7 @@ _ORIGINALS: dict[types.CodeType, types.CodeType] = {}
 
 
 def original(code: types.CodeType) -> types.CodeType:
-    """The code as its author wrote it, of one that may be rewritten."""
+    """Return the code as its author wrote it, of one that may be rewritten."""
     return _ORIGINALS.get(code, code)
 
 
@@ -317,7 +317,7 @@ def _dressed(copied: Function, original: Function) -> Function:
 
 
 def layers(outer: Any) -> Iterator[Function]:
-    """The functions inside one another that decorators have made of one: the outermost first."""
+    """Yield the functions inside one another that decorators have made of one: the outermost first."""
     seen: set[int] = set()
     while isinstance(outer, types.FunctionType) and id(outer) not in seen:
         seen.add(id(outer))
@@ -326,7 +326,7 @@ def layers(outer: Any) -> Iterator[Function]:
 
 
 def _decorated(wrapper: Function) -> Any:
-    """What a wrapper that a decorator made calls: the function in its closure that it was made for."""
+    """Return what a wrapper that a decorator made calls: the function in its closure that it was made for."""
     inside = [cell.cell_contents for cell in wrapper.__closure__ or () if _is_filled(cell)]
     functions = [value for value in inside if isinstance(value, types.FunctionType)]
     named = [value for value in functions if value is getattr(wrapper, "__wrapped__", None)]
@@ -390,11 +390,11 @@ class Scope:
         return code.co_varnames[0] if self.is_method and code.co_argcount else None
 
     def is_own_attribute(self, node: ast.AST) -> bool:
-        """Whether an expression is an attribute of the module, by the name of the first parameter."""
+        """Check whether an expression is an attribute of the module, by the name of the first parameter."""
         return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == self.first
 
     def resolve(self, node: ast.expr) -> Any:
-        """What an expression of names and attributes stands for whenever the function runs; else ``UNKNOWN``."""
+        """Return what an expression of names and attributes stands for whenever the function runs; else ``UNKNOWN``."""
         if isinstance(node, ast.Name):
             return self._name(node.id)
         if not isinstance(node, ast.Attribute):
@@ -421,7 +421,10 @@ class Scope:
         return function.__globals__.get(name, getattr(builtins, name, UNKNOWN))
 
     def _imported(self, name: str) -> Any:
-        """What a local import binds a name to, if nothing else in the function does; nothing is imported for it."""
+        """Return what a local import binds a name to, if nothing else in the function does.
+
+        Nothing is imported for it.
+        """
         try:
             bindings = self.source.bindings.get(name, [])
         except SourceError:
@@ -435,14 +438,14 @@ class Scope:
         )
 
     def mangled(self, name: str) -> str:
-        """What a private name is called within its class."""
+        """Return what a private name is called within its class."""
         if not name.startswith("__") or name.endswith("__") or not self.source.enclosing:
             return name
         last = self.source.enclosing[-1]
         return f"_{last.name.lstrip('_')}{name}" if isinstance(last, ast.ClassDef) else name
 
     def is_own_class(self, node: ast.AST) -> bool:
-        """Whether an expression is the class of the module: ``type(self)`` or ``self.__class__``."""
+        """Check whether an expression is the class of the module: ``type(self)`` or ``self.__class__``."""
         if isinstance(node, ast.Call):
             (first, *others) = node.args or (None,)
             of_self = isinstance(first, ast.Name) and first.id == self.first and not others
@@ -468,7 +471,7 @@ def _bound_names(code: types.CodeType) -> frozenset[str]:
 
 
 def static_attribute(cls: type | Sequence[type], name: str) -> Any:
-    """A class's attribute as it stands there: a static method as such, a property as the property."""
+    """Return a class's attribute as it stands there: a static method as such, a property as the property."""
     for base in cls.__mro__ if isinstance(cls, type) else cls:
         if name in vars(base):
             return vars(base)[name]
