@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch.nn import Parameter
-from torch.optim import Optimizer
+from torch.optim import LBFGS, Optimizer
+
+from lightning_acts.errors import SwapError
 
 #: Lists that torch's schedulers keep, of one element a group: learning rates, and others.
 _RATES = ("base_lrs", "_last_lr", "min_lrs", "max_lrs")
@@ -52,6 +54,43 @@ def set_apart(
             optimizer.add_param_group({**options, "params": moved})
         for scheduler in schedulers:
             _extend(scheduler, optimizer, index, lr_factor)
+
+
+def exchange_parameters(optimizer: Optimizer, gone: Iterable[Parameter], come: Mapping[str, Parameter]) -> None:
+    """Drop parameters from an optimizer, with what it keeps for them, and add others, which are not decayed.
+
+    Args:
+        optimizer: Any optimizer but LBFGS.
+        gone: Those to drop; others than the optimizer's are left out.
+        come: Those to add, by name. They join the first group without weight decay, or get one with the options of the first.
+    """
+    dropped = {id(parameter) for parameter in gone}
+    for group in optimizer.param_groups:
+        stays = [id(parameter) not in dropped for parameter in group["params"]]
+        for key in ("params", "param_names"):
+            if key in group:
+                group[key][:] = itertools.compress(group[key], stays)
+    for parameter in [parameter for parameter in optimizer.state if id(parameter) in dropped]:
+        del optimizer.state[parameter]
+    if come:
+        undecayed = [group for group in optimizer.param_groups if not group.get("weight_decay")]
+        group = (undecayed or optimizer.param_groups)[0]
+        group["params"].extend(come.values())
+        if "param_names" in group:
+            group["param_names"].extend(come)
+        set_apart(optimizer, come.values())
+
+
+def refuse_unchangeable(optimizer: Optimizer) -> None:
+    """Check that parameters can come to an optimizer and go, and have groups of their own.
+
+    Raises:
+        SwapError: It keeps one state for all of them.
+    """
+    if isinstance(optimizer, LBFGS):
+        raise SwapError(
+            "LBFGS keeps one state for all parameters: swap before it is made, and make another one afterwards"
+        )
 
 
 def completed_states(

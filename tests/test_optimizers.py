@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.optim import lr_scheduler
 
+import lightning_acts as acts
 from lightning_acts.optimizers import completed_states, set_apart
 
 
@@ -121,3 +122,50 @@ def test_what_fits_already_is_left() -> None:
     optimizer = torch.optim.AdamW(model.parameters())
     states = optimizer.state_dict(), []
     assert completed_states(states, optimizer, [], model[1].parameters()) == states
+
+
+class TestAfterASwap:
+    @pytest.mark.parametrize("named", [False, True])
+    def test_new_ones_come_and_old_ones_go(self, named: bool) -> None:
+        model = net()
+        optimizer = torch.optim.AdamW(
+            model.named_parameters() if named else model.parameters(), lr=0.1, weight_decay=0.3
+        )
+        step(model, optimizer)
+        slope = model[1].weight
+        others = [parameter for parameter in model.parameters() if parameter is not slope]
+        before = copy.deepcopy({id(p): optimizer.state[p] for p in others})
+        acts.swap(model, {"prelu": "elu"}, optimizer=optimizer)
+        assert slope not in optimizer.state
+        assert [id(p) for p in optimizer.param_groups[0]["params"]] == [id(p) for p in others]
+        report = acts.swap(model, {"elu": "prelu(init=0.1)"}, optimizer=optimizer)
+        assert report.notes == ()
+        rest, own = optimizer.param_groups
+        assert (rest["weight_decay"], own["weight_decay"], own["lr"]) == (0.3, 0.0, 0.1)
+        assert [id(p) for p in own["params"]] == [id(model[1].weight)]
+        assert own.get("param_names") == (["1.weight"] if named else None)
+        torch.testing.assert_close({id(p): optimizer.state[p] for p in others}, before, rtol=0, atol=0)
+        step(model, optimizer)
+        assert float(model[1].weight.detach()) != pytest.approx(0.1)
+
+    def test_a_group_without_decay_is_theirs(self) -> None:
+        model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+        optimizer = torch.optim.AdamW(acts.parameter_groups(model, weight_decay=0.3), lr=0.1)
+        acts.swap(model, {"relu": "prelu"}, optimizer=optimizer)
+        assert [len(group["params"]) for group in optimizer.param_groups] == [2, 3]
+
+    def test_without_the_optimizer_the_report_says_so(self) -> None:
+        model = net()
+        (note,) = acts.swap(model, {"prelu": "prelu(init=0.1)"}).notes
+        assert note == (
+            "an optimizer made before does not have 1.weight and still has 1 parameter of what was replaced: "
+            "optimizer= tells it"
+        )
+        assert acts.swap(model, {"prelu": "elu"}).notes[0].startswith("an optimizer made before still has 1 parameter")
+        assert acts.swap(model, {"elu": "gelu"}).notes == ()
+
+    def test_one_state_for_all_is_refused_before(self) -> None:
+        model = net()
+        with pytest.raises(acts.SwapError, match="LBFGS keeps one state"):
+            acts.swap(model, {"prelu": "elu"}, optimizer=torch.optim.LBFGS(model.parameters()))
+        assert type(model[1]) is nn.PReLU

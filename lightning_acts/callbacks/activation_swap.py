@@ -16,7 +16,14 @@ from torch import nn
 from torch.nn.parameter import Parameter, UninitializedParameter
 
 from lightning_acts.callbacks.first_batches import FirstBatches
-from lightning_acts.callbacks.loops import epochs_of, position_of, refuse_strategies, steps_per_epoch, wrap_again
+from lightning_acts.callbacks.loops import (
+    epochs_of,
+    is_strategy,
+    position_of,
+    refuse_strategies,
+    steps_per_epoch,
+    wrap_again,
+)
 from lightning_acts.callbacks.packages import (
     Callback,
     averages,
@@ -188,6 +195,9 @@ class ActivationSwap(Callback):
         if not overrides(pl_module, "setup") and not overrides(pl_module, "configure_model"):
             self._swap_or_postpone(pl_module)
             return
+        if is_strategy(trainer, "ModelParallelStrategy") and any(map(self._scheduled.rules.means, find(pl_module))):
+            # There configure_model shards what the model has, and that are the replacements' parameters too.
+            self._swap_or_postpone(pl_module)
         if any(isinstance(other, stochastic_averages()) for other in trainer.callbacks):  # type: ignore[attr-defined]
             # It copies the model before these hooks run: what they build, the copy would lack.
             self._swap_or_postpone(pl_module)
@@ -229,6 +239,9 @@ class ActivationSwap(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Begin if it is time, before the first batch of a step."""
+        if batch_idx == 0:
+            for site in self._scheduled.sites:
+                site.blend.freeze_idle()  # a finetuning callback may have given them a gradient
         if not self._scheduled.is_over and batch_idx % trainer.accumulate_grad_batches == 0:
             if self.is_due(trainer):
                 self._scheduled.begin("is_due says so")

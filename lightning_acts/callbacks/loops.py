@@ -39,16 +39,20 @@ def epochs_of(trainer: Trainer) -> float | None:
     return min(ends, default=None)
 
 
+def is_strategy(trainer: Trainer, *names: str) -> bool:
+    """Check whether a Trainer's strategy is one of these, of either package, or a subclass."""
+    return any(cls.__name__ in names for cls in type(trainer.strategy).__mro__)
+
+
 def refuse_strategies(trainer: Trainer) -> None:
     """Refuse strategies under which the activations of a model can't change during the fit.
 
     Raises:
         SwapError: The Trainer has one.
     """
-    name = type(trainer.strategy).__name__
-    if "DeepSpeed" in name:
+    if is_strategy(trainer, "DeepSpeedStrategy"):
         raise SwapError(
-            f"{name} compiles the order of a model's modules into its own: a swap during the fit is not possible there; "
+            f"{type(trainer.strategy).__name__} compiles the order of a model's modules into its own: a swap during the fit is not possible there; "
             "swap at the start, or use another strategy"
         )
 
@@ -60,8 +64,8 @@ def wrap_again(trainer: Trainer) -> None:
         SwapError: The strategy has flattened the parameters.
     """
     strategy = trainer.strategy
-    name = type(strategy).__name__
-    if name in ("FSDPStrategy", "ModelParallelStrategy"):
+    if is_strategy(trainer, "FSDPStrategy", "ModelParallelStrategy"):
+        name = type(strategy).__name__
         raise SwapError(f"{name} can't take a scheduled swap where either activation has parameters: swap at the start")
     wrapper = getattr(strategy, "model", None)
     if isinstance(wrapper, DistributedDataParallel):

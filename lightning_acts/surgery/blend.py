@@ -68,11 +68,8 @@ class Blend(nn.Module):
         self.a = torch.zeros((), dtype=torch.float64)
         self._calls_hooks = calls_hooks
         self._runs_old, self._runs_new = True, False
-        # What may keep a gradient from one of them for a time; given back when its time comes.
-        self._trained = {
-            name: [parameter for parameter in module.parameters() if parameter.requires_grad]
-            for name, module in self.named_children()
-        }
+        # From which a gradient is kept for a time; given back when its time comes. What others freeze is not among them.
+        self._idle: dict[str, list[nn.Parameter]] = {"old": [], "new": []}
 
     @property
     def present(self) -> nn.Module | None:
@@ -106,13 +103,22 @@ class Blend(nn.Module):
     def freeze_idle(self) -> None:
         """Let the parameters of the activation that does not run need no gradient, and give the others theirs back."""
         for name, runs in (("old", self._runs_old), ("new", self._runs_new)):
-            for parameter in self._trained[name]:
-                parameter.requires_grad_(runs)
+            if runs:
+                self._give_back(name)
+            else:
+                for parameter in getattr(self, name).parameters():
+                    if parameter.requires_grad:
+                        self._idle[name].append(parameter.requires_grad_(False))
 
     def unfreeze(self) -> None:
-        """Let all parameters need a gradient again that did when the blend was made."""
-        for parameter in (*self._trained["old"], *self._trained["new"]):
+        """Let all parameters need a gradient again from which this blend has kept it."""
+        self._give_back("old")
+        self._give_back("new")
+
+    def _give_back(self, name: str) -> None:
+        for parameter in self._idle[name]:
             parameter.requires_grad_(True)
+        self._idle[name].clear()
 
     def forward(self, input: Tensor) -> Any:
         """Apply the one that runs, or both."""

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from lightning_acts import factory
 from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
+from lightning_acts.hints import counted
+from lightning_acts.optimizers import exchange_parameters, refuse_unchangeable
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.blending import hold_back
@@ -58,6 +61,7 @@ def swap(
     map: SwapMap | SwapRequest | Plan,
     *,
     example_input: Any = None,
+    optimizer: Optimizer | None = None,
     **options: Unpack[SwapOptions],
 ) -> SwapReport:
     """Swap activations of a model in place.
@@ -87,6 +91,8 @@ def swap(
             With False nothing is: full backward hooks work, but who else reads the input sees it unchanged.
         example_input: A batch (tensor, tuple, mapping): with it, calls that the source alone does not show are found
             too, roles are told from the data flow, calls are counted, and ``per=channel`` replacements are sized.
+        optimizer: One that has the model's parameters already: it drops those that go, with their state, and gets those that
+            come, without weight decay. ``report.undo()`` leaves it as it is then.
 
     Returns:
         The report: what was swapped, what was left and why; ``report.undo()`` takes the swap back.
@@ -106,6 +112,9 @@ def swap(
         swapped relu -> mish at 1 site; nothing else
     """
     refuse_model(model)
+    if optimizer is not None:
+        refuse_unchangeable(optimizer)
+    before = list(model.parameters())
     example = None if example_input is None else Example(model, example_input)
     if isinstance(map, Plan):
         refuse_unknown(options)
@@ -136,6 +145,7 @@ def swap(
         # A module that stands in the map is meant for several sites; one that a function made, for this one.
         several = [] if isinstance(map, Plan) else list(asked.map.values())
         prepared = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
+        _refuse_unsharded(model, prepared)
         kept = [prepare(model, call, module, copied=False) for call, module in _kept(found, chosen)]
         if asked.share == "all":
             _share_replacements(prepared, [replacement for _, replacement in chosen])
@@ -149,12 +159,14 @@ def swap(
                 SwappedSite(one.located.site, _name(one.exchange), _path_of_replacement(one)) for one in prepared
             ]
             plan = _plan(request, [*prepared, *kept])
+            gone, come = _gone(model, before), _come(model, before)
             remarks = (
                 *found.notes,
                 *notes,
                 *_of_calls(chosen, asked.share),
                 *_written_back(prepared),
                 *fast_path_notes(model, fast_paths),
+                *(_unknown_to_optimizers(gone, come) if optimizer is None else []),
             )
             report = SwapReport(tuple(swapped), tuple(left), remarks, model, transaction.number, plan, found.was_read)
             history.conclude(model, transaction)
@@ -164,7 +176,26 @@ def swap(
     except BaseException:
         torch.set_rng_state(rng_state)
         raise
+    if optimizer is not None:
+        exchange_parameters(optimizer, gone, come)
     return report
+
+
+def _gone(model: nn.Module, before: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    present = set(map(id, model.parameters()))
+    return [parameter for parameter in before if id(parameter) not in present]
+
+
+def _come(model: nn.Module, before: Sequence[nn.Parameter]) -> dict[str, nn.Parameter]:
+    known = set(map(id, before))
+    return {name: p for name, p in model.named_parameters() if p.requires_grad and id(p) not in known}
+
+
+def _unknown_to_optimizers(gone: Sequence[nn.Parameter], come: Mapping[str, nn.Parameter]) -> list[str]:
+    """A note on parameters that an optimizer made before has wrong."""
+    said = [f"does not have {_listed(list(come))}"] if come else []
+    said += [f"still has {counted(len(gone), 'parameter')} of what was replaced"] if gone else []
+    return [f"an optimizer made before {' and '.join(said)}: optimizer= tells it"] if said else []
 
 
 def _located(model: nn.Module, example: Example | None, asked: SwapRequest) -> Found:
@@ -226,7 +257,7 @@ def refuse_model(model: nn.Module) -> None:
         raise SwapError(f"{type(model).__name__} is no torch.nn.Module")
     name = type(model).__name__
     wrapped = isinstance(model, (nn.DataParallel, nn.parallel.DistributedDataParallel))
-    if wrapped or any(cls.__name__ in ("FullyShardedDataParallel", "FSDPModule") for cls in type(model).__mro__):
+    if wrapped or any(cls.__name__ == "FullyShardedDataParallel" for cls in type(model).__mro__):
         raise SwapError(
             f"the model is wrapped in {name}: a replacement with parameters would not be synchronized. Swap before wrapping, "
             "or let the callback ActivationSwap do it in time"
@@ -242,6 +273,15 @@ def refuse_model(model: nn.Module) -> None:
     if recognize(model) is not None or type(model) is nn.Identity:
         raise SwapError(
             f"the model is itself an activation ({model!r}): nothing holds it; acts.create makes another one"
+        )
+
+
+def _refuse_unsharded(model: nn.Module, prepared: Sequence[Prepared]) -> None:
+    learnable = [one.located.site.path for one in prepared if any(True for _ in one.replacement.parameters())]
+    if learnable and any(cls.__name__ == "FSDPModule" for module in model.modules() for cls in type(module).__mro__):
+        raise SwapError(
+            f"{_listed(learnable)}: the model is sharded by fully_shard, and parameters that come now would be no part of "
+            "that: call acts.swap before fully_shard, or use a replacement without parameters"
         )
 
 

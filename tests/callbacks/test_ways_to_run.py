@@ -1,0 +1,502 @@
+"""Scheduled swaps in every way in which a Trainer, Fabric or a config can run them; the guide's table names these tests."""
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from package import L
+from test_scheduled_swaps import BATCHES, Amounts, Net, equal, loader, swaps, trainer
+from torch import Tensor, nn
+from torch.optim import lr_scheduler
+from torch.utils.data import DataLoader, IterableDataset
+
+import lightning_acts as acts
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*the fit ends before that")
+
+
+def plain_swap() -> acts.ActivationSwap:
+    return acts.ActivationSwap({"relu": "tanh"}, at={"epoch": 1}, blend={"epochs": 2})
+
+
+def learnable_swap(**options: Any) -> acts.ActivationSwap:
+    return acts.ActivationSwap({"relu": "prelu(init=0.1)"}, at={"epoch": 1}, blend={"epochs": 2}, **options)
+
+
+class Compiles:
+    """Backend of ``torch.compile`` that counts the graphs it gets, and runs them as they are."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, graph: Any, inputs: Any) -> Any:
+        self.count += 1
+        return graph.forward
+
+
+class CompilesAtSteps(L.Callback):
+    def __init__(self, compiles: Compiles) -> None:
+        self.compiles, self.counts = compiles, []
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.counts.append(self.compiles.count)
+
+
+@pytest.fixture
+def dynamo() -> Iterator[None]:
+    torch._dynamo.reset()
+    yield
+    torch._dynamo.reset()
+
+
+@pytest.mark.usefixtures("dynamo")
+class TestCompiled:
+    """At each change of what runs one compilation; ``a`` never causes one."""
+
+    @pytest.mark.parametrize("swap", [plain_swap, learnable_swap], ids=["without parameters", "with parameters"])
+    @pytest.mark.parametrize("what", ["module", "submodule"])
+    def test_compiles_once_a_change(self, what: str, swap: Callable[[], Any], tmp_path: Path) -> None:
+        compiles = Compiles()
+
+        class Inner(Net):
+            def __init__(self) -> None:
+                super().__init__()
+                self.body = nn.Sequential(self.first, self.act, self.second)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.last(F.relu(self.third(self.body(x)))) if what == "module" else self.last(self.body(x))
+
+            def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+                return F.cross_entropy(self(batch[0]), batch[1])
+
+        model = Inner()
+        if what == "submodule":
+            model.body = torch.compile(model.body, backend=compiles)
+        fitted = torch.compile(model, backend=compiles) if what == "module" else model
+        counts = CompilesAtSteps(compiles)
+        trainer(tmp_path, swap(), counts).fit(fitted, loader())
+        seen = [counts.counts[0], *(b - a for a, b in zip(counts.counts, counts.counts[1:], strict=False))]
+        changes = [step for step, more in enumerate(seen) if more]
+        assert changes == [0, BATCHES + 1, 3 * BATCHES]
+        assert [seen[step] for step in changes] == [seen[0]] * 3
+
+
+class TestPrecision:
+    @pytest.mark.parametrize("swap", [plain_swap, learnable_swap], ids=["without parameters", "with parameters"])
+    @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true", "64-true", "16-true"])
+    def test_fits(self, precision: str, swap: Callable[[], Any], tmp_path: Path) -> None:
+        dtypes = set()
+
+        class Cast(Net):
+            def training_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+                if precision == "16-true":  # half precision on a CPU: without a clamp it overflows
+                    batch = [batch[0].half(), batch[1]]
+                y = self(batch[0])
+                dtypes.add(y.dtype)
+                return F.cross_entropy(y.float(), batch[1])
+
+            def configure_optimizers(self) -> torch.optim.Optimizer:
+                return torch.optim.SGD(self.parameters(), 0.01)
+
+        model = Cast()
+        trainer(tmp_path, swap(), precision=precision).fit(model, loader())
+        expected = {
+            "bf16-mixed": torch.bfloat16,
+            "bf16-true": torch.bfloat16,
+            "64-true": torch.float64,
+            "16-true": torch.float16,
+        }
+        assert dtypes == {expected[precision]}
+        assert type(model.act) is (nn.Tanh if swap is plain_swap else nn.PReLU)
+        of = {"bf16-mixed": torch.float32}.get(precision, expected[precision])
+        assert {parameter.dtype for parameter in model.parameters()} == {of}
+        assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+class Scheduled(Net):
+    def __init__(self, make: Callable[[torch.optim.Optimizer], Any], **options: Any) -> None:
+        super().__init__()
+        self.make, self.options = make, options
+
+    def configure_optimizers(self) -> Any:
+        optimizer = torch.optim.SGD(self.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.make(optimizer), **self.options}}
+
+
+SCHEDULERS: dict[str, tuple[Callable[[torch.optim.Optimizer], Any], dict[str, Any]]] = {
+    "lambda": (lambda o: lr_scheduler.LambdaLR(o, [lambda epoch: 0.5**epoch]), {}),
+    "one cycle": (lambda o: lr_scheduler.OneCycleLR(o, 0.1, 6 * BATCHES), {"interval": "step"}),
+    "plateau": (lambda o: lr_scheduler.ReduceLROnPlateau(o, patience=0, min_lr=[1e-4]), {"monitor": "val/loss"}),
+    "sequential": (
+        lambda o: lr_scheduler.SequentialLR(
+            o, [lr_scheduler.LinearLR(o, 0.1, total_iters=2), lr_scheduler.CosineAnnealingLR(o, 4)], [2]
+        ),
+        {},
+    ),
+    "cyclic": (lambda o: lr_scheduler.CyclicLR(o, 0.01, 0.1, 5), {"interval": "step"}),
+    "chained": (
+        lambda o: lr_scheduler.ChainedScheduler([lr_scheduler.ConstantLR(o, 0.5), lr_scheduler.ExponentialLR(o, 0.9)]),
+        {},
+    ),
+}
+
+
+class TestOptimizers:
+    @pytest.mark.parametrize("name", SCHEDULERS)
+    def test_schedulers_with_a_value_a_group(self, name: str, tmp_path: Path) -> None:
+        make, options = SCHEDULERS[name]
+        rates: list[list[float]] = []
+
+        class Rates(L.Callback):
+            def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+                rates.append([group["lr"] for group in trainer.optimizers[0].param_groups])
+
+        model = Scheduled(make, **options)
+        trainer(tmp_path, learnable_swap(lr_factor=0.5), Rates()).fit(model, loader(), loader())
+        assert type(model.act) is nn.PReLU
+        assert len({rate for rate, _ in rates}) > 2
+        assert [own for _, own in rates] == pytest.approx([rate / 2 for rate, _ in rates])
+
+    def test_lbfgs(self, tmp_path: Path) -> None:
+        class Quasi(Net):
+            def configure_optimizers(self) -> torch.optim.Optimizer:
+                return torch.optim.LBFGS(self.parameters(), 0.1, max_iter=2)
+
+        model = Quasi()
+        trainer(tmp_path, learnable_swap()).fit(model, loader())
+        assert type(model.act) is nn.PReLU
+        assert float(model.act.weight.detach()) != pytest.approx(0.1, abs=1e-7)
+
+    def test_from_outside_torch(self, tmp_path: Path) -> None:
+        """Lion, as its paper has it, on the parameters that have gradients."""
+
+        class Lion(torch.optim.Optimizer):
+            def __init__(self, parameters: Any, lr: float) -> None:
+                super().__init__(parameters, {"lr": lr, "betas": (0.9, 0.99), "weight_decay": 0.1})
+
+            @torch.no_grad()
+            def step(self, closure: Any = None) -> Any:  # type: ignore[override]
+                loss = None
+                if closure is not None:
+                    with torch.enable_grad():
+                        loss = closure()
+                for group in self.param_groups:
+                    first, second = group["betas"]
+                    for p in group["params"]:
+                        if p.grad is None:
+                            continue
+                        mean = self.state[p].setdefault("exp_avg", torch.zeros_like(p))
+                        p.mul_(1 - group["lr"] * group["weight_decay"])
+                        p.add_(mean.lerp(p.grad, 1 - first).sign(), alpha=-group["lr"])
+                        mean.lerp_(p.grad, 1 - second)
+                return loss
+
+        model = Net(Lion, lr=0.001)
+        fit = trainer(tmp_path, learnable_swap())
+        fit.fit(model, loader())
+        assert type(model.act) is nn.PReLU
+        assert [group["weight_decay"] for group in fit.optimizers[0].param_groups] == [0.1, 0.0]
+        # 5 epochs, each step of the length of the rate.
+        assert abs(float(model.act.weight.detach()) - 0.1) <= 5 * BATCHES * 0.001 + 1e-6
+
+    def test_groups_that_are_not_decayed_get_no_other(self, tmp_path: Path) -> None:
+        class Grouped(Net):
+            def configure_optimizers(self) -> torch.optim.Optimizer:
+                return torch.optim.AdamW(acts.parameter_groups(self, weight_decay=0.1), lr=0.01)
+
+        fit = trainer(tmp_path, learnable_swap())
+        fit.fit(Grouped(), loader())
+        assert [group["weight_decay"] for group in fit.optimizers[0].param_groups] == [0.1, 0.0]
+
+    def test_two_in_turns(self, tmp_path: Path) -> None:
+        """Steps count those of both optimizers, as ``trainer.global_step`` does."""
+
+        class Turns(Net):
+            automatic_optimization = False
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.automatic_optimization = False
+
+            def training_step(self, batch: list[Tensor], batch_idx: int) -> None:
+                optimizer = self.optimizers()[batch_idx % 2]
+                self.toggle_optimizer(optimizer)
+                loss = F.cross_entropy(self(batch[0]), batch[1])
+                optimizer.zero_grad()
+                self.manual_backward(loss)
+                self.clip_gradients(optimizer, 0.1, "norm")
+                optimizer.step()
+                self.untoggle_optimizer(optimizer)
+
+            def configure_optimizers(self) -> Any:
+                own = [*self.first.parameters(), *self.act.parameters()]
+                others = [p for p in self.parameters() if all(p is not each for each in own)]
+                return torch.optim.Adam(own, 0.01), torch.optim.SGD(others, 0.01)
+
+        model = Turns()
+        trainer(tmp_path, *swaps()).fit(model, loader())
+        assert type(model.act) is nn.PReLU
+        assert type(model.slope) is nn.Mish
+        assert all(parameter.requires_grad for parameter in model.parameters())
+
+    @pytest.mark.parametrize("algorithm", ["norm", "value"])
+    def test_clipped_gradients(self, algorithm: str, tmp_path: Path) -> None:
+        model = Net(torch.optim.SGD, lr=0.1)
+        options = {"gradient_clip_val": 1e-4, "gradient_clip_algorithm": algorithm}
+        trainer(tmp_path, learnable_swap(), **options).fit(model, loader())
+        moved = abs(float(model.act.weight.detach()) - 0.1)
+        assert 0 < moved <= 5 * BATCHES * 0.1 * 1e-4 + 1e-7
+
+    def test_accumulation_that_changes(self, tmp_path: Path) -> None:
+        """Steps are made of one batch, then of two, then of four."""
+        amounts = Amounts()
+        scheduler = L.callbacks.GradientAccumulationScheduler({0: 1, 2: 2, 4: 4})
+        swap = acts.ActivationSwap({"relu": "tanh"}, at={"step": 6}, blend={"steps": 4})
+        trainer(tmp_path, scheduler, swap, amounts).fit(Net(), loader())
+        means = [seen[0] for seen in amounts.seen]
+        assert means == [*[0] * 7, 0.25, 0.5, 0.5, 0.75, 0.75, *[1] * 12]
+
+
+class TestOtherCallbacks:
+    def test_validates_with_averaged_weights(self, tmp_path: Path) -> None:
+        """The averages are those of the parameters as they were after each step, written by hand."""
+        losses: list[float] = []
+        averaged: dict[str, Tensor] = {}
+
+        class ByHand(L.Callback):
+            def on_train_batch_end(
+                self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+            ) -> None:
+                for name, parameter in pl_module.named_parameters():
+                    name = name.replace(".new.", ".").replace(".old.", ".")
+                    value = parameter.detach().clone()
+                    averaged[name] = value if name not in averaged else averaged[name].lerp(value, 0.5)
+
+        class Logged(Net):
+            def on_validation_epoch_end(self) -> None:
+                losses.append(float(self.trainer.callback_metrics["val/loss"]))
+
+        model = Logged()
+        swap = acts.ActivationSwap({"relu": "prelu(init=0.1)"}, at={"epoch": 1}, blend={"epochs": 2})
+        averaging = L.callbacks.EMAWeightAveraging(decay=0.5)
+        trainer(tmp_path, swap, ByHand(), averaging).fit(model, loader(), loader())
+        state = model.state_dict()
+        assert set(averaged) == set(dict(model.named_parameters()))
+        for name, value in averaged.items():
+            torch.testing.assert_close(state[name], value, rtol=1e-5, atol=1e-6)
+
+    @pytest.mark.parametrize("step", [3, 6, 9, 14, 17])
+    def test_averages_go_on_after_a_resume(self, step: int, tmp_path: Path) -> None:
+        from test_scheduled_swaps import Stop, resumable
+
+        def callbacks() -> list[Any]:
+            return [*swaps(), L.callbacks.EMAWeightAveraging(decay=0.9), acts.ExactResume()]
+
+        whole, stopped, model = Net(), Net(), Net()
+        torch.manual_seed(2)
+        trainer(tmp_path, *callbacks()).fit(whole, resumable(), loader())
+        path = tmp_path / "stopped.ckpt"
+        with pytest.raises((KeyboardInterrupt, SystemExit)):
+            trainer(tmp_path, *callbacks(), Stop(step, path)).fit(stopped, resumable(), loader())
+        trainer(tmp_path, *callbacks()).fit(model, resumable(), loader(), ckpt_path=path)
+        assert equal(model, whole)
+
+    def test_stochastic_averages_from_the_middle_of_a_blend(self, tmp_path: Path) -> None:
+        model = Net()
+        averaging = L.callbacks.StochasticWeightAveraging(0.01, swa_epoch_start=2)
+        trainer(tmp_path, *swaps(), averaging).fit(model, loader(), loader())
+        assert type(model.act) is nn.PReLU
+        assert torch.isfinite(model(torch.randn(2, 6))).all()
+
+    @pytest.mark.filterwarnings("ignore:The provided params to be frozen already exist")
+    @pytest.mark.parametrize("thaw", [2, 4])  # earlier, Lightning takes equal values for the same parameter
+    def test_a_frozen_backbone_thaws(self, thaw: int, tmp_path: Path) -> None:
+        """What comes with the replacements is trained with the part in which it stands, and not before its own time."""
+        idle: list[bool] = []
+
+        class Parts(Net):
+            def __init__(self) -> None:
+                super().__init__()
+                self.backbone = nn.Sequential(self.first, self.act, self.second, self.slope)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.last(F.relu(self.third(self.backbone(x))))
+
+            def configure_optimizers(self) -> torch.optim.Optimizer:
+                trained = [p for p in self.parameters() if p.requires_grad]
+                return torch.optim.SGD(trained, 0.01, weight_decay=0.1)
+
+        class Thaw(L.callbacks.BaseFinetuning):
+            def freeze_before_training(self, pl_module: Any) -> None:
+                self.freeze(pl_module.backbone)
+
+            def finetune_function(self, pl_module: Any, epoch: int, optimizer: Any) -> None:
+                if epoch == thaw:
+                    self.unfreeze_and_add_param_group(pl_module.backbone, optimizer, lr=0.01)
+
+        class Idle(L.Callback):
+            def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+                for site in learnable._scheduled.sites:
+                    for name, module in (("old", site.blend.old), ("new", site.blend.new)):
+                        runs = getattr(site.blend, f"_runs_{name}")
+                        idle.extend(p.requires_grad for p in module.parameters() if not runs)
+
+        model = Parts()
+        learnable = learnable_swap()
+        fit = trainer(tmp_path, learnable, Thaw(), Idle())
+        fit.fit(model, loader())
+        trained = [p for group in fit.optimizers[0].param_groups for p in group["params"]]
+        assert not any(idle)
+        assert {id(p) for p in trained} == {id(p) for p in model.parameters()}
+        assert len(trained) == len({id(p) for p in trained})
+        assert float(model.act.weight.detach()) != pytest.approx(0.1, abs=1e-7)
+
+    def test_the_finder_of_batch_sizes(self, tmp_path: Path) -> None:
+        class Sized(Net):
+            def __init__(self) -> None:
+                super().__init__()
+                self.batch_size = 2
+
+            def train_dataloader(self) -> DataLoader[Any]:
+                return DataLoader(loader().dataset, batch_size=self.batch_size)
+
+            val_dataloader = train_dataloader
+
+        model, amounts, callbacks = Sized(), Amounts(), swaps()
+        fit = trainer(tmp_path, *callbacks, amounts)
+        L.tuner.Tuner(fit).scale_batch_size(model, max_trials=2, steps_per_trial=2)
+        amounts.seen.clear()
+        fit.fit(model)
+        assert amounts.seen[0] == (0.0, 0.0, 0.0)
+        assert type(model.act) is nn.PReLU
+
+    def test_the_finder_of_learning_rates_as_a_callback(self, tmp_path: Path) -> None:
+        model, amounts = Net(), Amounts()
+        finder = L.callbacks.LearningRateFinder(num_training_steps=12)
+        trainer(tmp_path, *swaps(), finder, amounts).fit(model, loader())
+        assert amounts.seen[-6 * BATCHES] == (0.0, 0.0, 0.0)
+        assert amounts.seen[-6 * BATCHES + 5][0] == 0.125
+        assert type(model.act) is nn.PReLU
+
+
+class Endless(IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        while True:
+            yield from loader().dataset
+
+
+class TestLoops:
+    def test_overfit_batches(self, tmp_path: Path) -> None:
+        amounts, model = Amounts(), Net()
+        trainer(tmp_path, *swaps(), amounts, overfit_batches=2, epochs=10).fit(model, loader(), loader())
+        assert [seen[0] for seen in amounts.seen[:8]] == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1]
+
+    def test_fast_dev_run(self, tmp_path: Path) -> None:
+        model = Net()
+        trainer(tmp_path, *swaps(), fast_dev_run=3).fit(model, loader(), loader())
+        assert acts.find(model)[0].activation == "relu"
+
+    def test_limits(self, tmp_path: Path) -> None:
+        amounts, model = Amounts(), Net()
+        limits = {"limit_train_batches": 0.5, "limit_val_batches": 1}
+        trainer(tmp_path, *swaps(), amounts, **limits, epochs=10).fit(model, loader(), loader())
+        assert [seen[0] for seen in amounts.seen[:8]] == [0, 0, 0, 0.25, 0.5, 0.75, 1, 1]
+
+    def test_validation_within_epochs(self, tmp_path: Path) -> None:
+        class Scored(Net):
+            def on_validation_epoch_end(self) -> None:
+                self.log("score", float(self.trainer.global_step))
+
+        amounts = Amounts()
+        swap = acts.ActivationSwap({"relu": "mish"}, at={"metric": "score", "above": 5.0})
+        trainer(tmp_path, swap, amounts, val_check_interval=0.5).fit(Scored(), loader(), loader())
+        assert [min(seen) for seen in amounts.seen] == [0.0] * 6 + [1.0] * (6 * BATCHES - 6)
+
+    def test_steps_without_epochs(self, tmp_path: Path) -> None:
+        amounts, model = Amounts(), Net()
+        swap = acts.ActivationSwap({"relu": "mish"}, at={"fraction": 0.25}, blend={"fraction": 0.5})
+        data = DataLoader(Endless(), 8)
+        trainer(tmp_path, swap, amounts, epochs=-1, max_steps=16).fit(model, data)
+        assert [seen[0] for seen in amounts.seen] == [0] * 5 + [n / 8 for n in range(1, 8)] + [1] * 4
+        assert type(model.act) is nn.Mish
+
+    def test_a_loader_without_length(self, tmp_path: Path) -> None:
+        amounts, model = Amounts(), Net()
+        swap = acts.ActivationSwap({"relu": "mish"}, at={"epoch": 1}, blend={"epochs": 2})
+        data = DataLoader(Endless(), 8)
+        trainer(tmp_path, swap, amounts, limit_train_batches=4).fit(model, data)
+        assert amounts.seen[3][0] == 0
+        assert type(model.act) is nn.Mish
+
+    def test_one_trainer_fits_further(self, tmp_path: Path) -> None:
+        amounts, model = Amounts(), Net()
+        fit = trainer(tmp_path, *swaps(), amounts, epochs=2)
+        fit.fit(model, loader())
+        fit.fit_loop.max_epochs = 4
+        fit.fit(model, loader())
+        assert [seen[0] for seen in amounts.seen[4:14]] == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1]
+        assert len(amounts.seen) == 4 * BATCHES
+
+    @pytest.mark.parametrize("stage", ["validate", "test", "predict"])
+    def test_other_stages_run_the_originals(self, stage: str, tmp_path: Path) -> None:
+        """A scheduled swap belongs to fits: elsewhere a model computes what it did before."""
+
+        class Predicting(Net):
+            def predict_step(self, batch: list[Tensor], batch_idx: int) -> Tensor:
+                return self(batch[0])
+
+        model, plain = Predicting(), Net()
+        data = DataLoader(loader().dataset, batch_size=8)
+        getattr(trainer(tmp_path, *swaps()), stage)(model, data)
+        x = next(iter(loader()))[0]
+        assert torch.equal(model(x), plain(x))
+        trainer(tmp_path, *swaps()).fit(model, data)
+        getattr(trainer(tmp_path, *swaps()), stage)(model, data)
+        assert type(model.act) is nn.PReLU
+        assert type(model.slope) is nn.Mish
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", ["", "find_unused_parameters=True", "static_graph=True"])
+def test_two_processes(options: str, tmp_path: Path) -> None:
+    """Parameters come and go in mid-training, by a metric that differs between processes, and stay equal in both."""
+    script = f"""
+        import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import torch, lightning_acts as acts
+        from package import L
+        from test_scheduled_swaps import Net, loader
+        class Scored(Net):
+            def on_validation_epoch_end(self):
+                self.log("score", float(self.current_epoch) * (0.1 + self.global_rank))
+        class Equal(L.Callback):
+            def on_train_epoch_end(self, trainer, model):
+                for parameter in model.parameters():
+                    both = trainer.strategy.all_gather(parameter.detach())
+                    assert torch.equal(both[0], both[1]), trainer.current_epoch
+        if __name__ == "__main__":
+            model = Scored()
+            swaps = [
+                acts.ActivationSwap({{"relu": "prelu(init=0.1)"}}, at={{"metric": "score", "above": 0.9}}, blend={{"steps": 3}}),
+                acts.ActivationSwap({{"prelu(init=0.25)": "mish"}}, include="slope", at={{"step": 9}}, blend={{"steps": 3}}),
+            ]
+            trainer = L.Trainer(accelerator="cpu", devices=2, strategy=L.strategies.DDPStrategy({options}), max_epochs=8,
+                                callbacks=[*swaps, Equal()], logger=False, enable_checkpointing=False,
+                                enable_progress_bar=False, enable_model_summary=False)
+            trainer.fit(model, loader(), loader())
+            assert type(model.act).__name__ == "PReLU" and type(model.slope).__name__ == "Mish"
+            assert abs(float(model.act.weight.detach()) - 0.1) > 1e-4
+            if trainer.is_global_zero:
+                print("ALL WELL")
+            torch.distributed.destroy_process_group()
+    """
+    file = tmp_path / "script.py"
+    file.write_text(textwrap.dedent(script))
+    done = subprocess.run([sys.executable, str(file)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("ALL WELL") == 1
