@@ -1,5 +1,4 @@
 import copy
-import json
 import pickle
 import warnings
 from collections.abc import Callable
@@ -450,26 +449,3 @@ def test_copies_and_pickles_are_independent() -> None:
         assert model[1].weight.item() == 0.25
         acts.restore(other)
         assert type(other[1]) is nn.ReLU and type(model[1]) is nn.PReLU
-
-
-def test_the_report_is_plain_data_and_a_table() -> None:
-    class Net(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = mlp()
-
-        def forward(self, x: Tensor) -> Tensor:
-            return F.relu(self.net(x))
-
-    report = acts.swap(Net(), {"relu": "mish"}, example_input=torch.randn(2, 4))
-    data = json.loads(report.to_json())
-    assert [(entry["path"], entry["now"]) for entry in data["swapped"]] == [("net.1", "net.1"), ("relu/0", "relu_0")]
-    assert data["swapped"][0]["calls"] == data["swapped"][1]["calls"] == 1
-    assert {entry["path"]: entry["obstacle"] for entry in data["left"]} == {
-        "net.3": "not in the mapping",
-        "net.5": "not in the mapping",
-    }
-    shown = str(report)
-    for text in ("net.1", "relu/0", f"{__file__}:", "mish", "not swapped"):
-        assert text in shown
-    assert report.summary.startswith("swapped relu -> mish at 2 sites; left: ")

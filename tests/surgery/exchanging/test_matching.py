@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts.surgery.report import SwapReport
-from lightning_acts.surgery.sides import is_function_of_site
 
 
 class Own(nn.Module):
@@ -123,35 +122,6 @@ class TestFunctionsOfASite:
         assert acts.swap(fresh, acts.Plan.from_dict(report.plan.to_dict())).plan == report.plan
         fresh = net()
         assert planned(acts.swap(fresh, report.plan.request.map)) == planned(report)
-
-    @pytest.mark.parametrize(
-        ("function", "expected"),
-        [
-            (lambda site: None, True),
-            (lambda s: None, False),
-            (lambda site, more: None, False),
-            (lambda site, more=1: None, True),
-            (torch.sin, False),
-            (F.relu, False),
-            ("relu", False),
-            (nn.ReLU, False),
-            (nn.ReLU(), False),
-        ],
-    )
-    def test_how_they_are_told_from_activations(self, function: Any, expected: bool) -> None:
-        assert is_function_of_site(function) is expected
-
-    def test_annotations(self) -> None:
-        def by_class(place: acts.Site) -> str:
-            return "mish"
-
-        def by_text(place: "acts.Site") -> str:
-            return "mish"
-
-        def of_a_tensor(x: Tensor) -> Tensor:
-            return x
-
-        assert [is_function_of_site(f) for f in (by_class, by_text, of_a_tensor)] == [True, True, False]
 
     def test_a_module_that_it_made_stands_there_as_it_is(self) -> None:
         slope = nn.Parameter(torch.tensor(0.2))
