@@ -21,6 +21,7 @@ from lightning_acts.callbacks.loops import (
     is_strategy,
     position_of,
     refuse_strategies,
+    refuse_unsharded,
     steps_per_epoch,
     wrap_again,
 )
@@ -212,6 +213,7 @@ class ActivationSwap(Callback):
         self._begin(pl_module)
         _warn_of_untrained(self.request, trainer, pl_module)
         brought = _brought(pl_module, [self.request])
+        refuse_unsharded(trainer, pl_module, brought)
         for optimizer in trainer.optimizers:
             schedulers = [config.scheduler for config in trainer.lr_scheduler_configs]
             set_apart(optimizer, brought, self._lr_factor, self._weight_decay, schedulers)

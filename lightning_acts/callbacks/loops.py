@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import math
+from collections.abc import Sequence
 
 from lightning.pytorch import Trainer
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from lightning_acts.errors import SwapError
@@ -54,6 +56,20 @@ def refuse_strategies(trainer: Trainer) -> None:
         raise SwapError(
             f"{type(trainer.strategy).__name__} compiles the order of a model's modules into its own: a swap during the fit is not possible there; "
             "swap at the start, or use another strategy"
+        )
+
+
+def refuse_unsharded(trainer: Trainer, model: nn.Module, brought: Sequence[nn.Parameter]) -> None:
+    """Refuse parameters that came with replacements and that fully_shard has not met, as it leaves out those of calls.
+
+    Raises:
+        SwapError: There are some.
+    """
+    apart = any(not hasattr(parameter, "placements") for parameter in brought)
+    if apart and any(hasattr(parameter, "placements") for parameter in model.parameters()):
+        raise SwapError(
+            f"{type(trainer.strategy).__name__}: fully_shard does not reach parameters that come with the replacement of a call, "
+            "and nothing would keep them equal on all processes: use a replacement without parameters there, or exclude= it"
         )
 
 

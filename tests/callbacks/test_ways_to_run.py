@@ -1,5 +1,6 @@
 """Scheduled swaps in every way in which a Trainer, Fabric or a config can run them; the guide's table names these tests."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -500,3 +501,49 @@ def test_two_processes(options: str, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, str(file)], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ALL WELL") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("swap", "said"),
+    [
+        ('{"relu": "mish"}', "(DTensor, Mish)"),
+        ('{"relu": "prelu(init=0.1)"}, include="act"', "(DTensor, PReLU)"),
+        ('{"relu": "tanh"}, at={"epoch": 1}, blend={"epochs": 2}', "(DTensor, Tanh)"),
+        ('{"relu": "prelu"}', "fully_shard does not reach parameters that come with the replacement of a call"),
+        (
+            '{"relu": "prelu"}, include="act", at={"epoch": 1}',
+            "where either activation has parameters: swap at the start",
+        ),
+    ],
+    ids=["at the start", "parameters at the start", "scheduled", "parameters of a call", "scheduled parameters"],
+)
+def test_sharded_on_two_processes(swap: str, said: str, tmp_path: Path) -> None:
+    """What fully_shard does not reach is refused: no parameter is left that differs between processes."""
+    script = f"""
+        import lightning_acts as acts, torch
+        from package import L
+        from test_scheduled_swaps import Net, loader
+        from torch.distributed.fsdp import fully_shard
+
+        class Sharded(Net):
+            def configure_model(self):
+                for part in (self.first, self.second, self.third, self):
+                    fully_shard(part, mesh=self.device_mesh["data_parallel"])
+
+        if __name__ == "__main__":
+            model = Sharded()
+            strategy = L.strategies.ModelParallelStrategy(2, 1, process_group_backend="gloo")
+            L.Trainer(accelerator="cpu", devices=2, strategy=strategy, max_epochs=4, logger=False,
+                      callbacks=[acts.ActivationSwap({swap})], enable_checkpointing=False,
+                      enable_progress_bar=False, enable_model_summary=False).fit(model, loader())
+            names = {{type(parameter).__name__ for parameter in model.parameters()}}
+            print(f"({{', '.join(names)}}, {{type(model.act).__name__}})")
+            torch.distributed.destroy_process_group()
+    """
+    (tmp_path / "main.py").write_text(textwrap.dedent(script))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "main.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert said in " ".join((done.stdout + done.stderr).split()), done.stderr
