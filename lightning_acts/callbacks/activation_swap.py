@@ -294,8 +294,7 @@ class ActivationSwap(Callback):
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Leave nothing behind but the swap and its place in checkpoints, or not even these."""
         _remove_hooks(pl_module)
-        for site in self._scheduled.sites:
-            site.settle()
+        self._scheduled.settle()
         if self._restore and self._running:
             made = [swap.number for swap in history.swaps_of(pl_module) if swap.request == self.request]
             if made:

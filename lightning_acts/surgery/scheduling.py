@@ -144,6 +144,9 @@ class ScheduledSwap:
         self._refuse_conflicts(model)
         with _as_taken_over(model):
             report = swap(model, among or self.request, example_input=example_input)
+            for entry in history.exchanges_of(model):
+                if entry.change.transaction.number == history.newest(model):
+                    entry.change.transaction.request = self.request  # by which attach finds its sites, however limited
             if not self.schedule.is_at_start:
                 try:
                     hold_back(model, history.newest(model), BlendState(0.0, self.schedule.path))
@@ -257,6 +260,14 @@ class ScheduledSwap:
             mean = sum(a * size for a, size in zip(amounts, sizes, strict=True)) / sum(sizes)
             low, high = (middle, high) if mean < amount else (low, middle)
         return (low + high) / 2
+
+    def settle(self) -> None:
+        """Leave nothing of the blends that are at their end; to be called when the loop is over.
+
+        Where either activation has parameters, a blend stays until then, as the optimizer and the strategy know both.
+        """
+        for site in self.sites:
+            site.settle()
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the swap stands, as plain data; the model's own checkpoints hold the structure."""

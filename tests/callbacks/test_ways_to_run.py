@@ -1,5 +1,6 @@
 """Scheduled swaps in every way in which a Trainer, Fabric or a config can run them; the guide's table names these tests."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.fabric import Fabric
+from omegaconf import OmegaConf
 from package import L
 from test_scheduled_swaps import BATCHES, Amounts, Net, equal, loader, swaps, trainer
 from torch import Tensor, nn
@@ -461,6 +464,49 @@ class TestLoops:
         getattr(trainer(tmp_path, *swaps()), stage)(model, data)
         assert type(model.act) is nn.PReLU
         assert type(model.slope) is nn.Mish
+
+
+class TestOtherLoops:
+    def test_fabric(self) -> None:
+        fabric = Fabric(accelerator="cpu", devices=1)
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+        scheduled = acts.ScheduledSwap({"relu": "prelu(init=0.1)"}, at={"step": 3}, blend={"steps": 4})
+        scheduled.install(model)
+        wrapped, optimizer = fabric.setup(model, torch.optim.AdamW(model.parameters(), 0.1))
+        for step in range(10):
+            scheduled.advance(step=step)
+            optimizer.zero_grad()
+            fabric.backward(wrapped(torch.ones(8, 4)).square().mean())
+            optimizer.step()
+        scheduled.settle()
+        assert type(model[1]) is nn.PReLU
+        assert float(model[1].weight.detach()) != pytest.approx(0.1, abs=1e-7)
+
+    def test_the_command_line_of_lightning(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        class Given(Net):
+            def __init__(self) -> None:
+                super().__init__()
+
+            def train_dataloader(self) -> DataLoader[Any]:
+                return loader()
+
+        swap = {
+            "class_path": "lightning_acts.ActivationSwap",
+            "init_args": {"map": {"relu": "mish"}, "at": {"epoch": 1}, "blend": {"epochs": 2, "shape": "cosine"}},
+        }
+        options = {"max_epochs": 4, "accelerator": "cpu", "logger": False, "enable_checkpointing": False}
+        config = {
+            "trainer": {**options, "enable_progress_bar": False, "callbacks": [swap], "default_root_dir": str(tmp_path)}
+        }
+        monkeypatch.setattr("sys.argv", ["python"])
+        cli = importlib.import_module(f"{L.__name__}.cli")
+        command_line = cli.LightningCLI(Given, args={**config}, run=False, save_config_callback=None)
+        command_line.trainer.fit(command_line.model)
+        assert type(command_line.model.act) is nn.Mish
+
+    def test_containers_of_omegaconf(self) -> None:
+        given = OmegaConf.create({"at": {"epoch": 1}, "blend": {"epochs": 2}})
+        assert acts.ActivationSwap({"relu": "mish"}, at=given.at, blend=given.blend).schedule.length == 2
 
 
 @pytest.mark.slow

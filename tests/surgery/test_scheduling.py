@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 import lightning_acts as acts
+from lightning_acts.surgery import history
 from lightning_acts.surgery.blend import Blend
 from lightning_acts.surgery.schedule import Position
 
@@ -153,3 +154,16 @@ def test_an_example_tells_the_order(order: Any, paths: str) -> None:
     scheduled = acts.ScheduledSwap({"relu": "mish"}, blend={"steps": 3, "shape": "abrupt"}, order=order)
     scheduled.install(model, X)
     assert [site.paths[0] for site in scheduled.sites] == [f"0.{name}" for name in paths.split()]
+
+
+def test_a_part_that_was_built_again_takes_part() -> None:
+    model = net()
+    scheduled = acts.ScheduledSwap({"relu": "mish"}, at={"step": 1}, blend={"steps": 2})
+    scheduled.install(model)
+    model[3] = nn.ReLU()
+    history.forget_lost(model)
+    scheduled.install(model, among=scheduled.request.limited_to(lambda site: site.path == "3"))
+    assert [site.paths[0] for site in scheduled.sites] == ["1", "3"]
+    for step in range(4):
+        scheduled.advance(step=step)
+    assert [type(model[index]) for index in (1, 3)] == [nn.Mish, nn.Mish]
