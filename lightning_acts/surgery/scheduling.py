@@ -288,7 +288,8 @@ class ScheduledSwap:
         self._moments = [(epoch, amount) for epoch, amount in state["moments"]]
 
     def _refuse_conflicts(self, model: nn.Module) -> None:
-        waiting = {path: site for site in scheduled_sites(model) if site.blend.amount < 1.0 for path in site.paths}
+        others = [site for site in scheduled_sites(model) if site.exchange.transaction.request != self.request]
+        waiting = {path: site for site in others if site.blend.amount < 1.0 for path in site.paths}
         if not waiting:
             return
         for site in find(model):

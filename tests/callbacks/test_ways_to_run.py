@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+import yaml
 from lightning.fabric import Fabric
 from omegaconf import OmegaConf
 from package import L
@@ -482,6 +483,7 @@ class TestOtherLoops:
         assert type(model[1]) is nn.PReLU
         assert float(model[1].weight.detach()) != pytest.approx(0.1, abs=1e-7)
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of Lightning's, by jsonargparse
     def test_the_command_line_of_lightning(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         class Given(Net):
             def __init__(self) -> None:
@@ -500,7 +502,9 @@ class TestOtherLoops:
         }
         monkeypatch.setattr("sys.argv", ["python"])
         cli = importlib.import_module(f"{L.__name__}.cli")
-        command_line = cli.LightningCLI(Given, args={**config}, run=False, save_config_callback=None)
+        file = tmp_path / "config.yaml"
+        file.write_text(yaml.safe_dump({"seed_everything": False, **config}))
+        command_line = cli.LightningCLI(Given, args=["--config", str(file)], run=False, save_config_callback=None)
         command_line.trainer.fit(command_line.model)
         assert type(command_line.model.act) is nn.Mish
 
