@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from lightning_acts.surgery.operations import FACTS, operation
 from lightning_acts.surgery.recognizing.calls import is_everyday
-from lightning_acts.surgery.recognizing.expressions import written
+from lightning_acts.surgery.recognizing.expressions import Written, written
 from lightning_acts.surgery.rewriting.classes import base_of
 from lightning_acts.surgery.rewriting.reading import is_own_method, method_scopes, reached, sealed, step_to
 from lightning_acts.surgery.roles.dataflow import Flow
@@ -345,64 +345,61 @@ class _Follower:
                 frame.names[f"self.{target.attr}"] = value
 
     def value(self, node: ast.expr | None, frame: _Frame) -> Any:
-        if node is None or isinstance(node, (ast.Constant, ast.JoinedStr, ast.Lambda)):
-            return None
+        """Return what an expression gives, by its kind; None for kinds of which nothing is known."""
         if isinstance(node, (ast.Call, ast.BinOp)) and (site := written(node, frame.scope)) is not None:
-            given = (
-                self.value(site.input, frame) if site.input is not None else self.merged(self.arguments(node, frame))
-            )
-            if isinstance(node, ast.Call) and site.composite is None:
-                self.arguments(ast.Call(node.func, node.args[1:], node.keywords), frame)
-            name = None if not site.applied.is_everyday else "neg" if site.composite else operation(site.function)
-            return self.activated(step_to(node, frame.scope), site.applied.spec, given, name)
-        if isinstance(node, ast.Call):
-            # Of an overload, as aten.sin.default, only the operator is known.
-            operators = [node.func.value] if isinstance(node.func, ast.Attribute) else []
-            for part in (node.func, *operators):
-                if (operator := sealed(frame.scope.resolve(part))) is not None:
-                    given = self.merged(self.arguments(node, frame))
-                    name = operator.name if operator.is_everyday else None
-                    return self.activated(step_to(part, frame.scope), operator.spec, given, name)
-        match node:
-            case ast.Name():
-                return frame.names.get(node.id)
-            case ast.Attribute():
-                return self.attribute(node, frame)
-            case ast.Call():
-                return self.call(node, frame)
-            case ast.BinOp():
-                left, right = self.value(node.left, frame), self.value(node.right, frame)
-                is_outer = isinstance(node.op, ast.Mult) and _are_spread(node.left, node.right)
-                return self.binary("outer" if is_outer else _OPERATORS.get(type(node.op), "eq"), left, right)
-            case ast.UnaryOp():
-                operand = self.value(node.operand, frame)
-                return self.did("neg", operand) if isinstance(operand, Tensor) else None
-            case ast.Compare():
-                operands = [self.value(part, frame) for part in (node.left, *node.comparators)]
-                return self.made(is_bool=True) if any(isinstance(part, Tensor) for part in operands) else None
-            case ast.BoolOp():
-                return self.merged([self.value(part, frame) for part in node.values])
-            case ast.IfExp():
-                return self.merged([self.value(node.body, frame), self.value(node.orelse, frame)])
-            case ast.Tuple() | ast.List() | ast.Set():
-                return [self.value(part, frame) for part in node.elts]
-            case ast.Dict():
-                return [self.value(part, frame) for part in node.values]
-            case ast.Starred() | ast.Await():
-                return self.value(node.value, frame)
-            case ast.NamedExpr():
-                value = self.value(node.value, frame)
-                self.bind(node.target, value, frame)
-                return value
-            case ast.Subscript():
-                return self.subscript(node, frame)
-            case ast.ListComp() | ast.GeneratorExp() | ast.SetComp():
-                for generator in node.generators:
-                    self.bind(generator.target, self.elements(self.value(generator.iter, frame))[0], frame)
-                return [self.value(node.elt, frame)]
-            case ast.Yield():
-                frame.returned.append(self.value(node.value, frame))
-        return None
+            return self.site(node, site, frame)
+        rule = _RULES.get(type(node))
+        return None if rule is None else rule(self, node, frame)
+
+    def site(self, node: ast.Call | ast.BinOp, site: Written, frame: _Frame) -> Any:
+        given = self.value(site.input, frame) if site.input is not None else self.merged(self.arguments(node, frame))
+        if isinstance(node, ast.Call) and site.composite is None:
+            self.arguments(ast.Call(node.func, node.args[1:], node.keywords), frame)
+        name = None if not site.applied.is_everyday else "neg" if site.composite else operation(site.function)
+        return self.activated(step_to(node, frame.scope), site.applied.spec, given, name)
+
+    def name(self, node: ast.Name, frame: _Frame) -> Any:
+        return frame.names.get(node.id)
+
+    def arithmetic(self, node: ast.BinOp, frame: _Frame) -> Any:
+        left, right = self.value(node.left, frame), self.value(node.right, frame)
+        is_outer = isinstance(node.op, ast.Mult) and _are_spread(node.left, node.right)
+        return self.binary("outer" if is_outer else _OPERATORS.get(type(node.op), "eq"), left, right)
+
+    def unary(self, node: ast.UnaryOp, frame: _Frame) -> Any:
+        operand = self.value(node.operand, frame)
+        return self.did("neg", operand) if isinstance(operand, Tensor) else None
+
+    def comparison(self, node: ast.Compare, frame: _Frame) -> Any:
+        operands = self.values([node.left, *node.comparators], frame)
+        return self.made(is_bool=True) if any(isinstance(part, Tensor) for part in operands) else None
+
+    def either(self, node: ast.BoolOp | ast.IfExp, frame: _Frame) -> Any:
+        return self.merged(
+            self.values(node.values if isinstance(node, ast.BoolOp) else [node.body, node.orelse], frame)
+        )
+
+    def display(self, node: ast.Tuple | ast.List | ast.Set | ast.Dict, frame: _Frame) -> Any:
+        return self.values(node.values if isinstance(node, ast.Dict) else node.elts, frame)
+
+    def inner(self, node: ast.Starred | ast.Await, frame: _Frame) -> Any:
+        return self.value(node.value, frame)
+
+    def named(self, node: ast.NamedExpr, frame: _Frame) -> Any:
+        value = self.value(node.value, frame)
+        self.bind(node.target, value, frame)
+        return value
+
+    def comprehension(self, node: ast.ListComp | ast.GeneratorExp | ast.SetComp, frame: _Frame) -> Any:
+        for generator in node.generators:
+            self.bind(generator.target, self.elements(self.value(generator.iter, frame))[0], frame)
+        return [self.value(node.elt, frame)]
+
+    def yielded(self, node: ast.Yield, frame: _Frame) -> None:
+        frame.returned.append(self.value(node.value, frame))
+
+    def values(self, nodes: Sequence[ast.expr], frame: _Frame) -> list[Any]:
+        return [self.value(node, frame) for node in nodes]
 
     def binary(self, name: str, left: Any, right: Any) -> Any:
         if isinstance(left, list) and isinstance(right, list):
@@ -455,6 +452,16 @@ class _Follower:
         return values
 
     def call(self, node: ast.Call, frame: _Frame) -> Any:
+        # Of an overload, as aten.sin.default, only the operator is known.
+        operators = [node.func.value] if isinstance(node.func, ast.Attribute) else []
+        for part in (node.func, *operators):
+            if (operator := sealed(frame.scope.resolve(part))) is not None:
+                name = operator.name if operator.is_everyday else None
+                given = self.merged(self.arguments(node, frame))
+                return self.activated(step_to(part, frame.scope), operator.spec, given, name)
+        return self.plain_call(node, frame)
+
+    def plain_call(self, node: ast.Call, frame: _Frame) -> Any:
         args = self.arguments(node, frame)
         kwargs = {word.arg or "": self.value(word.value, frame) for word in node.keywords}
         called, scope = node.func, frame.scope
@@ -548,6 +555,24 @@ class _Follower:
             return self.did("pad" if "pad" in name else operation(name), *args, **kwargs) if args else None
         scopes = method_scopes(type(module), "forward")
         return self.into(scopes[-1], module, args, kwargs) if scopes else self.unknown(args, kwargs)
+
+
+#: How the value of an expression is found, by its kind.
+_RULES: dict[type, Callable[[_Follower, Any, _Frame], Any]] = {
+    ast.Name: _Follower.name,
+    ast.Attribute: _Follower.attribute,
+    ast.Subscript: _Follower.subscript,
+    ast.Call: _Follower.call,
+    ast.BinOp: _Follower.arithmetic,
+    ast.UnaryOp: _Follower.unary,
+    ast.Compare: _Follower.comparison,
+    **dict.fromkeys((ast.BoolOp, ast.IfExp), _Follower.either),
+    **dict.fromkeys((ast.Tuple, ast.List, ast.Set, ast.Dict), _Follower.display),
+    **dict.fromkeys((ast.Starred, ast.Await), _Follower.inner),
+    **dict.fromkeys((ast.ListComp, ast.GeneratorExp, ast.SetComp), _Follower.comprehension),
+    ast.NamedExpr: _Follower.named,
+    ast.Yield: _Follower.yielded,
+}
 
 
 @functools.lru_cache(maxsize=1024)
