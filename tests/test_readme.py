@@ -32,7 +32,7 @@ def test_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.
     state = torchvision.models.mobilenet_v3_small().state_dict()
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", lambda *_, **__: state)
     names: dict[str, Any] = {"__name__": "readme"}
-    training, loading, swapping, registering = snippets("python")
+    training, loading, scheduling, swapping, registering = snippets("python")
     L.seed_everything(0)
     exec(training, names)
     assert "Mish" in repr(names["model"])
@@ -41,6 +41,9 @@ def test_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.
     exec(loading, names)
     assert "Mish" in repr(names["model"])
     assert "ReLU" not in repr(names["model"])
+    assert (
+        eval(scheduling, names).schedule.timeline(10, 8) == "begins at epoch 5 (step 50), is over at epoch 8 (step 80)"
+    )
     exec(swapping, names)
     assert (tmp_path / "swap.json").exists()
     assert sum(type(module) is nn.Hardswish for module in names["model"].modules()) == 19
