@@ -29,8 +29,8 @@ THROUGH_OTHERS = {
     "surgery/naming.py": "surgery/test_swapping.py",
     "surgery/recognizing/calls.py": "surgery/test_spellings.py",
     "surgery/recognizing/expressions.py": "surgery/recognizing/test_formulas.py",
-    "surgery/recognizing/uses.py": "surgery/roles/test_usage.py",
     "surgery/rewriting/classes.py": "surgery/test_odd_models.py",
+    "surgery/roles/usage.py": "surgery/test_agreement.py",
     "surgery/route.py": "surgery/test_plan.py",
 }
 
