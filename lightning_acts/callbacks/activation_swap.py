@@ -43,7 +43,7 @@ from lightning_acts.surgery.example import ExampleError
 from lightning_acts.surgery.finding.sites import find
 from lightning_acts.surgery.report import SwapReport
 from lightning_acts.surgery.request import SwapOptions, SwapRequest, takes_options
-from lightning_acts.surgery.schedule import Order, Schedule
+from lightning_acts.surgery.schedule import Order, Schedule, checked_number
 from lightning_acts.surgery.scheduling import Event, ScheduledSwap
 from lightning_acts.surgery.swapping import replay
 from lightning_acts.surgery.wrappers import plain_path
@@ -120,8 +120,8 @@ class ActivationSwap(Callback):
     ) -> None:
         super().__init__()
         self._scheduled = ScheduledSwap(map, at=at, blend=blend, order=order, **options)
-        self._lr_factor = at_least_zero("lr_factor", lr_factor)
-        self._weight_decay = at_least_zero("weight_decay", weight_decay)
+        self._lr_factor = checked_number("lr_factor", lr_factor)
+        self._weight_decay = checked_number("weight_decay", weight_decay)
         self._restore = restore
         self.report: SwapReport | None = None
         self._running = False
@@ -437,17 +437,6 @@ def _refuse_equals(callback: ActivationSwap, trainer: Trainer) -> None:
         raise SwapError(
             f"two ActivationSwap callbacks ask for the same: {' and '.join(str(one._scheduled) for one in equal)}"
         )
-
-
-def at_least_zero(name: str, value: float) -> float:
-    """Check a factor.
-
-    Raises:
-        SwapError: It is no number, or less than 0.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= 0:
-        raise SwapError(f"{name}={value!r} is not a number of at least 0")
-    return float(value)
 
 
 def _once_after(model: LightningModule, name: str, then: Callable[[LightningModule], None]) -> None:

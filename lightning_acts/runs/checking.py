@@ -27,6 +27,7 @@ from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
 from lightning_acts.runs.targets import REFUSED, is_modeling, is_refused, is_refused_name
 from lightning_acts.runs.trainer import refused_anywhere, refused_arguments
 from lightning_acts.spec import ActivationSpec, SpecError
+from lightning_acts.surgery.schedule import ScheduleError
 
 #: What each group's _target_ has to be.
 _BASES: Mapping[str, type] = {
@@ -320,18 +321,14 @@ class _Checker:
                 self.pair(path, old, new)
             for name, child in right.items():
                 beside = {"blend": right["blend"]} if name == "order" and "blend" in right else {}
-                message = _refusal({"map": {"relu": "relu"}, **beside, name: child})
-                if message is None and name == "where" and not _is_own_function(child):
-                    message = f"where={child!r} {REFUSED}"
-                if message is not None:
-                    inner = (
-                        [key for key in child if f"{name}: {key}:" in message or f"key {key!r}" in message]
-                        if isinstance(child, dict)
-                        else []
-                    )
-                    self.add((*path, name, *inner[:1]), f"{dotted(path)}: {message}")
-            if len(self.problems) == before and (message := _refusal(arguments)) is not None:
-                self.add((*path, "map"), f"{dotted(path)}: {message}")
+                error: Exception | str | None = _refusal({"map": {"relu": "relu"}, **beside, name: child})
+                if error is None and name == "where" and not _is_own_function(child):
+                    error = f"where={child!r} {REFUSED}"
+                if error is not None:
+                    key = error.key if isinstance(error, ScheduleError) else None
+                    self.add((*path, name) if key is None else (*path, name, key), f"{dotted(path)}: {error}")
+            if len(self.problems) == before and (error := _refusal(arguments)) is not None:
+                self.add((*path, "map"), f"{dotted(path)}: {error}")
             checked.append(arguments)
         return checked
 
@@ -348,9 +345,9 @@ class _Checker:
 
         # Each mistake is told, not only the first; what is wrong with both together, if each alone is right.
         if (both := _refusal({"map": {old: new}})) is not None:
-            alone = [_refusal({"map": {old: "relu"}}), *(str(error) for _, error in refused_arguments(make, names))]
-            for message in [message for message in alone if message is not None] or [both]:
-                self.add((*path, "map", old), f"{dotted(path)}: {message}")
+            alone = [_refusal({"map": {old: "relu"}}), *(error for _, error in refused_arguments(make, names))]
+            for error in [error for error in alone if error is not None] or [both]:
+                self.add((*path, "map", old), f"{dotted(path)}: {error}")
 
     def compile(self, value: Any) -> dict[str, Any] | None:
         if isinstance(value, bool) or value is None:
@@ -387,12 +384,12 @@ class _Checker:
                 self.add(("model", "backbone"), f"model.backbone: {error}")
 
 
-def _refusal(swap: dict[str, Any]) -> str | None:
+def _refusal(swap: dict[str, Any]) -> Exception | None:
     """Return what is wrong with a swap, if anything is."""
     try:
         ActivationSwap(**swap)
     except (SpecError, SwapError, TypeError, ValueError) as error:
-        return str(error)
+        return error
     return None
 
 

@@ -95,14 +95,14 @@ class Schedule:
         """Read the options of an :class:`~lightning_acts.ActivationSwap`.
 
         Raises:
-            SwapError: One of them has a wrong value; the message names it.
+            ScheduleError: One of them has a wrong value; the message names it.
         """
         unit, beginning, condition = _beginning(at)
         length_unit, length, shape, path = _length(blend)
         if order not in ORDERS:
-            raise SwapError(f"order={order!r}: one of {', '.join(ORDERS)}{did_you_mean(str(order), ORDERS)}")
+            raise ScheduleError(f"order={order!r}: one of {', '.join(ORDERS)}{did_you_mean(str(order), ORDERS)}")
         if order != "together" and length == 0:
-            raise SwapError(
+            raise ScheduleError(
                 f"order={order!r} puts one site after the other, and blend= says over how long, such as "
                 "{'epochs': 3}, or {'epochs': 3, 'shape': 'abrupt'} for each at once"
             )
@@ -252,99 +252,119 @@ _SHAPES: dict[str, Callable[[float], float]] = {
 }
 
 
+class ScheduleError(SwapError):
+    """An option that says when or how has a wrong value.
+
+    Attributes:
+        key: The key in it that is wrong; None where it is not one alone.
+    """
+
+    def __init__(self, message: str, key: str | None = None) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 def _beginning(at: Any) -> tuple[str | None, float, Condition | None]:
     if at is None or at == "start":
         return "step", 0, None
     if not isinstance(at, Mapping):
-        raise SwapError(
+        raise ScheduleError(
             f"at={at!r}: 'start', or a mapping such as {{'epoch': 5}}; it may hold {', '.join(_UNITS)} or metric"
         )
     given = dict(at)
     if "metric" in given and not given.keys().isdisjoint(_UNITS):
-        raise SwapError(f"at={given!r}: a metric, or one of {', '.join(_UNITS)}, not both")
+        raise ScheduleError(f"at={given!r}: a metric, or one of {', '.join(_UNITS)}, not both")
     if "metric" in given:
         return None, 0, _condition(given)
-    for key in given:
-        if key not in _UNITS:
-            raise SwapError(
-                f"at={given!r}: there is no key {key!r}{did_you_mean(str(key), (*_UNITS, 'metric'))} "
-                f"One of {', '.join(_UNITS)}, or metric"
-            )
+    _refuse_unknown("at", given, (*_UNITS, "metric"))
     if len(given) != 1:
-        raise SwapError(f"at={given!r}: one of {', '.join(_UNITS)}, or metric")
+        raise ScheduleError(f"at={given!r}: one of {', '.join(_UNITS)}, or metric")
     ((unit, value),) = given.items()
-    return unit, _number(f"at: {unit}", value, whole=unit != "fraction", most=1.0 if unit == "fraction" else None), None
+    is_part = unit == "fraction"
+    return unit, checked_number("at", value, unit, whole=not is_part, most=1.0 if is_part else math.inf), None
 
 
 def _condition(given: dict[str, Any]) -> Condition:
-    known = ("metric", "above", "below", "patience", "mode")
-    for key in given:
-        if key not in known:
-            raise SwapError(f"at={given!r}: there is no key {key!r}{did_you_mean(str(key), known)}")
+    _refuse_unknown("at", given, ("metric", "above", "below", "patience", "mode"))
     if not isinstance(given["metric"], str):
-        raise SwapError(f"at: metric: {given['metric']!r} is not the name of a metric")
+        raise ScheduleError(f"at: metric: {given['metric']!r} is not the name of a metric", "metric")
     asked = [key for key in ("above", "below", "patience") if given.get(key) is not None]
     if len(asked) != 1:
-        raise SwapError(f"at={given!r}: a metric needs one of above, below or patience")
+        raise ScheduleError(f"at={given!r}: a metric needs one of above, below or patience")
     mode = given.get("mode", "min")
     if mode not in ("min", "max"):
-        raise SwapError(f"at: mode: {mode!r} is neither 'min' nor 'max'")
+        raise ScheduleError(f"at: mode: {mode!r} is neither 'min' nor 'max'", "mode")
     if "mode" in given and asked != ["patience"]:
-        raise SwapError(f"at={given!r}: mode belongs to patience: {asked[0]} says which values are meant")
-    for key in asked:
-        value = given[key]
-        if key == "patience":
-            _number("at: patience", value, whole=True)
-        elif isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise SwapError(f"at: {key}: {value!r} is not a number")
+        raise ScheduleError(f"at={given!r}: mode belongs to patience: {asked[0]} says which values are meant", "mode")
+    if asked == ["patience"]:
+        checked_number("at", given["patience"], "patience", whole=True)
+    else:
+        _real("at", given[asked[0]], asked[0])
     return Condition(**given)
 
 
 def _length(blend: Any) -> tuple[str, float, Callable[[float], float], ParameterPath | None]:
     if blend is None:
         return "step", 0.0, _SHAPES["linear"], None
-    known = (*_LENGTHS, "shape", "parameter", "start", "end")
     if not isinstance(blend, Mapping):
-        raise SwapError(f"blend={blend!r}: a mapping such as {{'epochs': 3, 'shape': 'cosine'}}")
+        raise ScheduleError(f"blend={blend!r}: a mapping such as {{'epochs': 3, 'shape': 'cosine'}}")
     given = dict(blend)
-    for key in given:
-        if key not in known:
-            raise SwapError(f"blend={given!r}: there is no key {key!r}{did_you_mean(str(key), known)}")
+    _refuse_unknown("blend", given, (*_LENGTHS, "shape", "parameter", "start", "end"))
     units = [key for key in given if key in _LENGTHS]
     if len(units) != 1:
-        raise SwapError(f"blend={given!r}: one of {', '.join(_LENGTHS)} says how long it takes")
-    length = _number(f"blend: {units[0]}", given[units[0]], whole=False, most=1.0 if units[0] == "fraction" else None)
+        raise ScheduleError(f"blend={given!r}: one of {', '.join(_LENGTHS)} says how long it takes")
+    (unit,) = units
+    length = checked_number("blend", given[unit], unit, most=1.0 if unit == "fraction" else math.inf)
     if length == 0:
-        raise SwapError(f"blend: {units[0]}: 0 is no length: leave blend= out to swap at once")
+        raise ScheduleError(f"blend: {unit}: 0 is no length: leave blend= out to swap at once", unit)
     shape = given.get("shape", "linear")
     if not callable(shape) and shape not in _SHAPES:
-        raise SwapError(
+        raise ScheduleError(
             f"blend: shape: {shape!r} is none of {', '.join(_SHAPES)}, and no function from 0..1 to 0..1"
-            f"{did_you_mean(str(shape), tuple(_SHAPES))}"
+            f"{did_you_mean(str(shape), tuple(_SHAPES))}",
+            "shape",
         )
     path = None
     if "parameter" in given:
         if "start" not in given or "end" not in given:
-            raise SwapError(f"blend={given!r}: a parameter moves from start to end: give both")
-        start, end = (_real(f"blend: {key}", given[key]) for key in ("start", "end"))
+            raise ScheduleError(f"blend={given!r}: a parameter moves from start to end: give both", "parameter")
+        start, end = (_real("blend", given[key], key) for key in ("start", "end"))
         path = ParameterPath(str(given["parameter"]), start, end)
     elif "start" in given or "end" in given:
-        raise SwapError(f"blend={given!r}: start and end belong to parameter, the name of the one that moves")
-    return _LENGTHS[units[0]], length, shape if callable(shape) else _SHAPES[shape], path
+        raise ScheduleError(f"blend={given!r}: start and end belong to parameter, the name of the one that moves")
+    return _LENGTHS[unit], length, shape if callable(shape) else _SHAPES[shape], path
 
 
-def _real(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise SwapError(f"{name}: {value!r} is not a number")
-    return float(value)
+def _refuse_unknown(option: str, given: dict[str, Any], known: Sequence[str]) -> None:
+    for key in given:
+        if key not in known:
+            near = did_you_mean(str(key), known)
+            raise ScheduleError(
+                f"{option}={given!r}: there is no key {key!r}{near} There are: {', '.join(known)}", str(key)
+            )
 
 
-def _number(name: str, value: Any, whole: bool, most: float | None = None) -> float:
+def checked_number(
+    option: str, value: Any, key: str | None = None, whole: bool = False, most: float = math.inf
+) -> float:
+    """Check a number of at least 0 that is the value of an option, or of a key in it.
+
+    Raises:
+        ScheduleError: It is none.
+    """
+    name = option if key is None else f"{option}: {key}"
     if whole and (isinstance(value, bool) or not isinstance(value, int)):
-        raise SwapError(f"{name}: {value!r} is not a whole number")
-    number = _real(name, value)
-    if number < 0:
-        raise SwapError(f"{name}: {value!r} is less than 0")
-    if most is not None and number > most:
-        raise SwapError(f"{name}: {value!r} is more than {most:g}")
-    return number
+        raise ScheduleError(f"{name}: {value!r} is not a whole number", key)
+    checked = _real(option, value, key)
+    if checked < 0:
+        raise ScheduleError(f"{name}: {value!r} is less than 0", key)
+    if checked > most:
+        raise ScheduleError(f"{name}: {value!r} is more than {most:g}", key)
+    return checked
+
+
+def _real(option: str, value: Any, key: str | None) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        name = option if key is None else f"{option}: {key}"
+        raise ScheduleError(f"{name}: {value!r} is not a number", key)
+    return float(value)

@@ -48,7 +48,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("a shape that runs commands", "swap:\n  - map: {relu: mish}\n    blend: {epochs: 3, shape: {_target_: os.system, command: ls}}", "a.yaml:3: swap.0.blend.shape._target_: os.system is refused"),
     ("typo in order", "swap:\n  - map: {relu: mish}\n    blend: {epochs: 3}\n    order: from_inptu", "a.yaml:4: swap.0.order: must be one of 'together', 'from_input', 'from_output', 'from_input_by_stage', 'from_output_by_stage', not 'from_inptu'; did you mean 'from_input'"),
     ("an order without a time", "swap:\n  - map: {relu: mish}\n    order: from_input", "a.yaml:3: swap.0: order='from_input' puts one site after the other, and blend= says over how long"),
-    ("a negative rate", "swap:\n  - map: {relu: mish}\n    at: {epoch: 3}\n    lr_factor: -1", "a.yaml:4: swap.0: lr_factor=-1.0 is not a number of at least 0"),
+    ("a negative rate", "swap:\n  - map: {relu: mish}\n    at: {epoch: 3}\n    lr_factor: -1", "a.yaml:4: swap.0: lr_factor: -1.0 is less than 0"),
     ("a function of sites that loads files", "swap: {map: {relu: mish}, where: 'torch.hub:load_state_dict_from_url'}", "where='torch.hub:load_state_dict_from_url' is refused"),
     ("swap is text", "swap: mish", "swap is a list of map, at, blend, order, lr_factor, weight_decay, restore, include, exclude, role, share, where and write_back, not 'mish'"),
     ("swap holds text", "swap: [mish]", "swap.0 holds map, at, blend, order, lr_factor, weight_decay, restore, include, exclude, role, share, where and write_back, not 'mish'"),

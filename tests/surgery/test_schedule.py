@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lightning_acts.errors import SwapError
-from lightning_acts.surgery.schedule import Position, Schedule
+from lightning_acts.surgery.schedule import Position, Schedule, ScheduleError
 
 START = Position(0, 0.0, 0.0)
 
@@ -118,6 +118,33 @@ def test_order(order: str, groups: list[list[int]]) -> None:
 def test_mistakes(options: dict[str, Any], message: str) -> None:
     with pytest.raises(SwapError, match=message.replace("(", r"\(")):
         schedule(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [
+        ({"at": {"epochs": 5}}, "epochs"),
+        ({"at": {"epoch": "x"}}, "epoch"),
+        ({"at": {"metric": "epoch: x", "abov": 1}}, "abov"),
+        ({"at": {"metric": 3, "above": 1}}, "metric"),
+        ({"at": {"metric": "acc", "above": math.inf}}, "above"),
+        ({"at": {"metric": "acc", "patience": -1}}, "patience"),
+        ({"at": {"metric": "acc", "patience": 1, "mode": "mni"}}, "mode"),
+        ({"at": {"metric": "acc"}}, None),
+        ({"blend": {"epochs": 1, "key": 1}}, "key"),
+        ({"blend": {"steps": 0}}, "steps"),
+        ({"blend": {"epochs": 1, "shape": "cosin"}}, "shape"),
+        ({"blend": {"epochs": 1, "parameter": "alpha", "start": 0, "end": None}}, "end"),
+        ({"blend": {"epochs": 1, "steps": 2}}, None),
+        ({"order": "from_inputs"}, None),
+    ],
+    ids=str,
+)
+def test_mistakes_name_their_key(options: dict[str, Any], key: str | None) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        schedule(**options)
+    assert caught.value.key == key
+    assert pickle.loads(pickle.dumps(caught.value)).key == key
 
 
 @pytest.mark.parametrize(
