@@ -39,9 +39,11 @@ def test_the_wheel_alone_works(tmp_path: Path) -> None:
     run(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path / "dist", source)
     (wheel,) = (tmp_path / "dist").iterdir()
     inside = zipfile.ZipFile(wheel).namelist()
-    assert {"lightning_acts/py.typed", "lightning_acts/zoo/digits.py", "lightning_acts/activations/hard.py"} <= set(
-        inside
-    )
+    assert {
+        "lightning_acts/py.typed",
+        "lightning_acts/zoo/data/digits.py",
+        "lightning_acts/activations/hard.py",
+    } <= set(inside)
     assert not [name for name in inside if name.startswith(("tests", "scripts", "zoo/"))]
     run(sys.executable, "-m", "venv", tmp_path / "venv")
     python = tmp_path / "venv" / "bin" / "python"

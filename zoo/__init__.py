@@ -1,7 +1,7 @@
-"""LightningModules and LightningDataModules, a file each."""
+"""LightningModules and LightningDataModules of many tasks."""
 
-from .digits import Digits
-from .fashion_mnist import FashionMNIST
-from .image_classifier import ImageClassifier
+from .data.digits import Digits
+from .data.fashion_mnist import FashionMNIST
+from .models.image_classifier import ImageClassifier
 
 __all__ = ["Digits", "FashionMNIST", "ImageClassifier"]

@@ -9,10 +9,11 @@ from lightning_acts.runs.listing import run_paths
 
 
 def configs(incomplete: str) -> list[str]:
-    """Return the names of configs."""
+    """Return the names of configs; without their folders until one is typed."""
     from lightning_acts.runs.config import named
 
-    return _beginning(named(), incomplete)
+    short = dict.fromkeys(name.rpartition("/")[2] for name in named())
+    return _beginning(named() if "/" in incomplete else short, incomplete)
 
 
 def activations(incomplete: str) -> list[str]:

@@ -122,14 +122,14 @@ def shipped_folder() -> Path:
 
 
 def named(folders: Sequence[Path] = ()) -> dict[str, Path]:
-    """Return every config that has a name: those in ``folders``, then those that ship."""
-    return _named(folders, "*.yaml")
+    """Return every config that has a name, such as ``images/digits``: those in ``folders``, then those that ship."""
+    return {name: path for name, path in _named(folders).items() if not name.startswith("base/")}
 
 
-def _named(folders: Sequence[Path], pattern: str) -> dict[str, Path]:
+def _named(folders: Sequence[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in (*folders, shipped_folder()):
-        for path in sorted(folder.glob(pattern)):
+        for path in sorted([*folder.glob("*.yaml"), *folder.glob("*/*.yaml")]):
             found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
     return found
 
@@ -145,7 +145,7 @@ def find_config(name: str, folders: Sequence[Path] = (), beside: Path = Path()) 
     """Return the file of a config that was given by name or path.
 
     Args:
-        name: Its name, such as ``digits`` or ``base/image_classifier``, or its path.
+        name: Its name, such as ``images/digits`` or, without its folder, ``digits``; or its path.
         folders: Where named configs are looked for, before the shipped ones.
         beside: The folder that a path starts from.
 
@@ -155,9 +155,13 @@ def find_config(name: str, folders: Sequence[Path] = (), beside: Path = Path()) 
     for folder in folders:
         if not folder.is_dir():
             raise ConfigError(Problem(None, f"--config-dir {folder}: there is no such folder"))
-    known = {**named(folders), **_named(folders, "base/*.yaml")}
+    known = _named(folders)
     if name in known:
         return known[name]
+    # The first of a name wins.
+    short = {path.stem: path for path in reversed(named(folders).values())}
+    if name in short:
+        return short[name]
     path = beside / name
     if os.path.isfile(path):  # False for what no path can be, where that of pathlib raises
         return path
@@ -166,7 +170,7 @@ def find_config(name: str, folders: Sequence[Path] = (), beside: Path = Path()) 
     if "=" in name:
         raise ConfigError(Problem(None, f"{name!r} is an override, and stands before any config: train CONFIG {name}"))
     looks_like_path = os.sep in name or path.suffix in (".yaml", ".yml")
-    candidates = [*known, *(str(Path(name).with_name(near.name)) for near in path.parent.glob("*.y*ml"))]
+    candidates = [*short, *known, *(str(Path(name).with_name(near.name)) for near in path.parent.glob("*.y*ml"))]
     what = "file" if looks_like_path else "config"
     raise ConfigError(
         Problem(None, f"there is no {what} {name!r}{did_you_mean(name, candidates)} 'ls configs' shows what ships")

@@ -28,8 +28,6 @@ from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.files import UNFINISHED, replacing, write_whole
 from lightning_acts.reports.pictures import (
     plot_activations,
-    plot_calibration,
-    plot_confusion_matrices,
     plot_learning_curves,
     plot_swaps,
 )
@@ -512,13 +510,9 @@ def _draw(checked: Checked, built: _Built, result: Result, moments: list[_Moment
         names = [name for name in names if not name.startswith(("swap/", "sites/"))]
         if rows and names:
             plot_learning_curves({label: rows}, names, plots / "metrics.png")
-        confusion = getattr(built.model, "test_confusion", None)
-        if isinstance(confusion, Tensor) and confusion.ndim == 2 and confusion.shape[0] == confusion.shape[1] > 0:
-            class_names = getattr(built.data, "class_names", ())
-            plot_confusion_matrices({label: confusion.cpu()}, plots / "confusion_matrix.png", class_names)
-        reliability = getattr(built.model, "test_reliability", None)
-        if isinstance(reliability, Tensor):
-            plot_calibration({label: reliability.cpu()}, plots / "calibration.png")
+        draw = getattr(built.model, "plot_results", None)
+        if callable(draw):
+            draw(plots, label)
         swapped_in = [
             site.replacement for swap in history.swaps_of(built.model) if swap.plan for site in swap.plan.sites
         ]

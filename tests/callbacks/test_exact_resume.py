@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 import lightning_acts as acts
-from lightning_acts.zoo.loading import ResumableLoader
+from lightning_acts.zoo.data.loading import ResumableLoader
 
 
 class Noisy(Net):

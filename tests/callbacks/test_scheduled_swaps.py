@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import lightning_acts as acts
 from lightning_acts.errors import SwapError
 from lightning_acts.surgery.blending import scheduled_sites
-from lightning_acts.zoo.loading import ResumableLoader
+from lightning_acts.zoo.data.loading import ResumableLoader
 
 BATCHES = 4  # an epoch
 pytestmark = pytest.mark.filterwarnings("ignore:.*the fit ends before that")

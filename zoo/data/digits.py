@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-import lightning as L
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import Dataset, Subset, TensorDataset
 
 from lightning_acts.extras import require
 
-from .loading import ResumableLoader
+from .base import ZooData, check_fractions, split
 
 
-class Digits(L.LightningDataModule):
+class Digits(ZooData):
     """The 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn.
 
     Images are ``(1, size, size)`` with values in [0, 1], labels 0 to 9. The three parts have the same share of each
@@ -30,7 +29,7 @@ class Digits(L.LightningDataModule):
         num_workers: Processes that load batches.
 
     Raises:
-        ValueError: A size or a fraction can't be.
+        ValueError: A size or a fraction is out of range.
 
     Source:
         Alpaydin & Kaynak 1998, Optical Recognition of Handwritten Digits, UCI.
@@ -55,28 +54,15 @@ class Digits(L.LightningDataModule):
         split_seed: int = 0,
         num_workers: int = 0,
     ) -> None:
-        super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"Digits(batch_size={batch_size}): at least 1")
+        super().__init__(batch_size, num_workers)
         if image_size < 8:
             raise ValueError(f"Digits(image_size={image_size}): at least 8, the size of the originals")
-        if min(val_fraction, test_fraction) <= 0 or val_fraction + test_fraction >= 1:
-            raise ValueError(
-                f"Digits(val_fraction={val_fraction}, test_fraction={test_fraction}): both above 0, their sum below 1"
-            )
-        if num_workers < 0:
-            raise ValueError(f"Digits(num_workers={num_workers}): not below 0")
+        check_fractions("Digits", val_fraction=val_fraction, test_fraction=test_fraction)
         self.save_hyperparameters()
-        self.batch_size = batch_size
-        self._parts: dict[str, Dataset[tuple[Tensor, ...]]] = {}
 
-    def setup(self, stage: str | None = None) -> None:
-        """Read and split the images; the same parts in every stage and process."""
-        if self._parts:
-            return
-        datasets = require("sklearn.datasets", extra="vision")
-        split = require("sklearn.model_selection", extra="vision").train_test_split
-        bunch = datasets.load_digits()
+    def parts(self) -> Mapping[str, Dataset[Any]]:
+        """Read and split the images."""
+        bunch = require("sklearn.datasets", extra="vision").load_digits()
         seed, val, test = (self.hparams[name] for name in ("split_seed", "val_fraction", "test_fraction"))
         images = torch.tensor(bunch.images / 16, dtype=torch.float32).unsqueeze(1)
         if self.hparams["image_size"] > 8:
@@ -89,30 +75,5 @@ class Digits(L.LightningDataModule):
                 f"one of each of the {len(bunch.target_names)} digits"
             )
         everything = TensorDataset(images, torch.tensor(bunch.target))
-        rest, tested = split(range(len(everything)), test_size=test, stratify=bunch.target, random_state=seed)
-        trained, validated = split(rest, test_size=val / (1 - test), stratify=bunch.target[rest], random_state=seed)
-        for name, indices in (("train", trained), ("val", validated), ("test", tested)):
-            self._parts[name] = Subset(everything, indices)
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Shuffled; the last, smaller batch is dropped, for batch normalization can't take a batch of one."""
-        return ResumableLoader(self._parts["train"], drop_last=True, **self._options())
-
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Return all images of the validation part, in order."""
-        return self._loader("val")
-
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Return all images of the test part, in order."""
-        return self._loader("test")
-
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Return the test part."""
-        return self._loader("test")
-
-    def _loader(self, part: str) -> DataLoader[tuple[Tensor, ...]]:
-        return DataLoader(self._parts[part], generator=torch.Generator(), **self._options())
-
-    def _options(self) -> dict[str, Any]:
-        workers = self.hparams["num_workers"]
-        return {"batch_size": self.batch_size, "num_workers": workers, "persistent_workers": workers > 0}
+        indices = split(len(everything), val, test, seed, bunch.target)
+        return {part: Subset(everything, members) for part, members in indices.items()}

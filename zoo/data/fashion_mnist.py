@@ -7,18 +7,18 @@ import math
 import struct
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Subset, TensorDataset
+from torch.utils.data import Dataset, Subset, TensorDataset
 
 from lightning_acts.files import replacing
 
-from .loading import ResumableLoader
+from .base import ZooData, check_fractions
 
 _FILES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
@@ -29,7 +29,7 @@ _DEBIAN = "/usr/share/datasets/fashion-mnist"
 _UNSIGNED_BYTE = 0x08
 
 
-class FashionMNIST(L.LightningDataModule):
+class FashionMNIST(ZooData):
     """60,000 and 10,000 gray images of clothes, 28 x 28, in ten classes; the validation part is cut off the first.
 
     Images are ``(1, 28, 28)`` with values in [0, 1], labels 0 to 9, called ``class_names``.
@@ -43,7 +43,7 @@ class FashionMNIST(L.LightningDataModule):
         download: Whether missing files may be fetched.
 
     Raises:
-        ValueError: A size or a fraction can't be, or a file is damaged.
+        ValueError: A size or a fraction is out of range, or a file is damaged.
         FileNotFoundError: A file is missing and can't be fetched; the message says how to get it.
 
     Source:
@@ -70,52 +70,25 @@ class FashionMNIST(L.LightningDataModule):
         num_workers: int = 0,
         download: bool = True,
     ) -> None:
-        super().__init__()
-        if batch_size < 1 or num_workers < 0:
-            raise ValueError(f"FashionMNIST(batch_size={batch_size}, num_workers={num_workers}): at least 1, and 0")
-        if not 0 < val_fraction < 1:
-            raise ValueError(f"FashionMNIST(val_fraction={val_fraction}): between 0 and 1")
+        super().__init__(batch_size, num_workers)
+        check_fractions("FashionMNIST", val_fraction=val_fraction)
         self.save_hyperparameters()
-        self.batch_size = batch_size
-        self._parts: dict[str, Any] = {}
 
     def prepare_data(self) -> None:
         """Fetch what is missing; called in one process."""
         for name in (name for names in _FILES.values() for name in names):
             self._file(name)
 
-    def setup(self, stage: str | None = None) -> None:
-        """Read and split; the same parts in every stage and process."""
-        if self._parts:
-            return
+    def parts(self) -> Mapping[str, Dataset[Any]]:
+        """Read the images, and cut the validation part off the first 60,000."""
         whole = {part: self._read(part) for part in _FILES}
         order = torch.randperm(len(whole["train"]), generator=torch.Generator().manual_seed(self.hparams["split_seed"]))
         validated = round(self.hparams["val_fraction"] * len(order))
-        self._parts = {
+        return {
             "train": Subset(whole["train"], order[validated:].tolist()),
             "val": Subset(whole["train"], order[:validated].tolist()),
             "test": whole["test"],
         }
-
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Shuffled; goes on within an epoch where it was interrupted."""
-        return ResumableLoader(self._parts["train"], drop_last=True, **self._options())
-
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Return the validation part, in order."""
-        return DataLoader(self._parts["val"], generator=torch.Generator(), **self._options())
-
-    def test_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Return the 10,000, in order."""
-        return DataLoader(self._parts["test"], generator=torch.Generator(), **self._options())
-
-    def predict_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
-        """Return the 10,000, in order."""
-        return self.test_dataloader()
-
-    def _options(self) -> dict[str, Any]:
-        workers = self.hparams["num_workers"]
-        return {"batch_size": self.batch_size, "num_workers": workers, "persistent_workers": workers > 0}
 
     def _read(self, part: str) -> TensorDataset:
         images, labels = (read_idx(self._file(name)) for name in _FILES[part])

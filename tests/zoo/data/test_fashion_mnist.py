@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lightning_acts.zoo import FashionMNIST
-from lightning_acts.zoo.fashion_mnist import read_idx
+from lightning_acts.zoo.data.fashion_mnist import read_idx
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 

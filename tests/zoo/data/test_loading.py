@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lightning_acts.zoo.loading import EpochShuffle, ResumableLoader
+from lightning_acts.zoo.data.loading import EpochShuffle, ResumableLoader
 
 
 def batches(loader: ResumableLoader) -> list[list[int]]:

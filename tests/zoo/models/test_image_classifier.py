@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, DistributedSampler, Subset, TensorDatas
 import lightning_acts as acts
 from lightning_acts.models import ModelError
 from lightning_acts.zoo import Digits, ImageClassifier
-from lightning_acts.zoo.image_classifier import _share_of_peak, _without_padding
+from lightning_acts.zoo.models.base import samples_once
 
 
 class Tiny(nn.Module):
@@ -143,15 +143,6 @@ def test_checkpoints_hold_plain_hyperparameters(tiny: str, tmp_path: Path) -> No
     assert again.hparams == model.hparams
 
 
-def test_the_rate_rises_and_falls() -> None:
-    shares = [_share_of_peak(step, 100) for step in range(100)]
-    assert shares.index(max(shares)) == 10
-    assert max(shares) == 1.0
-    assert 0 < shares[0] < 0.2
-    assert shares[-1] < 0.01
-    assert _share_of_peak(150, 100) == 0
-
-
 def test_training_without_an_end_has_a_rate(tiny: str) -> None:
     model = ImageClassifier(tiny)
     before = model.backbone.fc.weight.clone()
@@ -207,7 +198,7 @@ def test_padding_is_found_by_position(count: int, processes: int, shuffle: bool)
         loader = DataLoader(dataset, batch_size=3, sampler=sampler)
         first = 0
         for batch in loader:
-            kept += batch[_without_padding(loader, first, len(batch))].tolist()
+            kept += batch[samples_once(loader, first, len(batch))].tolist()
             first += len(batch)
     assert sorted(kept) == dataset
 

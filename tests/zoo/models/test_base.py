@@ -1,0 +1,80 @@
+import pytest
+import torch
+from lightning import LightningModule, Trainer
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics import MeanAbsoluteError, MeanSquaredError
+
+from lightning_acts.zoo.models.base import SupervisedModel, ZooModel, share_of_peak
+
+
+class Line(SupervisedModel):
+    def __init__(self) -> None:
+        super().__init__(lr=0.1, weight_decay=0.0)
+        self.linear = nn.Linear(1, 1)
+        self.set_metrics({"mse": MeanSquaredError()}, mae=MeanAbsoluteError())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(x)
+
+    def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.mse_loss(outputs, targets)
+
+
+def quiet(**options: object) -> Trainer:
+    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
+
+
+def loader(count: int = 21) -> DataLoader[tuple[Tensor, ...]]:
+    x = torch.linspace(-1, 1, count).unsqueeze(1)
+    return DataLoader(TensorDataset(x, 2 * x + 1), batch_size=4)
+
+
+def test_it_learns_and_is_measured() -> None:
+    torch.manual_seed(0)
+    model, trainer = Line(), quiet(max_epochs=40)
+    trainer.fit(model, loader(), loader())
+    assert {"train/loss", "train/mse", "val/loss", "val/mse"} == set(trainer.callback_metrics)
+    (tested,) = trainer.test(model, loader(), verbose=False)
+    x, y = next(iter(DataLoader(loader().dataset, batch_size=21)))
+    gap = (model(x) - y).detach().double()
+    assert tested["test/mse"] == pytest.approx(gap.square().mean().item(), rel=1e-4)
+    assert tested["test/loss"] == pytest.approx(gap.square().mean().item(), rel=1e-4)
+    assert tested["test/mae"] == pytest.approx(gap.abs().mean().item(), rel=1e-4)
+    assert tested["test/mse"] < 1e-3
+    torch.testing.assert_close(torch.cat(trainer.predict(model, loader())), model(x))  # type: ignore[arg-type]
+
+
+def test_an_epoch_is_measured_from_its_beginning() -> None:
+    model, trainer = Line(), quiet()
+    first = trainer.validate(model, loader(), verbose=False)
+    assert trainer.validate(model, loader(), verbose=False) == first
+
+
+def test_optimizer_and_scheduler_of_ones_own() -> None:
+    model = ZooModel(
+        optimizer=lambda groups: torch.optim.SGD(groups, lr=3.0),
+        scheduler=lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 1),
+    )
+    model.linear = nn.Linear(2, 2)
+    made = model.configure_optimizers()
+    assert isinstance(made["optimizer"], torch.optim.SGD)  # type: ignore[index, call-overload]
+    assert [group["lr"] for group in made["optimizer"].param_groups] == [3.0, 3.0]  # type: ignore[index, call-overload]
+
+
+def test_the_rate_rises_and_falls() -> None:
+    shares = [share_of_peak(step, 100) for step in range(100)]
+    assert shares.index(max(shares)) == 10
+    assert max(shares) == 1.0
+    assert 0 < shares[0] < 0.2
+    assert shares[-1] < 0.01
+    assert share_of_peak(150, 100) == 0
+
+
+@pytest.mark.parametrize("options", [{"lr": 0.0}, {"lr": -1.0}, {"weight_decay": -1.0}])
+def test_mistakes(options: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="ZooModel.*lr above 0, weight_decay not below"):
+        ZooModel(**options)
+    with pytest.raises(ValueError, match=r"ZooModel\(depth=0\): at least 1"):
+        ZooModel().check_at_least(1, depth=0)
+    assert issubclass(ZooModel, LightningModule)

@@ -1,0 +1,1 @@
+"""LightningDataModules, a file each."""

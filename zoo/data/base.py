@@ -1,0 +1,136 @@
+"""Base of the zoo's data: parts that depend on a seed alone, and loaders that resume exactly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from lightning_acts.extras import require
+
+from .loading import ResumableLoader
+
+
+class ZooData(L.LightningDataModule):
+    """Data in three parts: ``train``, shuffled, ``val`` and ``test``, in order. ``predict`` gives the test part.
+
+    A subclass defines :meth:`parts`, and :meth:`prepare_data` where something has to be fetched.
+
+    Args:
+        batch_size: Samples a batch.
+        num_workers: Processes that load batches.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> class Numbers(ZooData):
+        ...     def parts(self) -> dict[str, Dataset[Any]]:
+        ...         numbers = list(range(10))
+        ...         return {"train": numbers[:6], "val": numbers[6:8], "test": numbers[8:]}
+        >>> data = Numbers(batch_size=2)
+        >>> data.setup()
+        >>> [batch.tolist() for batch in data.test_dataloader()]
+        [[8, 9]]
+    """
+
+    def __init__(self, batch_size: int = 32, num_workers: int = 0) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"{type(self).__name__}(batch_size={batch_size}): at least 1")
+        if num_workers < 0:
+            raise ValueError(f"{type(self).__name__}(num_workers={num_workers}): at least 0")
+        self.batch_size, self.num_workers = batch_size, num_workers
+        self._parts: Mapping[str, Dataset[Any]] = {}
+
+    def parts(self) -> Mapping[str, Dataset[Any]]:
+        """Return the datasets ``train``, ``val`` and ``test``: the same in every process."""
+        raise NotImplementedError(f"{type(self).__name__} has no parts")
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read and split the data once."""
+        self._parts = self._parts or self.parts()
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training part, shuffled; it resumes within an epoch where it was interrupted.
+
+        A last, smaller batch is dropped, for batch normalization can't take a batch of one.
+        """
+        part = self._parts["train"]
+        return ResumableLoader(part, drop_last=len(part) >= self.batch_size, **self._options())  # type: ignore[arg-type]
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation part, in order."""
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Return the test part, in order."""
+        return self._loader("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Return the test part, in order."""
+        return self._loader("test")
+
+    def _loader(self, part: str) -> DataLoader[Any]:
+        return DataLoader(self._parts[part], generator=torch.Generator(), **self._options())
+
+    def _options(self) -> dict[str, Any]:
+        workers = self.num_workers
+        return {"batch_size": self.batch_size, "num_workers": workers, "persistent_workers": workers > 0}
+
+
+def check_fractions(name: str, **fractions: float) -> None:
+    """Refuse shares of the data that leave nothing for a part.
+
+    Args:
+        name: Who is given them.
+        fractions: Shares by argument; what they leave is for training.
+
+    Raises:
+        ValueError: One is not above 0, or they leave nothing.
+    """
+    if min(fractions.values()) <= 0 or sum(fractions.values()) >= 1:
+        listed = ", ".join(f"{argument}={value}" for argument, value in fractions.items())
+        raise ValueError(f"{name}({listed}): each above 0, their sum below 1")
+
+
+def split(
+    count: int, val_fraction: float, test_fraction: float, seed: int, labels: Sequence[int] | Tensor | None = None
+) -> dict[str, list[int]]:
+    """Split indices into ``train``, ``val`` and ``test`` by a seed.
+
+    Args:
+        count: How many there are.
+        val_fraction: Share of the validation part.
+        test_fraction: Share of the test part; 0 for none.
+        seed: Seed of the split.
+        labels: Classes, of which each part gets the same shares.
+
+    Raises:
+        ValueError: A part can't hold one of each class, or a class has a single member.
+
+    Example:
+        >>> {part: len(indices) for part, indices in split(10, 0.2, 0.3, seed=0).items()}
+        {'train': 5, 'val': 2, 'test': 3}
+    """
+    train_test_split = require("sklearn.model_selection", extra="vision").train_test_split
+    classes = None if labels is None else torch.as_tensor(labels)
+    rest = list(range(count))
+    parts: dict[str, list[int]] = {"train": [], "val": [], "test": []}
+    for part, share, left in (("test", test_fraction, 1.0), ("val", val_fraction, 1 - test_fraction)):
+        if share:
+            stratify = None if classes is None else classes[rest].numpy()
+            try:
+                # Rounded, for 0.2 / 0.7 of 7 is a little more than 2.
+                size = round(share / left * len(rest), 9)
+                rest, parts[part] = train_test_split(
+                    rest, test_size=math.ceil(size), stratify=stratify, random_state=seed
+                )
+            except ValueError as error:
+                raise ValueError(f"{part}_fraction={share} of {count}: {error}") from error
+    return {**parts, "train": rest}

@@ -1,0 +1,94 @@
+"""Layers that several models are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from torch import Tensor, nn
+
+import lightning_acts as acts
+
+#: One spec for all hidden layers, or a spec for each.
+Activations: TypeAlias = str | list[str]
+
+
+def make_activations(activation: Activations, count: int) -> list[nn.Module]:
+    """Return a module for each of ``count`` hidden layers; each has parameters of its own.
+
+    Args:
+        activation: One spec for all layers, or as many as layers.
+        count: The number of hidden layers.
+
+    Raises:
+        SpecError: A spec can't be read, or no activation is called so.
+        ValueError: There are more or fewer specs than layers.
+
+    Example:
+        >>> make_activations(["relu", "leaky_relu(negative_slope=0.2)"], 2)
+        [ReLU(), LeakyReLU(negative_slope=0.2)]
+    """
+    specs = [activation] * count if isinstance(activation, str) else list(activation)
+    if len(specs) != count:
+        raise ValueError(f"activation={specs}: {len(specs)} for {count} hidden layers; give one, or {count}")
+    return [acts.create(spec) for spec in specs]
+
+
+class MLP(nn.Sequential):
+    """Linear layers with an activation after each but the last.
+
+    Args:
+        in_features: Size of the input.
+        hidden: Sizes of the hidden layers.
+        out_features: Size of the output.
+        activation: One spec for all hidden layers, or a spec for each.
+        dropout: Probability with which a hidden value is dropped in training.
+
+    Shape:
+        ``(*, in_features)`` to ``(*, out_features)``.
+
+    Raises:
+        SpecError: A spec can't be read, or no activation is called so.
+        ValueError: There are more or fewer specs than hidden layers.
+
+    Example:
+        >>> import torch
+        >>> MLP(4, [8, 8], 2, "mish")(torch.zeros(3, 4)).shape
+        torch.Size([3, 2])
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        hidden: Sequence[int],
+        out_features: int,
+        activation: Activations = "relu",
+        dropout: float = 0.0,
+    ) -> None:
+        layers: list[nn.Module] = []
+        sizes = [in_features, *hidden]
+        for size, following, module in zip(sizes, hidden, make_activations(activation, len(hidden)), strict=False):
+            layers += [nn.Linear(size, following), module, *([nn.Dropout(dropout)] if dropout else [])]
+        super().__init__(*layers, nn.Linear(sizes[-1], out_features))
+
+
+class Residual(nn.Module):
+    """Adds its input to the output of a block: ``x + block(x)``.
+
+    Args:
+        block: Keeps the shape of its input.
+
+    Example:
+        >>> import torch
+        >>> Residual(nn.Identity())(torch.ones(2))
+        tensor([2., 2.])
+    """
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return input and output of the block added."""
+        output: Tensor = x + self.block(x)
+        return output
