@@ -88,6 +88,15 @@ class ActivationSpec:
         """
         return _parse(text)
 
+    def without(self, parameter: str) -> ActivationSpec:
+        """Return the spec with the default of a parameter.
+
+        Example:
+            >>> print(ActivationSpec.parse("leaky_relu(negative_slope=0.2, inplace=True)").without("inplace"))
+            leaky_relu(negative_slope=0.2)
+        """
+        return ActivationSpec(self.name, {key: value for key, value in self.parameters.items() if key != parameter})
+
 
 @functools.lru_cache(maxsize=4096)
 def _parse(text: str) -> ActivationSpec:

@@ -148,17 +148,17 @@ def hold_back(model: nn.Module, number: int, states: Mapping[str, BlendState] | 
     for entry in exchanges_of(model):
         if entry.change.transaction.number == number:
             groups.setdefault((entry.change.index, id(entry.change.before or entry.change)), []).append(entry)
-    sites = []
+    held = []
     for entries in groups.values():
         state = states if isinstance(states, BlendState) else states.get(entries[0].path)
         if state is not None:
-            sites.append(ScheduledSite(_blend_for(entries, state.path), tuple(entries)))
-    for site, state in [(site, states if isinstance(states, BlendState) else states[site.paths[0]]) for site in sites]:
+            held.append((ScheduledSite(_blend_for(entries, state.path), tuple(entries)), state))
+    for site, state in held:  # once none of them was refused
         for entry in site.entries:
             entry.change.blend = site.blend
         site.blend.set(state.amount)
         site.restate(state)
-    return sites
+    return [site for site, _ in held]
 
 
 def _blend_for(entries: Sequence[PlacedExchange], path: ParameterPath | None) -> Blend:
@@ -168,10 +168,8 @@ def _blend_for(entries: Sequence[PlacedExchange], path: ParameterPath | None) ->
         _refuse_path(path, new)
     if old is None:
         try:
-            spec = ActivationSpec.parse(exchange.was)
             # The code around the call writes back what it wrote.
-            rest = {name: value for name, value in spec.parameters.items() if name != "inplace"}
-            old = factory.create(ActivationSpec(spec.name, rest))
+            old = factory.create(ActivationSpec.parse(exchange.was).without("inplace"))
         except SpecError as error:
             raise SwapError(
                 f"{entries[0].path}: {exchange.was} can't be kept beside its replacement until that takes over: {error}"

@@ -64,5 +64,4 @@ def _activation_at(located: Located) -> ActivationLike:
     module = located.module
     if module is not None and (located.site.activation == UNKNOWN_ACTIVATION or not works_in_place_there(located)):
         return history.with_hooks_of_its_own(module)
-    spec = ActivationSpec.parse(located.site.activation)
-    return ActivationSpec(spec.name, {name: value for name, value in spec.parameters.items() if name != "inplace"})
+    return ActivationSpec.parse(located.site.activation).without("inplace")
