@@ -44,14 +44,13 @@ def set_apart(
             options |= {key: value * lr_factor for key, value in options.items() if _is_rate(key, value)}
         if "weight_decay" in options:
             options["weight_decay"] = weight_decay
+        added: list[Any] = moved
         if "param_names" in group:
             named = dict(zip(map(id, group["params"]), group["param_names"], strict=True))
             group["param_names"] = [name for key, name in named.items() if key not in wanted]
-            group["params"] = [parameter for parameter in group["params"] if id(parameter) not in wanted]
-            optimizer.add_param_group({**options, "params": [(named[id(p)], p) for p in moved]})
-        else:
-            group["params"] = [parameter for parameter in group["params"] if id(parameter) not in wanted]
-            optimizer.add_param_group({**options, "params": moved})
+            added = [(named[id(parameter)], parameter) for parameter in moved]
+        group["params"] = [parameter for parameter in group["params"] if id(parameter) not in wanted]
+        optimizer.add_param_group({**options, "params": added})
         for scheduler in schedulers:
             _extend(scheduler, optimizer, index, lr_factor)
 
