@@ -1,10 +1,10 @@
-"""Words for messages: suggestions for an unknown name, numbers of things, long texts cut."""
+"""Words for messages: suggestions for an unknown name, numbers of things, lists and long texts cut."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
@@ -47,6 +47,17 @@ def counted(number: int, noun: str) -> str:
         ('1 call', '2,000 calls')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return the first of some names, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c"], most=2)
+        'a, b and 1 more'
+    """
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def shortened(text: str, longest: int = 4000) -> str:

@@ -19,7 +19,7 @@ from torch.nn.parameter import is_lazy
 from lightning_acts.errors import ActsError
 from lightning_acts.extras import ImportPathError, import_name, require
 from lightning_acts.files import damaged_record, replacing
-from lightning_acts.hints import did_you_mean
+from lightning_acts.hints import did_you_mean, listed
 from lightning_acts.surgery.history import plans_of
 from lightning_acts.surgery.saving import FILE_NAME, load_swaps, save_swaps
 
@@ -94,7 +94,7 @@ def save(model: nn.Module, path: Path, *, overwrite: bool = False) -> dict[str, 
     plans_of(model)  # what can't be named is refused before anything is written
     if unsized := [name for name, value in model.state_dict(keep_vars=True).items() if is_lazy(value)]:
         raise ModelError(
-            f"{path}: {', '.join(unsized[:3])}{', ...' if unsized[3:] else ''}: without a size yet, which a run gives: swap "
+            f"{path}: {listed(unsized, 3)}: without a size yet, which a run gives: swap "
             "with an example_input (on the command line --input 2,3,64,64)"
         )
     if not path.suffix:

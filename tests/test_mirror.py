@@ -14,7 +14,6 @@ FAMILIES = {
 #: What these do is tested where it is used, file by file.
 THROUGH_OTHERS = {
     "callbacks/first_batches.py": "callbacks/test_activation_swap.py",
-    "callbacks/loops.py": "callbacks/test_ways_to_run.py",
     "cli/arguments.py": "cli/test_models.py",
     "cli/showing.py": "cli/test_activations.py",
     "runs/console.py": "runs/test_training.py",

@@ -17,12 +17,11 @@ from torch.nn.parameter import Parameter, UninitializedParameter
 
 from lightning_acts.callbacks.first_batches import FirstBatches
 from lightning_acts.callbacks.loops import (
-    epochs_of,
     is_strategy,
     position_of,
     refuse_strategies,
     refuse_unsharded,
-    steps_per_epoch,
+    size_of,
     wrap_again,
 )
 from lightning_acts.callbacks.packages import (
@@ -34,7 +33,7 @@ from lightning_acts.callbacks.packages import (
     uncompiled,
 )
 from lightning_acts.errors import SwapError
-from lightning_acts.hints import counted
+from lightning_acts.hints import counted, listed
 from lightning_acts.optimizers import completed_states, set_apart
 from lightning_acts.surgery import checkpoints, history
 from lightning_acts.surgery.blend import Blend
@@ -235,9 +234,9 @@ class ActivationSwap(Callback):
                 f"{self._scheduled}: the fit has no end to take a fraction of: give max_epochs or max_steps"
             )
         self._scheduled.resume(position)
-        epochs = epochs_of(trainer)
-        if self._scheduled.sites and self.schedule.ends_late(steps_per_epoch(trainer), epochs):
-            rank_zero_warn(f"{self.request}: {self.schedule.timeline(steps_per_epoch(trainer), epochs)}")
+        size = size_of(trainer)
+        if self._scheduled.sites and self.schedule.ends_late(*size):
+            rank_zero_warn(f"{self.request}: {self.schedule.timeline(*size)}")
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Begin if it is time, before the first batch of a step."""
@@ -366,8 +365,9 @@ class ActivationSwap(Callback):
             wrap_again(trainer)
         if event.kind != "moves" or trainer.global_step % max(trainer.log_every_n_steps, 1) == 0:  # type: ignore[attr-defined]
             # Not through the model: that keeps one in so many steps, and an event is one of few.
+            logged = self._state_of(model) if trainer.loggers else {}
             for logger in trainer.loggers:
-                logger.log_metrics(self._state_of(model), step=trainer.global_step)
+                logger.log_metrics(logged, step=trainer.global_step)
         if event.kind != "moves":
             rank_zero_info(
                 f"ActivationSwap at epoch {event.position.epoch:.4g}, step {event.position.step:,}: {self._words(event)}"
@@ -376,8 +376,7 @@ class ActivationSwap(Callback):
     def _words(self, event: Event) -> str:
         """Return what an event did, at which sites, and why now."""
         sites = self._scheduled.sites
-        paths = [plain_path(site.paths[0]) for site in sites]
-        shown = ", ".join(paths[:3]) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        shown = listed([plain_path(site.paths[0]) for site in sites], 3)
         where = f"{self.request} at {counted(len(sites), 'site')} ({shown})"
         if not event.why:
             return f"{where} has ended: the replacement runs alone"
@@ -487,9 +486,8 @@ def _warn_of_untrained(request: SwapRequest, trainer: Trainer, model: LightningM
         and model.get_submodule(name.rpartition(".")[0]) in replacements
     ]
     if untrained:
-        more = f" and {len(untrained) - 3} more" if len(untrained) > 3 else ""
         rank_zero_warn(
-            f"{', '.join(untrained[:3])}{more}: ActivationSwap brought these parameters, and no optimizer has them, so they "
+            f"{listed(untrained, 3)}: ActivationSwap brought these parameters, and no optimizer has them, so they "
             "keep their values. Make the optimizer in configure_optimizers, of the parameters that the model has then"
         )
 
@@ -508,6 +506,6 @@ def _refuse_unsized(report: SwapReport, model: LightningModule) -> None:
     if unsized and model.example_input_array is None:
         report.undo()
         raise SwapError(
-            f"{', '.join(unsized[:3])}: per=channel takes the number of channels from a batch, and the optimizer is made "
+            f"{listed(unsized, 3)}: per=channel takes the number of channels from a batch, and the optimizer is made "
             "before the first one: give the model an example_input_array, or the activation num_parameters="
         )

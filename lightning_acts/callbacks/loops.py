@@ -27,18 +27,29 @@ def position_of(trainer: Trainer, batches: int) -> Position:
     return Position(step, epoch, max(parts, default=None))
 
 
-def steps_per_epoch(trainer: Trainer) -> float:
-    """Return the steps of an optimizer in an epoch of a fit; infinite if nobody knows them."""
-    batches = trainer.num_training_batches
-    return max(1.0, math.ceil(batches / trainer.accumulate_grad_batches)) if math.isfinite(batches) else math.inf
+def size_of(trainer: Trainer) -> tuple[float, float | None]:
+    """Return the steps of an epoch and the epochs of a fit, as :func:`size_from` does."""
+    epochs = -1 if trainer.max_epochs is None else trainer.max_epochs
+    return size_from(trainer.num_training_batches, trainer.accumulate_grad_batches, epochs, trainer.max_steps)
 
 
-def epochs_of(trainer: Trainer) -> float | None:
-    """Return the epochs that a fit has, at most; None if it has no end."""
-    ends = [float(trainer.max_epochs)] if trainer.max_epochs is not None and trainer.max_epochs >= 0 else []
-    if trainer.max_steps >= 0 and math.isfinite(steps_per_epoch(trainer)):
-        ends.append(trainer.max_steps / steps_per_epoch(trainer))
-    return min(ends, default=None)
+def size_from(batches: float, accumulated: int, max_epochs: int, max_steps: int) -> tuple[float, float | None]:
+    """Return the steps of an optimizer in an epoch, and the epochs that a fit has at most.
+
+    Args:
+        batches: Those of an epoch; infinite if nobody knows them.
+        accumulated: How many of them make a step.
+        max_epochs: As a Trainer has it: -1 for no end.
+        max_steps: Likewise.
+
+    Returns:
+        The steps, infinite if nobody knows them; the epochs, None if there is no end.
+    """
+    steps = max(1.0, math.ceil(batches / accumulated)) if math.isfinite(batches) else math.inf
+    ends = [float(max_epochs)] if max_epochs >= 0 else []
+    if max_steps >= 0 and math.isfinite(steps):
+        ends.append(max_steps / steps)
+    return steps, min(ends, default=None)
 
 
 def is_strategy(trainer: Trainer, *names: str) -> bool:

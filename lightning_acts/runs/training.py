@@ -24,6 +24,7 @@ from torch import Tensor
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
+from lightning_acts.callbacks.loops import size_from
 from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.files import UNFINISHED, replacing, write_whole
 from lightning_acts.reports.pictures import (
@@ -171,15 +172,10 @@ def _size(checked: Checked, trainer: L.Trainer) -> tuple[float, float | None]:
         batches = min(batches, limit)
     elif math.isfinite(batches):
         batches = int(batches * limit)
-    accumulated = options.get("accumulate_grad_batches", 1)
-    steps = max(1.0, math.ceil(batches / accumulated)) if math.isfinite(batches) else math.inf
     epochs, most = options.get("max_epochs"), options.get("max_steps", -1)
     if epochs is None:
         epochs = 1000 if most == -1 else -1
-    ends = [] if epochs == -1 else [float(epochs)]
-    if most != -1 and math.isfinite(steps):
-        ends.append(most / steps)
-    return steps, min(ends, default=None)
+    return size_from(batches, options.get("accumulate_grad_batches", 1), epochs, most)
 
 
 def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:

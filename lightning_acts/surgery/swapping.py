@@ -17,7 +17,7 @@ from torch.optim.swa_utils import AveragedModel
 from lightning_acts import factory
 from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
-from lightning_acts.hints import counted
+from lightning_acts.hints import counted, listed
 from lightning_acts.optimizers import exchange_parameters, refuse_unchangeable
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
@@ -193,7 +193,7 @@ def _come(model: nn.Module, before: Sequence[nn.Parameter]) -> dict[str, nn.Para
 
 def _unknown_to_optimizers(gone: Sequence[nn.Parameter], come: Mapping[str, nn.Parameter]) -> list[str]:
     """A note on parameters that an optimizer made before has wrong."""
-    said = [f"does not have {_listed(list(come))}"] if come else []
+    said = [f"does not have {listed(list(come))}"] if come else []
     said += [f"still has {counted(len(gone), 'parameter')} of what was replaced"] if gone else []
     return [f"an optimizer made before {' and '.join(said)}: optimizer= tells it"] if said else []
 
@@ -280,7 +280,7 @@ def _refuse_unsharded(model: nn.Module, prepared: Sequence[Prepared]) -> None:
     learnable = [one.located.site.path for one in prepared if any(True for _ in one.replacement.parameters())]
     if learnable and any(cls.__name__ == "FSDPModule" for module in model.modules() for cls in type(module).__mro__):
         raise SwapError(
-            f"{_listed(learnable)}: the model is sharded by fully_shard, and parameters that come now would be no part of "
+            f"{listed(learnable)}: the model is sharded by fully_shard, and parameters that come now would be no part of "
             "that: call acts.swap before fully_shard, or use a replacement without parameters"
         )
 
@@ -407,7 +407,7 @@ def _in_place_before(chosen: Sequence[Located]) -> list[str]:
         if any(may_read_what_it_writes(parent, name) for parent, name in _slots(located))
     ]
     return [
-        f"{_listed(paths)} worked in place, and what stands there now does not: where something else reads the same input "
+        f"{listed(paths)} worked in place, and what stands there now does not: where something else reads the same input "
         "afterwards, the network computes something else; example_input= tells whether it does"
     ] if paths else []  # fmt: skip
 
@@ -429,7 +429,7 @@ def _passed_through(model: nn.Module, chosen: Sequence[Located]) -> list[str]:
         where for each in readings for traversal, where in each.passes_through.items() if traversal in shown
     )
     return [
-        f"{_listed(list(places))}: goes through the modules in others, among which is now what stands for calls; "
+        f"{listed(list(places))}: goes through the modules in others, among which is now what stands for calls; "
         "example_input= tells whether that changes what the network computes"
     ] if places else []  # fmt: skip
 
@@ -441,11 +441,11 @@ def _written_back(prepared: Sequence[Prepared]) -> list[str]:
         if isinstance(exchange, CallExchange) and exchange.is_read_elsewhere(owner):
             paths[exchange.write_back].append(one.located.site.path)
     written = (
-        f"{_listed(paths[True])}: written into the input, as the original works in place and others read it; what forbids "
+        f"{listed(paths[True])}: written into the input, as the original works in place and others read it; what forbids "
         "that, as full backward hooks do, needs write_back=False, or exclude= there"
     )
     unwritten = (
-        f"{_listed(paths[False])}: worked in place, and what stands there now does not: what else reads the same input "
+        f"{listed(paths[False])}: worked in place, and what stands there now does not: what else reads the same input "
         "sees it as it was before"
     )
     return [note for note, of in ((written, paths[True]), (unwritten, paths[False])) if of]
@@ -457,13 +457,9 @@ def _of_calls(chosen: Sequence[tuple[Located, Any]], share: Share) -> list[str]:
         return []
     paths = [one.site.path for one, _ in chosen if (one.site.calls or 0) > 1 or _is_in_loop(one)]
     return [
-        f"{_listed(paths)}: written once and run several times in a pass, by a loop or because a module around it is called "
+        f"{listed(paths)}: written once and run several times in a pass, by a loop or because a module around it is called "
         "again, so that one instance serves them all"
     ] if paths else []  # fmt: skip
-
-
-def _listed(paths: Sequence[str]) -> str:
-    return ", ".join(paths[:5]) + (f" and {len(paths) - 5} more" if len(paths) > 5 else "")
 
 
 def _size_lazy_modules(example: Example, prepared: list[Prepared]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from lightning_acts.errors import SwapError
+from lightning_acts.hints import listed
 from lightning_acts.surgery.example import Example, ExampleError
 from lightning_acts.surgery.exchanging.exposing import exposed
 from lightning_acts.surgery.finding.located import CallSite, Located, ModuleSite, works_in_place_there
@@ -60,8 +61,7 @@ def _difference(tried: Sequence[Located]) -> str:
     in_place = [located.site.path for located in tried if works_in_place_there(located)]
     if not in_place:
         return "the model's output differs, by a little or more, as soon as its own activations are modules"
-    paths = ", ".join(in_place[:5]) + (", ..." if len(in_place) > 5 else "")
     return (
-        f"the model relies on activations that work in place ({paths}): what they wrote into their inputs is read "
+        f"the model relies on activations that work in place ({listed(in_place)}): what they wrote into their inputs is read "
         "elsewhere too, so that the swap changes more than the function"
     )
