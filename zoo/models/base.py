@@ -54,6 +54,7 @@ class ZooModel(L.LightningModule):
             )
         self._lr, self._weight_decay = lr, weight_decay
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
+        self._seen: Counter[int] = Counter()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the first tenth of the steps and falls along a cosine; constant without an end."""
@@ -77,6 +78,33 @@ class ZooModel(L.LightningModule):
             folder: Where the pictures are written.
             label: What the run is called in them.
         """
+
+    def first_test_batch(self) -> Any:
+        """Return the first batch of the last test on the model's device, for pictures; None without a test."""
+        loaders = self._trainer.test_dataloaders if self._trainer is not None else None
+        loader = loaders[0] if isinstance(loaders, (list, tuple)) else loaders
+        return None if loader is None else self.transfer_batch_to_device(next(iter(loader)), self.device, 0)
+
+    def on_validation_epoch_start(self) -> None:
+        """Count the samples of this epoch from 0."""
+        self._seen.clear()
+
+    def on_test_epoch_start(self) -> None:
+        """Count the samples of this epoch from 0."""
+        self._seen.clear()
+
+    def not_padding(self, loaders: Any, index: int, count: int) -> Tensor:
+        """Return which samples of the next batch of a validation or test are not padding.
+
+        Args:
+            loaders: The loaders of the stage.
+            index: The number of the loader that gave the batch.
+            count: The number of samples in the batch.
+        """
+        first = self._seen[index]
+        self._seen[index] += count
+        loader = loaders[index] if isinstance(loaders, (list, tuple)) else loaders
+        return samples_once(loader, first, count).to(self.device)
 
     def check_at_least(self, least: float, **values: float) -> None:
         """Refuse arguments that are too small.
@@ -121,7 +149,6 @@ class SupervisedModel(ZooModel):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.val_loss, self.test_loss = MeanMetric(), MeanMetric()
-        self._seen: Counter[int] = Counter()
 
     def set_metrics(self, metrics: Mapping[str, Metric], **test: Metric) -> None:
         """Name the metrics of all stages, and those of the test alone.
@@ -152,34 +179,30 @@ class SupervisedModel(ZooModel):
         prediction: Tensor = outputs
         return prediction
 
+    def measure(self, metrics: MetricCollection, outputs: Any, targets: Tensor) -> None:
+        """Update metrics by the outputs for a batch; by default by their predictions."""
+        metrics.update(self.prediction(outputs), targets)
+
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
         outputs, targets = self(self.inputs(batch)), self.targets(batch)
         loss = self.loss(outputs, targets)
-        self.train_metrics.update(self.prediction(apply_to_collection(outputs, Tensor, Tensor.detach)), targets)
+        self.measure(self.train_metrics, apply_to_collection(outputs, Tensor, Tensor.detach), targets)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
         self.log_dict(self.train_metrics, on_step=False, on_epoch=True)
         return loss
-
-    def on_validation_epoch_start(self) -> None:
-        """Count the samples of this epoch from 0."""
-        self._seen.clear()
 
     def validation_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Measure a batch."""
         outputs, targets = self.without_padding(batch, self.trainer.val_dataloaders, dataloader_idx)
         if len(targets):
             self.val_loss.update(self.loss(outputs, targets), len(targets))
-            self.val_metrics.update(self.prediction(outputs), targets)
+            self.measure(self.val_metrics, outputs, targets)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics, over all loaders together."""
         self.log("val/loss", self.val_loss)
         self.log_dict(self.val_metrics)
-
-    def on_test_epoch_start(self) -> None:
-        """Count the samples of this epoch from 0."""
-        self._seen.clear()
 
     def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Measure a batch, with the metrics of the test too."""
@@ -190,7 +213,7 @@ class SupervisedModel(ZooModel):
         """Measure the outputs for a batch of the test, which may be empty."""
         if len(targets):
             self.test_loss.update(self.loss(outputs, targets), len(targets))
-            self.test_metrics.update(self.prediction(outputs), targets)
+            self.measure(self.test_metrics, outputs, targets)
 
     def on_test_epoch_end(self) -> None:
         """Log the metrics, over all loaders together."""
@@ -210,10 +233,7 @@ class SupervisedModel(ZooModel):
             index: The number of the loader that gave the batch.
         """
         targets = self.targets(batch)
-        first = self._seen[index]
-        self._seen[index] += len(targets)
-        loader = loaders[index] if isinstance(loaders, (list, tuple)) else loaders
-        kept = samples_once(loader, first, len(targets)).to(targets.device)
+        kept = self.not_padding(loaders, index, len(targets))
         outputs = apply_to_collection(self(self.inputs(batch)), Tensor, lambda output: output[kept])
         return outputs, targets[kept]
 

@@ -78,3 +78,11 @@ def test_mistakes(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"ZooModel\(depth=0\): at least 1"):
         ZooModel().check_at_least(1, depth=0)
     assert issubclass(ZooModel, LightningModule)
+
+
+def test_the_first_batch_of_the_last_test_is_there_for_pictures() -> None:
+    model = Line()
+    assert model.first_test_batch() is None
+    quiet().test(model, loader(), verbose=False)
+    x, y = model.first_test_batch()
+    torch.testing.assert_close((x, y), tuple(next(iter(loader()))))
