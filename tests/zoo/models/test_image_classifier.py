@@ -143,6 +143,14 @@ def test_checkpoints_hold_plain_hyperparameters(tiny: str, tmp_path: Path) -> No
     assert again.hparams == model.hparams
 
 
+def test_a_logger_takes_what_model_and_data_call_alike(tiny: str, tmp_path: Path) -> None:
+    model, data = ImageClassifier(tiny, in_channels=1, image_size=64), Digits(image_size=8, batch_size=100)
+    trainer = quiet(max_steps=1, num_sanity_val_steps=0, limit_val_batches=0)
+    trainer.logger = L.pytorch.loggers.CSVLogger(tmp_path)
+    trainer.fit(model, data)
+    assert "image_size: 64" in next(tmp_path.rglob("hparams.yaml")).read_text()
+
+
 def test_training_without_an_end_has_a_rate(tiny: str) -> None:
     model = ImageClassifier(tiny)
     before = model.backbone.fc.weight.clone()
