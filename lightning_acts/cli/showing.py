@@ -120,12 +120,14 @@ def site_tree(model: str, sites: Sequence[Site]) -> None:
         more = f" (= {', '.join(site.paths[1:])})" if len(site.paths) > 1 else ""
         place = f" at {site.location}" if site.location else ""
         style = "" if site.role == "hidden" else "dim"
-        parent.add(Text(f"{name}: {site.activation} · {site.role}{calls}{more}{place}", style=style))
+        parent.add(Text(f"{name}: {site.shown} · {site.role}{calls}{more}{place}", style=style))
     console = Console()
-    console.print(root, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 1000  # else a tree cuts its lines at 80
+    console.print(root)
     counts: dict[tuple[str, str, str], int] = {}
     for site in sites:
-        key = (site.activation, site.role, site.kind)
+        key = (site.shown, site.role, site.kind)
         counts[key] = counts.get(key, 0) + 1
     table = Table("activation", "role", "kind", "sites", box=box.SIMPLE)
     for (activation, role, kind), count in counts.items():

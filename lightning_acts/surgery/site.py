@@ -28,6 +28,7 @@ class Site:
         type: The module's class or the function, as ``package.module.Name``.
         calls: How often it ran in one pass over the example input; None without one.
         location: ``file:line`` of a call in a forward; None for modules.
+        blend: In words, two activations of which one is to take over during training, and how far it has; None elsewhere.
     """
 
     path: str
@@ -39,6 +40,12 @@ class Site:
     type: str
     calls: int | None = None
     location: str | None = None
+    blend: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """What stands there, for people."""
+        return self.blend or self.activation
 
     @property
     def original(self) -> str:
@@ -48,7 +55,7 @@ class Site:
     def __str__(self) -> str:
         also = f" (= {', '.join(self.paths[1:])})" if len(self.paths) > 1 else ""
         where = f" at {self.location}" if self.location else ""
-        return f"{self.path}{also}: {self.activation}, {self.kind}, {self.role} ({self.reason}){where}"
+        return f"{self.path}{also}: {self.shown}, {self.kind}, {self.role} ({self.reason}){where}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the site as plain data for JSON."""

@@ -33,6 +33,33 @@ def test_a_model_of_ones_own(tmp_path: Path, run_process: Run) -> None:
     assert ": 1 site\n" in run_process("inspect", "own_model:make", cwd=tmp_path).stdout
 
 
+def test_a_model_within_a_blend(tmp_path: Path, run_process: Run) -> None:
+    """Each blend is one site, in words; places of calls are written out, however long."""
+    file = tmp_path / ("a" * 120) / "own_model.py"
+    file.parent.mkdir()
+    file.write_text(
+        "import lightning_acts as acts, torch\n"
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self):\n"
+        "        super().__init__()\n"
+        "        self.act = nn.ReLU()\n"
+        "    def forward(self, x):\n"
+        "        return torch.tanh(self.act(x))\n"
+        "def make():\n"
+        "    model = Net()\n"
+        "    scheduled = acts.ScheduledSwap({'relu': 'mish'}, blend={'steps': 4})\n"
+        "    scheduled.install(model)\n"
+        "    scheduled.advance(step=0)\n"
+        "    scheduled.advance(step=1)\n"
+        "    return model\n"
+    )
+    shown = run_process("inspect", "own_model:make", cwd=file.parent).stdout
+    assert ": 2 sites\n" in shown
+    assert "── act: blend of relu and mish, 25% taken over · hidden\n" in shown
+    assert f"0: tanh · output at {file}:8\n" in shown
+
+
 class TestSwap:
     @pytest.fixture(autouse=True)
     def own_model(self, tmp_path: Path) -> None:

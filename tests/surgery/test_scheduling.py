@@ -167,3 +167,15 @@ def test_a_part_that_was_built_again_takes_part() -> None:
     for step in range(4):
         scheduled.advance(step=step)
     assert [type(model[index]) for index in (1, 3)] == [nn.Mish, nn.Mish]
+
+
+def test_a_blend_is_found_as_one_site() -> None:
+    model = net()
+    scheduled = acts.ScheduledSwap({"relu": "mish"}, blend={"steps": 4})
+    scheduled.install(model)
+    shown = []
+    for step in range(5):
+        scheduled.advance(step=step)
+        shown.append([site.shown for site in acts.find(model)])
+    of = "blend of relu and mish, {}% taken over"
+    assert shown == [[of.format(part)] * 2 for part in (0, 25, 50, 75)] + [["mish"] * 2]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,8 @@ SITE = Site("a", ("a", "b.c"), "module", "relu", "hidden", "unbounded", "torch.n
 
 def test_a_site_in_words() -> None:
     assert str(SITE) == "a (= b.c): relu, module, hidden (unbounded) at net.py:3"
+    blended = replace(SITE, activation="unknown activation", blend="blend of relu and mish, 50% taken over")
+    assert str(blended) == "a (= b.c): blend of relu and mish, 50% taken over, module, hidden (unbounded) at net.py:3"
 
 
 @pytest.mark.parametrize(("activation", "original"), [("relu", "relu"), ("unknown activation", "own.Bump")])

@@ -31,7 +31,7 @@ from lightning_acts.surgery.recognizing.calls import (
     name_of,
     works_in_place,
 )
-from lightning_acts.surgery.recognizing.modules import recognize
+from lightning_acts.surgery.recognizing.modules import blend_in_words, recognize
 from lightning_acts.surgery.recognizing.uses import Destination
 from lightning_acts.surgery.request import Share
 from lightning_acts.surgery.rewriting import graphs
@@ -153,7 +153,8 @@ def _locate(model: nn.Module, example: Example | None) -> Found:
             continue
         role, reason = role_of(activation, chain_to(model, paths[0]))
         plain = tuple(plain_path(path) for path in paths)
-        site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)))
+        blend = blend_in_words(module)
+        site = Site(plain[0], plain, "module", activation, role, reason, type_name(type(module)), blend=blend)
         modules.append(ModuleSite(site, module, paths[0], tuple(slots[module].values()), is_part=module in within))
     activations = {located.module: located.site.activation for located in modules}
     parts = within - set(names)

@@ -19,6 +19,7 @@ from lightning_acts.module import FunctionActivation
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.surgery.blend import Blend
 from lightning_acts.surgery.ledger import is_swapped_within
+from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
 # More than any activation has: a layer with a bias or a scale a channel is no activation, and probing costs time.
@@ -51,6 +52,16 @@ def recognize(module: nn.Module) -> str | None:
     if any(parameter.is_meta for parameter in module.parameters()):
         return UNKNOWN_ACTIVATION
     return _by_curve(module)
+
+
+def blend_in_words(module: nn.Module) -> str | None:
+    """Return which two activations a blend holds and how far it is; None for one that is over, and other modules."""
+    if not isinstance(module, Blend) or module.amount == 1.0:
+        return None
+    old: nn.Module = module.old
+    while isinstance(old, Blend) and old.amount == 1.0:
+        old = old.new
+    return f"blend of {blend_in_words(old) or describe(old)} and {describe(module.new)}, {module.amount:.0%} taken over"
 
 
 # More are in no activation that is made of others.

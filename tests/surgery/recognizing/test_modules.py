@@ -12,8 +12,9 @@ from transformers.activations import ACT2FN
 
 import lightning_acts as acts
 from lightning_acts import registry
+from lightning_acts.surgery.blend import Blend
 from lightning_acts.surgery.recognizing import modules as recognition
-from lightning_acts.surgery.recognizing.modules import recognize
+from lightning_acts.surgery.recognizing.modules import blend_in_words, recognize
 from lightning_acts.surgery.site import UNKNOWN_ACTIVATION
 
 
@@ -220,3 +221,17 @@ def test_what_swaps_have_composed_is_no_activation() -> None:
     assert "1 site" in report.summary and recognize(chain) is None
     with acts.swapped(model, {"*": Chain([nn.ReLU(), nn.Mish()])}):
         assert [site.activation for site in acts.find(model)] == ["sc_mish", "sc_mish"]
+
+
+def test_a_blend_is_one_activation_in_words() -> None:
+    def blend(old: nn.Module, new: nn.Module, amount: float) -> Blend:
+        made = Blend(old, new)
+        made.set(amount)
+        return made
+
+    inner = blend(nn.ReLU(), nn.LeakyReLU(0.2), 0.25)
+    assert blend_in_words(inner) == "blend of relu and leaky_relu(negative_slope=0.2), 25% taken over"
+    assert blend_in_words(blend(inner, nn.Mish(), 0.0)) == f"blend of {blend_in_words(inner)} and mish, 0% taken over"
+    over = blend(nn.ReLU(), nn.GELU(), 1.0)
+    assert blend_in_words(blend(over, nn.Mish(), 0.5)) == "blend of gelu and mish, 50% taken over"
+    assert blend_in_words(over) is blend_in_words(nn.ReLU()) is None
