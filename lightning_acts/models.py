@@ -70,7 +70,7 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
     if not path.is_file():
         _check_weights(source, name, wanted)
     built = _with_swaps(_made(make(**options), model), path.with_suffix(".swap.json"))
-    built.load_state_dict(_read_state_dict(path))
+    built.load_state_dict(read_state_dict(path))
     return built
 
 
@@ -105,7 +105,9 @@ def save(model: nn.Module, path: Path, *, overwrite: bool = False) -> dict[str, 
         return {"weights": path, "swaps": save_swaps(model, path)}
     with replacing(path) as unfinished:
         if path.suffix == ".safetensors":
-            require("safetensors.torch", extra="vision").save_file(model.state_dict(), unfinished)
+            # The format knows no tied weights: each name gets its own copy.
+            state = {name: value.contiguous().clone() for name, value in model.state_dict().items()}
+            require("safetensors.torch", extra="vision").save_file(state, unfinished)
         else:
             torch.save(model.state_dict(), unfinished)
         swaps = save_swaps(model, path.with_suffix(".swap.json"))
@@ -355,7 +357,12 @@ def _fetched(name: str, load: Callable[..., Any], **options: Any) -> Any:
         ) from error
 
 
-def _read_state_dict(path: Path) -> Mapping[str, Any]:
+def read_state_dict(path: Path) -> Mapping[str, Any]:
+    """Read weights from a file of safetensors or of ``torch.save``.
+
+    Raises:
+        ModelError: The file is damaged, or holds something else.
+    """
     try:
         if path.suffix == ".safetensors":
             state: Any = require("safetensors.torch", extra="vision").load_file(path)

@@ -67,6 +67,8 @@ _VERBS: Mapping[str, Callable[..., None]] = {
     "resume": runs.resume,
     "eval": runs.evaluate,
     "predict": runs.predict,
+    "export": runs.export,
+    "report": runs.report,
     "ls": listing.ls,
     "cat": configs.cat,
     "cp": configs.cp,

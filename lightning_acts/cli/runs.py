@@ -1,4 +1,4 @@
-"""Verbs about runs: train, resume, eval, predict."""
+"""Verbs about runs: train, resume, eval, predict, export, report."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lightning_acts.cli import completion
 from lightning_acts.cli.arguments import Common, ConfigArguments, Folders, Json, Run
 from lightning_acts.cli.configs import check_arguments, check_loaded, split_arguments
 from lightning_acts.hints import counted
@@ -113,6 +114,46 @@ def predict(
     _say_checkpoint(folder)
     count = training.predict(check_loaded(config), folder, out)
     typer.echo(f"{counted(count, 'prediction')} written to {out}")
+
+
+def export(
+    run: Run,
+    out: Annotated[
+        Path, typer.Option(help="output file: .onnx, .pt2 (torch.export), or .safetensors, with the swaps beside it")
+    ] = Path("model.onnx"),
+) -> None:
+    """Export the model of a run's best checkpoint, and check the file by running it.
+
+    `lightning-acts export runs/digits/20261124-120000-mish-s0-1a2b3c --out digits.onnx`
+    """
+    from lightning_acts.runs import exporting
+
+    folder, config = open_run(run)
+    _say_checkpoint(folder)
+    typer.echo(exporting.export(check_loaded(config), folder, out))
+
+
+def report(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="folders of finished runs", autocompletion=completion.runs)
+    ],
+    out: Annotated[Path, typer.Option(help="folder for the page, the pictures and the CSV file")] = Path("report"),
+    as_json: Json = False,
+) -> None:
+    """Compare finished runs: a table, pictures, CSV, and an HTML page that needs nothing but itself.
+
+    `lightning-acts report runs/digits/*`
+    """
+    from lightning_acts.runs.folder import open_run as open_folder
+    from lightning_acts.runs.reporting import Report, Reported
+
+    found = Report([Reported.of(open_folder(run)) for run in dict.fromkeys(runs)])
+    page = found.write(out)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), indent=2))
+    else:
+        found.show()
+    typer.echo(f"page: {page}", err=True)
 
 
 def open_run(run: str, overrides: Sequence[str] = ()) -> tuple[RunFolder, Config]:

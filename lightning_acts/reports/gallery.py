@@ -26,13 +26,13 @@ from lightning_acts.formula import FormulaError, parse, to_mathml
 from lightning_acts.measuring import Measured
 from lightning_acts.registry import DEFINITIONS
 from lightning_acts.reports.curves import Breaks, curve_of, grid, pieces
+from lightning_acts.reports.pages import GENERATOR, is_ours
 
 
 class GalleryError(ActsError, FileExistsError):
     """The page would take the place of a file that is not ours."""
 
 
-_OURS = '<meta name="generator" content="lightning-acts">'
 _GENERATED = "Generated from the registry; not to be edited."
 _INDEX_COMMAND = "lightning-acts gallery --index docs/activations.md"
 _ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5}(?:v\d+)?|[a-z-]+(?:\.[A-Z]{2})?/\d{7})")
@@ -66,12 +66,12 @@ def write_gallery(out: str | os.PathLike[str]) -> Path:
     path = folder / "index.html"
     if folder.exists() and not folder.is_dir():
         raise GalleryError(f"{folder} is a file: the gallery needs a folder")
-    if path.exists() and not _is_ours(path):
+    if path.exists() and not is_ours(path):
         raise GalleryError(f"{path} is not a gallery, and is not overwritten: choose another folder")
     definitions = [catalogue.info(name) for name in catalogue.names()]
     template = Template(files(__package__).joinpath("gallery.html").read_text(encoding="utf-8"))
     page = template.substitute(
-        generator=_OURS,
+        generator=GENERATOR,
         count=len(definitions),
         families=_options(definition.family for definition in definitions),
         kinds=_options(definition.kind for definition in definitions),
@@ -123,13 +123,6 @@ def write_index(path: str | os.PathLike[str]) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     write_whole(target, "\n".join(lines) + "\n")
     return target
-
-
-def _is_ours(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as file:
-        return _OURS.encode() in file.read(2000)
 
 
 def _card(definition: Info) -> str:

@@ -99,23 +99,29 @@ def plot_comparison(one: Curve, other: Curve, path: Path) -> Path:
     return _save(figure, path)
 
 
-def plot_learning_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], metrics: Sequence[str], path: Path) -> Path:
+def plot_learning_curves(
+    runs: Mapping[str, Sequence[Mapping[str, Any]]] | Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    metrics: Sequence[str],
+    path: Path,
+) -> Path:
     """Draw metrics over epochs: a panel for each metric, with a line for each run and stage.
 
     ``train/loss`` and ``val/loss`` are one metric in two stages.
 
     Args:
-        runs: Rows of metrics by the name of the run; a row holds ``epoch``, counted from 0, and the metrics that it
-            knows.
+        runs: Rows of metrics by the name of the run, or pairs of both, of which several may have one name and then one
+            color; a row holds ``epoch``, counted from 0, and the metrics that it knows.
         metrics: Their names, such as ``val/acc``.
         path: The file to write.
 
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
+    pairs = list(runs.items()) if isinstance(runs, Mapping) else list(runs)
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(name for name, _ in pairs))}
     panels: dict[str, list[tuple[str, str]]] = {}
     for name in metrics:
-        if not any(name in row for rows in runs.values() for row in rows):
+        if not any(name in row for _, rows in pairs for row in rows):
             continue
         staged = _STAGED.fullmatch(name)
         stage = _STAGES[staged["stage"].lower()] if staged else ""
@@ -124,9 +130,10 @@ def plot_learning_curves(runs: Mapping[str, Sequence[Mapping[str, Any]]], metric
     from matplotlib.ticker import MaxNLocator
 
     several_stages = any(stage for members in panels.values() for stage, _ in members)
-    last = max((row["epoch"] + 1 for rows in runs.values() for row in rows), default=1)
+    last = max((row["epoch"] + 1 for _, rows in pairs for row in rows), default=1)
     for axes, (metric, members) in zip(all_axes, panels.items(), strict=True):
-        for index, (run, rows) in enumerate(runs.items()):
+        for run, rows in pairs:
+            index = numbers[run]
             for stage, name in members:
                 known = [(row["epoch"] + 1, row[name]) for row in rows if name in row]
                 epochs, values = zip(*known, strict=True) if known else ((), ())
@@ -247,6 +254,34 @@ def plot_swaps(
     steps.set_xlabel("step")
     steps.spines["top"].set_visible(False)
     _legend(figure, panels[0])
+    return _save(figure, path)
+
+
+def plot_scores(groups: Mapping[str, Mapping[str, Sequence[float]]], path: Path) -> Path:
+    """Draw final metrics: a panel for each, with a row for each group of runs, a point for each run, a bar at the mean.
+
+    Args:
+        groups: Values of metrics, one a run, by the name of the group.
+        path: The file to write.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    names = list(groups)
+    metrics = list(dict.fromkeys(metric for values in groups.values() for metric in values))
+    figure, panels = _panels(len(metrics), 4.0, 1.4 + 0.32 * len(names))
+    for axes, metric in zip(panels, metrics, strict=True):
+        for row, name in enumerate(names):
+            values = list(groups[name].get(metric, ()))
+            color = _COLORS[row % len(_COLORS)]
+            axes.plot(values, [row] * len(values), "o", color=color, markersize=4.5, alpha=0.6)
+            if values:
+                axes.plot(
+                    [math.fsum(values) / len(values)], [row], "|", color=color, markersize=16, markeredgewidth=2.2
+                )
+        _dress(axes, metric, "", None)
+        axes.set_yticks(range(len(names)), [_shortened(name) for name in names])
+        axes.set_ylim(len(names) - 0.5, -0.5)
     return _save(figure, path)
 
 

@@ -245,10 +245,20 @@ def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:
     Raises:
         CheckpointError: The checkpoint is missing, damaged, or of another model.
     """
+    model = new_model(checked)
+    load_into(model, folder.best)
+    return model
+
+
+def new_model(checked: Checked) -> L.LightningModule:
+    """Return the model of a config as it is made, before any swap.
+
+    Raises:
+        ConfigError: Its class refuses its arguments.
+    """
     with _refusals(checked.config) as refusals, refusals.of(("model",)):
         model = _model(checked)
         model.configure_model()
-    load_into(model, folder.best)
     return model
 
 
@@ -506,9 +516,7 @@ def _draw(checked: Checked, built: _Built, result: Result, moments: list[_Moment
         names = [name for name in names if not name.startswith(("swap/", "sites/"))]
         if rows and names:
             plot_learning_curves({label: rows}, names, plots / "metrics.png")
-        draw = getattr(built.model, "plot_results", None)
-        if callable(draw):
-            draw(plots, label)
+        _draw_results(built.model, plots, label)
         swapped_in = [
             site.replacement for swap in history.swaps_of(built.model) if swap.plan for site in swap.plan.sites
         ]
@@ -517,8 +525,33 @@ def _draw(checked: Checked, built: _Built, result: Result, moments: list[_Moment
             used = list(dict.fromkeys([*before, *swapped_in])) or _activations(built.model)
             if used:
                 plot_activations(used, plots / "activations.png")
+        _show_in_tensorboard(built.trainer, plots)
     except ImportError as error:
         print(f"no pictures: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _draw_results(model: L.LightningModule, plots: Path, label: str) -> None:
+    """Let a model draw its results, if it has a method for that; a run is not lost because of a picture."""
+    draw = getattr(model, "plot_results", None)
+    if not callable(draw):
+        return
+    try:
+        draw(plots, label)
+    except ImportError:
+        raise
+    except Exception as error:
+        print(f"{type(model).__name__}.plot_results failed: {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _show_in_tensorboard(trainer: L.Trainer, plots: Path) -> None:
+    """Show each picture of a folder in TensorBoard, too."""
+    from matplotlib.image import imread
+
+    for logger in trainer.loggers:
+        if isinstance(logger, TensorBoardLogger):
+            for path in sorted(plots.glob("*.png")):
+                logger.experiment.add_image(path.stem, imread(path), trainer.global_step, dataformats="HWC")
+            logger.save()
 
 
 def _draw_swaps(built: _Built, rows: list[dict[str, Any]], moments: list[_Moments], path: Path) -> None:

@@ -112,6 +112,21 @@ def _earlier(config: Config, out: Path) -> RunFolder | None:
     return max(found, key=lambda entry: entry[:2])[2] if found else None
 
 
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean, and half the width of its 95 % interval by Student's t; the latter is nan for a single value.
+
+    Example:
+        >>> mean, half = mean_interval([1.0, 2.0, 3.0])
+        >>> mean, round(half, 2)
+        (2.0, 2.48)
+    """
+    mean = statistics.fmean(values)
+    if len(values) < 2:
+        return mean, math.nan
+    spread = statistics.stdev(values) / math.sqrt(len(values))
+    return mean, float(stats.t.ppf(0.975, len(values) - 1)) * spread
+
+
 @dataclass(frozen=True)
 class SeedTable:
     """The metrics of several runs: values by seed, mean, and the 95 % interval of the mean by Student's t."""
@@ -128,12 +143,7 @@ class SeedTable:
 
     def interval(self, metric: str) -> tuple[float, float]:
         """Mean and half the width of the interval; the latter is nan for a single run."""
-        values = self.metrics[metric]
-        mean = statistics.fmean(values)
-        if len(values) < 2:
-            return mean, math.nan
-        spread = statistics.stdev(values) / math.sqrt(len(values))
-        return mean, float(stats.t.ppf(0.975, len(values) - 1)) * spread
+        return mean_interval(self.metrics[metric])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the table as plain data."""

@@ -120,6 +120,25 @@ def test_panels_stand_in_rows_that_a_page_holds(count: int, tmp_path: Path, draw
     assert figure.get_figwidth() <= 12  # type: ignore[attr-defined]
 
 
+def test_runs_of_one_name_have_one_color(tmp_path: Path, drawn: list[object]) -> None:
+    rows = [{"epoch": 0, "val/acc": 0.5}, {"epoch": 1, "val/acc": 0.75}]
+    pictures.plot_learning_curves([("relu", rows), ("mish", rows), ("relu", rows)], ["val/acc"], tmp_path / "a.png")
+    relu, mish, again = drawn[0].axes[0].get_lines()  # type: ignore[attr-defined]
+    assert relu.get_color() == again.get_color() != mish.get_color()
+    (legend,) = drawn[0].legends  # type: ignore[attr-defined]
+    assert [text.get_text() for text in legend.get_texts()] == ["relu, val", "mish, val"]
+
+
+def test_scores(tmp_path: Path, drawn: list[object]) -> None:
+    groups = {"relu": {"test/acc": [0.5, 0.75], "test/f1": [0.25]}, "mish": {"test/acc": [1.0]}}
+    pictures.plot_scores(groups, tmp_path / "a.png")
+    accuracy, f1 = drawn[0].axes  # type: ignore[attr-defined]
+    assert [label.get_text() for label in accuracy.get_yticklabels()] == ["relu", "mish"]
+    points = [line.get_xydata().tolist() for line in accuracy.get_lines()]
+    assert points == [[[0.5, 0.0], [0.75, 0.0]], [[0.625, 0.0]], [[1.0, 1.0]], [[1.0, 1.0]]]
+    assert [line.get_xydata().tolist() for line in f1.get_lines()] == [[[0.25, 0.0]], [[0.25, 0.0]], []]
+
+
 def test_confusion_matrices(tmp_path: Path, drawn: list[object]) -> None:
     matrix = torch.tensor([[3, 1], [0, 0]])
     pictures.plot_confusion_matrices({"relu": matrix, "mish": matrix}, tmp_path / "c.png", ["cat", "dog"])

@@ -358,3 +358,30 @@ def test_a_run_without_a_swap_is_called_by_the_activation_of_its_model(project: 
     assert "-relu-s3-" in run.name
     assert json.loads((run / "summary.json").read_text())["activation"] == "relu"
     assert (run / "plots" / "activations.png").exists()
+
+
+DRAWS = """
+import stranger
+
+class Draws(stranger.LitDigits):
+    def plot_results(self, folder, label):
+        from matplotlib.figure import Figure
+        (folder / "label.txt").write_text(label)
+        Figure((1, 1)).savefig(folder / "mine.png")
+        if self.hparams.width == 8:
+            raise KeyError("no such thing")
+"""
+
+
+@pytest.mark.parametrize("width", [32, 8])
+def test_what_a_model_draws_is_shown_and_costs_no_run(project: Path, cli: Cli, width: int) -> None:
+    (project / "draws.py").write_text(DRAWS)
+    done = cli("train", "mine.yaml", "model._target_=draws.Draws", f"+model.width={width}", "trainer.max_epochs=1")
+    run = only_run(project)
+    assert status(run) == "finished"
+    assert (run / "plots" / "label.txt").read_text() == "prelu"
+    assert ("Draws.plot_results failed: KeyError: 'no such thing'" in done.stderr) is (width == 8)
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(run / "tensorboard"))
+    events.Reload()
+    assert set(events.Tags()["images"]) == {"activations", "metrics", "mine"}

@@ -20,6 +20,8 @@ class ZooData(L.LightningDataModule):
     """Data in three parts: ``train``, shuffled, ``val`` and ``test``, in order. ``predict`` gives the test part.
 
     A subclass defines :meth:`parts`, and :meth:`prepare_data` where something has to be fetched.
+    It keeps its arguments with ``save_hyperparameters(logger=False)``: Lightning refuses to log arguments of a model and
+    of data that have one name and different values.
 
     Args:
         batch_size: Samples a batch.

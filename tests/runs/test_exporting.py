@@ -1,0 +1,130 @@
+"""Exports of runs, read again without this package or in a fresh process."""
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lightning_acts.runs import exporting
+from lightning_acts.runs.checking import check_config
+from lightning_acts.runs.config import load
+from lightning_acts.runs.folder import RunError, RunFolder
+from lightning_acts.runs.training import predict, train
+
+# Best at its last epoch, within the blend of the second swap.
+SCHEDULED = """
+swap:
+  - {map: {relu: mish}, at: {epoch: 1}}
+  - {map: {mish: "prelu(init=0.2)"}, at: {epoch: 2}, blend: {epochs: 4}}
+trainer: {max_epochs: 4, accelerator: cpu, devices: 1}
+"""
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::FutureWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def here(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(project)
+    monkeypatch.delitem(sys.modules, "stranger", raising=False)
+
+
+@pytest.fixture
+def run(project: Path) -> RunFolder:
+    """A run whose swaps change during training."""
+    (project / "scheduled.yaml").write_text("base: mine.yaml\n" + SCHEDULED)
+    return train(check_config(load(["scheduled.yaml"])), project / "runs", lambda folder: None).folder
+
+
+def checked(run: RunFolder):
+    return check_config(run.load_config())
+
+
+def predicted(run: RunFolder, out: Path) -> torch.Tensor:
+    predict(checked(run), run, out)
+    with out.open() as file:
+        return torch.tensor([[float(value) for value in row[1:]] for row in list(csv.reader(file))[1:]])
+
+
+def inputs() -> torch.Tensor:
+    import stranger
+
+    data = stranger.DigitsData()
+    data.setup()
+    return torch.cat([x for x, _ in data.predict_dataloader()])
+
+
+@pytest.mark.slow
+def test_what_is_exported_gives_what_was_tested(run: RunFolder, project: Path, cli) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    expected = predicted(run, project / "predictions.csv")
+    for suffix in ("onnx", "pt2", "safetensors"):
+        said = cli("export", str(run.path), "--out", f"m.{suffix}").stdout
+        assert "checked on 50 samples of the test data" in said
+        assert "alone" not in said  # any size of batch
+    x = inputs()
+    session = onnxruntime.InferenceSession("m.onnx", providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+    np.testing.assert_allclose(torch.tensor(logits).softmax(1), expected, atol=1e-5)
+    torch.save(x, "x.pt")
+    # A process that knows neither this package nor the model's class.
+    script = "import sys, torch; m = torch.export.load('m.pt2').module(); torch.save(m(torch.load('x.pt')), 'y.pt'); assert 'lightning_acts' not in sys.modules and 'stranger' not in sys.modules"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=project, timeout=300)
+    torch.testing.assert_close(torch.load("y.pt").softmax(1), expected, atol=1e-6, rtol=1e-5)
+    script = """
+import stranger, torch, lightning_acts as acts
+from safetensors.torch import load_file
+model = stranger.LitDigits()
+acts.load_swaps(model, 'm.swap.json')
+model.load_state_dict(load_file('m.safetensors'))
+torch.save(model.eval()(torch.load('x.pt')).detach(), 'z.pt')
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=project, timeout=300)
+    torch.testing.assert_close(torch.load("z.pt").softmax(1), expected, atol=1e-6, rtol=1e-5)
+    assert {path.name for path in project.glob("m.*")} == {"m.onnx", "m.pt2", "m.safetensors", "m.swap.json"}
+
+
+def test_mistakes(run: RunFolder, project: Path) -> None:
+    for out, message in (
+        ("m.tar", "its suffix says what to write: .onnx, .pt2, .safetensors"),
+        ("no/m.onnx", "there is no folder no"),
+        ("mine.yaml.onnx", "mine.yaml.onnx exists, and is not overwritten"),
+        ("m.safetensors", "m.swap.json exists, and is not overwritten"),
+    ):
+        for there in ("mine.yaml.onnx", "m.swap.json"):
+            (project / there).write_text("")
+        with pytest.raises(RunError, match=message):
+            exporting.export(checked(run), run, Path(out))
+
+
+def test_a_file_that_gives_something_else_is_not_written(
+    run: RunFolder, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_wrong(*arguments):
+        right = exporting._write_program(*arguments)
+        return lambda given: [output + 0.01 for output in right(given)]
+
+    monkeypatch.setattr(exporting, "_WRITERS", {".pt2": write_wrong})
+    with pytest.raises(RunError, match=r"m.pt2 gives other outputs than the model, by up to 0.01, and is not written"):
+        exporting.export(checked(run), run, Path("m.pt2"))
+    assert not [path.name for path in project.iterdir() if "m.pt2" in path.name or "export" in path.name]
+
+
+def test_without_data_the_example_of_the_model_is_run(
+    run: RunFolder, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import stranger
+
+    def missing(self: object, stage: str | None = None) -> None:
+        raise FileNotFoundError("no digits here")
+
+    monkeypatch.setattr(stranger.DigitsData, "setup", missing)
+    with pytest.raises(RunError, match="LitDigits has no example_input_array, and its test data can't be had: FileNot"):
+        exporting.export(checked(run), run, Path("m.pt2"))
+    monkeypatch.setattr(stranger.LitDigits, "example_input_array", torch.rand(3, 64))
+    done = exporting.export(checked(run), run, Path("m.pt2"))
+    assert str(done).startswith("m.pt2: checked on its example_input_array, largest difference to the model ")
+    assert done.any_batch_size
