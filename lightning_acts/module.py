@@ -115,6 +115,18 @@ class FunctionActivation(nn.Module):
         self._fixed = {**self._fixed, name: value}
         self.given = {**self.given, name: value}
 
+    def reset_parameters(self) -> None:
+        """Give learnable parameters their initial values, as a module that leaves the meta device needs it."""
+        for parameter in self.definition.parameters:
+            if parameter.learnable is None:
+                continue
+            stored = getattr(self, _stored_name(parameter.name, parameter.learnable))
+            if not isinstance(stored, UninitializedParameter):
+                channels = None if self._per(parameter.learnable) == "layer" else stored.shape[-1]
+                value = self.given.get(parameter.name, parameter.default)
+                with torch.no_grad():
+                    stored.copy_(_initial(parameter.learnable, value, channels))
+
     def _per(self, marker: Learnable) -> Per:
         return self.given.get("per") or marker.per
 

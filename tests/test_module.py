@@ -137,6 +137,23 @@ def test_initial_values_are_those_declared(name: str) -> None:
             torch.testing.assert_close(getattr(module, entry.name).detach(), wanted, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "spec",
+    ["beta_swish", "beta_swish(beta=0.5)", "pelu(num_parameters=3, per='channel')", "lines(num_parameters=3, slopes=(3.0, 4.0))",
+     "lines(per='layer', shift=0.5)", "last(a=0.25, num_parameters=2)"],
+)  # fmt: skip
+def test_from_the_meta_device(spec: str) -> None:
+    expected = acts.create(spec).state_dict()
+    with torch.device("meta"):
+        module = acts.create(spec)
+    module.to_empty(device="cpu")
+    for parameter in module.parameters():
+        nn.init.constant_(parameter, 7.0)  # memory that nobody has written may hold anything
+    module.reset_parameters()
+    torch.testing.assert_close(dict(module.state_dict()), dict(expected), rtol=0, atol=0)
+    assert all(parameter.requires_grad for parameter in module.parameters())
+
+
 def test_only_where_torch_has_it_an_activation_works_in_place() -> None:
     in_place = [name for name in acts.names() if any(p.name == "inplace" for p in acts.info(name).parameters)]
     assert "relu" in in_place
