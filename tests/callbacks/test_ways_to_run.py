@@ -1,5 +1,6 @@
 """Scheduled swaps in every way in which a Trainer, Fabric or a config can run them; the guide's table names these tests."""
 
+import copy
 import importlib
 import os
 import subprocess
@@ -22,6 +23,7 @@ from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader, IterableDataset
 
 import lightning_acts as acts
+from lightning_acts.surgery.blending import scheduled_sites
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*the fit ends before that")
 
@@ -123,6 +125,36 @@ class TestPrecision:
         assert {parameter.dtype for parameter in model.parameters()} == {of}
         assert all(parameter.isfinite().all() for parameter in model.parameters())
 
+    @pytest.mark.parametrize("swap", [plain_swap, learnable_swap], ids=["without parameters", "with parameters"])
+    def test_scaled_losses(self, swap: Callable[[], Any], tmp_path: Path) -> None:
+        """With a scale so large that gradients overflow at first, steps are left out and the others are made."""
+        plugins = importlib.import_module(f"{L.__name__}.plugins")
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**20, growth_interval=2)
+        scales, dtypes = [], set()
+
+        class Watched(Net):
+            def forward(self, x: Tensor) -> Tensor:
+                y = super().forward(x)
+                dtypes.add(y.dtype)
+                return y
+
+            def on_train_batch_end(self, *arguments: Any) -> None:
+                scales.append(scaler.get_scale())
+
+        model = Watched(lambda parameters, lr: torch.optim.SGD(parameters, lr, momentum=0.9), lr=0.1)
+        amounts = Amounts()
+        precision = plugins.MixedPrecision("16-mixed", "cpu", scaler)
+        trainer(tmp_path, swap(), amounts, plugins=[precision]).fit(model, loader())
+        assert dtypes == {torch.float16}
+        assert scales[0] < 2.0**20  # the first step was left out...
+        assert max(scales[scales.index(min(scales)) :]) > min(scales)  # ...and others not
+        assert [seen[0] for seen in amounts.seen[4:14]] == [0, *[n / 8 for n in range(1, 8)], 1, 1]
+        assert type(model.act) is (nn.Tanh if swap is plain_swap else nn.PReLU)
+        assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
+        assert all(parameter.isfinite().all() for parameter in model.parameters())
+        if swap is learnable_swap:
+            assert float(model.act.weight.detach()) != pytest.approx(0.1, abs=1e-7)
+
 
 class Scheduled(Net):
     def __init__(self, make: Callable[[torch.optim.Optimizer], Any], **options: Any) -> None:
@@ -209,6 +241,43 @@ class TestOptimizers:
         assert [group["weight_decay"] for group in fit.optimizers[0].param_groups] == [0.1, 0.0]
         # 5 epochs, each step of the length of the rate.
         assert abs(float(model.act.weight.detach()) - 0.1) <= 5 * BATCHES * 0.001 + 1e-6
+
+    @pytest.mark.parametrize("name", ["lion_pytorch.Lion", "schedulefree.AdamWScheduleFree"])
+    def test_packages_of_others(self, name: str, tmp_path: Path) -> None:
+        """What comes does not drift, the others keep their state to the bit, and a resumed fit is the whole one."""
+        package, _, cls = name.partition(".")
+        make = getattr(pytest.importorskip(package), cls)
+        values: list[float] = []
+        states: list[dict[str, Any]] = []
+
+        class Modes(Net):
+            """Some optimizers have to be told whether the model is trained."""
+
+            def on_train_epoch_start(self) -> None:
+                getattr(self.optimizers().optimizer, "train", int)()
+
+        class Keep(L.Callback):
+            def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+                values.extend(float(site.blend.new.weight.detach()) for site in scheduled_sites(pl_module))
+                if trainer.global_step == BATCHES:
+                    names = {parameter: key for key, parameter in pl_module.named_parameters()}
+                    states.append(
+                        copy.deepcopy({names[p]: each for p, each in trainer.optimizers[0].state.items() if each})
+                    )
+
+        whole, stopped, model = Modes(make), Modes(make), Modes(make)
+        trainer(tmp_path, Keep(), learnable_swap(), Keep()).fit(whole, loader())
+        before, after = states
+        assert set(values[: 2 * 2 * (BATCHES + 1)]) == {float(torch.tensor(0.1))}
+        assert set(before) == {key for key, _ in Modes(make).named_parameters()}
+        torch.testing.assert_close(before, after, rtol=0, atol=0)
+        assert type(whole.act) is nn.PReLU
+        assert float(whole.act.weight.detach()) != pytest.approx(0.1, abs=1e-7)
+        half = trainer(tmp_path, learnable_swap(), epochs=2)
+        half.fit(stopped, loader())
+        half.save_checkpoint(tmp_path / "half.ckpt")
+        trainer(tmp_path, learnable_swap()).fit(model, loader(), ckpt_path=tmp_path / "half.ckpt", weights_only=True)
+        assert equal(model, whole)
 
     def test_groups_that_are_not_decayed_get_no_other(self, tmp_path: Path) -> None:
         class Grouped(Net):
@@ -362,6 +431,34 @@ class TestOtherCallbacks:
         assert len(trained) == len({id(p) for p in trained})
         assert float(model.act.weight.detach()) != pytest.approx(0.1, abs=1e-7)
 
+    def test_lightning_s_own_thawing_of_a_backbone(self, tmp_path: Path) -> None:
+        """Frozen for an epoch, within which a replacement with parameters begins to take over in the backbone."""
+
+        class Parts(Net):
+            def __init__(self) -> None:
+                super().__init__()
+                self.backbone = nn.Sequential(self.first, self.act, self.second)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return self.last(F.relu(self.third(self.slope(self.backbone(x)))))
+
+            def configure_optimizers(self) -> torch.optim.Optimizer:
+                return torch.optim.SGD([p for p in self.parameters() if p.requires_grad], 0.01)
+
+        model, amounts = Parts(), Amounts()
+        swap = acts.ActivationSwap({"relu": "prelu(init=0.1)"}, at={"step": 2}, blend={"steps": 8})
+        thaw = L.callbacks.BackboneFinetuning(unfreeze_backbone_at_epoch=1, backbone_initial_lr=0.005)
+        before = model.first.weight.detach().clone()
+        fit = trainer(tmp_path, swap, thaw, amounts)
+        fit.fit(model, loader())
+        trained = [p for group in fit.optimizers[0].param_groups for p in group["params"]]
+        assert type(model.act) is type(model.backbone[1]) is nn.PReLU
+        assert [seen[0] for seen in amounts.seen[:12]] == [0, 0, *[n / 8 for n in range(9)], 1]
+        assert len(trained) == len({id(p) for p in trained})
+        assert {id(p) for p in trained} == {id(p) for p in model.parameters()}
+        assert float(model.act.weight.detach()) != pytest.approx(0.1, abs=1e-7)
+        assert not torch.equal(model.first.weight, before)
+
     def test_the_finder_of_batch_sizes(self, tmp_path: Path) -> None:
         class Sized(Net):
             def __init__(self) -> None:
@@ -448,6 +545,47 @@ class TestLoops:
         assert [seen[0] for seen in amounts.seen[4:14]] == [0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1, 1]
         assert len(amounts.seen) == 4 * BATCHES
 
+    def test_one_callback_on_two_trainers(self, tmp_path: Path) -> None:
+        """Another model in a shorter fit; then the first one again, which is swapped already."""
+        swap = acts.ActivationSwap({"relu": "prelu(init=0.1)"}, at={"fraction": 0.25}, blend={"fraction": 0.5})
+        seen, models = [], [Net(), Net()]
+        for model, epochs in zip([*models, models[0]], [4, 2, 2], strict=True):
+            amounts = Amounts()
+            trainer(tmp_path, swap, amounts, epochs=epochs).fit(model, loader())
+            seen.append([amount for amount, *_ in amounts.seen])
+            assert type(model.act) is nn.PReLU
+        assert seen[0] == [0] * 5 + [n / 8 for n in range(1, 8)] + [1] * 4
+        assert seen[1] == [0] * 3 + [n / 4 for n in range(1, 4)] + [1] * 2
+        assert set(seen[2]) <= {1.0}
+
+        alone, swap = (
+            Net(),
+            acts.ActivationSwap({"relu": "prelu(init=0.1)"}, at={"fraction": 0.25}, blend={"fraction": 0.5}),
+        )
+        trainer(tmp_path, swap, epochs=2).fit(alone, loader())
+        assert equal(models[1], alone)
+
+    @pytest.mark.parametrize("swap", [plain_swap, learnable_swap], ids=["without parameters", "with parameters"])
+    def test_layers_from_the_meta_device(self, swap: Callable[[], Any], tmp_path: Path) -> None:
+        """Layers without memory get theirs in ``configure_model``, before the replacements come."""
+
+        class OnMeta(Net):
+            def __init__(self) -> None:
+                with torch.device("meta"):
+                    super().__init__()
+
+            def configure_model(self) -> None:
+                if self.first.weight.is_meta:
+                    self.to_empty(device="cpu")
+                    self.load_state_dict(Net().state_dict())
+
+        model, amounts, plain = OnMeta(), Amounts(), Net()
+        trainer(tmp_path, swap(), amounts).fit(model, loader())
+        trainer(tmp_path, swap()).fit(plain, loader())
+        assert type(model.act) is (nn.Tanh if swap is plain_swap else nn.PReLU)
+        assert [seen[0] for seen in amounts.seen[4:14]] == [0, *[n / 8 for n in range(1, 8)], 1, 1]
+        assert equal(model, plain)
+
     @pytest.mark.parametrize("stage", ["validate", "test", "predict"])
     def test_other_stages_run_the_originals(self, stage: str, tmp_path: Path) -> None:
         """A scheduled swap belongs to fits: elsewhere a model computes what it did before."""
@@ -465,6 +603,92 @@ class TestLoops:
         getattr(trainer(tmp_path, *swaps()), stage)(model, data)
         assert type(model.act) is nn.PReLU
         assert type(model.slope) is nn.Mish
+
+
+class TestRefused:
+    def strategy(self) -> Any:
+        """A strategy of this name: the package that Lightning's own needs is on no machine without GPUs."""
+        base = importlib.import_module(f"{L.__name__}.strategies").SingleDeviceStrategy
+        return type("Own", (type("DeepSpeedStrategy", (base,), {}),), {})(torch.device("cpu"))
+
+    @pytest.mark.parametrize("swap", [plain_swap, learnable_swap], ids=["without parameters", "with parameters"])
+    def test_deepspeed_before_anything_is_changed(self, swap: Callable[[], Any], tmp_path: Path) -> None:
+        model = Net()
+        with pytest.raises(acts.SwapError, match="a swap during the fit is not possible there; swap at the start"):
+            trainer(tmp_path, swap(), strategy=self.strategy()).fit(model, loader())
+        assert type(model.act) is nn.ReLU
+        assert equal(model, Net())
+
+    def test_deepspeed_takes_a_swap_at_the_start(self, tmp_path: Path) -> None:
+        model = Net()
+        trainer(tmp_path, acts.ActivationSwap({"relu": "mish"}), strategy=self.strategy(), epochs=1).fit(
+            model, loader()
+        )
+        assert type(model.act) is nn.Mish
+
+
+CALLS = [
+    "F.gelu(x)",
+    "F.gelu(x, approximate='tanh')",
+    "torch.tanh(x)",
+    "x.relu()",
+    "x.clone().relu_()",
+    "F.leaky_relu(x, 0.2)",
+    "F.leaky_relu(x + 0, negative_slope=0.3, inplace=True)",
+    "F.elu(x, alpha=0.7)",
+    "F.softplus(x, beta=2.0, threshold=10.0)",
+    "F.hardtanh(x, -0.5, 0.5)",
+    "x.clamp(min=0)",
+    "torch.sigmoid(x)",
+    "F.silu(x)",
+]
+
+CALLING = """
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+class Calling(nn.Module):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(4)
+        self.first, self.last = nn.Linear(6, 12), nn.Linear(12, 2)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last({})
+"""
+
+
+def calling(call: str, folder: Path) -> nn.Module:
+    file = folder / f"calling_{len(list(folder.iterdir()))}.py"  # calls are found in the source
+    file.write_text(CALLING.format(call))
+    names: dict[str, Any] = {"__name__": "calling"}
+    exec(compile(file.read_text(), str(file), "exec"), names)
+    model: nn.Module = names["Calling"]()
+    return model
+
+
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16], ids=str)
+def test_calls_run_as_they_were_until_their_time(call: str, dtype: torch.dtype, tmp_path: Path) -> None:
+    """To the bit, with their arguments, forward and backward; within a blend what the twin by hand computes."""
+    model = calling(call, tmp_path).to(dtype)
+    half = f"(1 - 0.5) * {call} + 0.5 * F.mish(x)"
+    twins = {0.0: calling(call, tmp_path), 0.5: calling(half, tmp_path), 1.0: calling("F.mish(x)", tmp_path)}
+    (activation,) = {site.activation for site in acts.find(model)}
+    scheduled = acts.ScheduledSwap({activation: "mish"}, at={"step": 1}, blend={"steps": 2})
+    scheduled.install(model)
+    x = torch.randn(64, 6, generator=torch.Generator().manual_seed(6)).to(dtype).mul_(3)
+    for step in range(4):
+        scheduled.advance(step=step)
+        twin = twins[scheduled.amount].to(dtype)
+        for each in (model, twin):
+            each.zero_grad()
+            each(x).square().sum().backward()
+        assert torch.equal(model(x), twin(x))
+        assert torch.equal(model.first.weight.grad, twin.first.weight.grad)
+    assert scheduled.amount == 1.0
 
 
 class TestOtherLoops:
@@ -555,20 +779,31 @@ def test_two_processes(options: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("swap", "said"),
+    ("swap", "device", "said"),
     [
-        ('{"relu": "mish"}', "(DTensor, Mish)"),
-        ('{"relu": "prelu(init=0.1)"}, include="act"', "(DTensor, PReLU)"),
-        ('{"relu": "tanh"}, at={"epoch": 1}, blend={"epochs": 2}', "(DTensor, Tanh)"),
-        ('{"relu": "prelu"}', "fully_shard does not reach parameters that come with the replacement of a call"),
+        ('{"relu": "mish"}', "cpu", "(DTensor, Mish)"),
+        ('{"relu": "prelu(init=0.1)"}, include="act"', "cpu", "(DTensor, PReLU)"),
+        ('{"relu": "prelu(init=0.1)"}, include="act"', "meta", "(DTensor, PReLU)"),
+        ('{"relu": "tanh"}, at={"epoch": 1}, blend={"epochs": 2}', "cpu", "(DTensor, Tanh)"),
+        ('{"relu": "tanh"}, at={"epoch": 1}, blend={"epochs": 2}', "meta", "(DTensor, Tanh)"),
+        ('{"relu": "prelu"}', "cpu", "fully_shard does not reach parameters that come with the replacement of a call"),
         (
             '{"relu": "prelu"}, include="act", at={"epoch": 1}',
+            "cpu",
             "where either activation has parameters: swap at the start",
         ),
     ],
-    ids=["at the start", "parameters at the start", "scheduled", "parameters of a call", "scheduled parameters"],
+    ids=[
+        "at the start",
+        "parameters at the start",
+        "parameters at the start, on the meta device",
+        "scheduled",
+        "scheduled, on the meta device",
+        "parameters of a call",
+        "scheduled parameters",
+    ],
 )
-def test_sharded_on_two_processes(swap: str, said: str, tmp_path: Path) -> None:
+def test_sharded_on_two_processes(swap: str, device: str, said: str, tmp_path: Path) -> None:
     """What fully_shard does not reach is refused: no parameter is left that differs between processes."""
     script = f"""
         import lightning_acts as acts, torch
@@ -582,7 +817,8 @@ def test_sharded_on_two_processes(swap: str, said: str, tmp_path: Path) -> None:
                     fully_shard(part, mesh=self.device_mesh["data_parallel"])
 
         if __name__ == "__main__":
-            model = Sharded()
+            with torch.device({device!r}):
+                model = Sharded()
             strategy = L.strategies.ModelParallelStrategy(2, 1, process_group_backend="gloo")
             L.Trainer(accelerator="cpu", devices=2, strategy=strategy, max_epochs=4, logger=False,
                       callbacks=[acts.ActivationSwap({swap})], enable_checkpointing=False,
