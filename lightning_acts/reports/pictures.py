@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import itertools
 import math
 import re
@@ -215,6 +216,98 @@ def plot_calibration(reliability: Mapping[str, Tensor], path: Path) -> Path:
     return _save(figure, path)
 
 
+def plot_image_rows(rows: Mapping[str, Tensor], path: Path, title: str = "") -> Path:
+    """Draw images above each other that belong together, such as images and their reconstructions: a row for each name.
+
+    Args:
+        rows: Images ``(N, C, H, W)`` of 1 or 3 channels with values in [0, 1], by name; as many for each name.
+        path: The file to write.
+        title: Stands above them.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    columns = max(map(len, rows.values()))
+    figure = _figure(max(1.1 * columns, 4) + 0.3, 1.1 * len(rows) + 0.4 * bool(title))
+    all_axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (name, images) in zip(all_axes, rows.items(), strict=True):
+        for axes, image in itertools.zip_longest(line, images):
+            _draw_image(axes, image)
+        line[0].set_ylabel(name, fontsize=9)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return _save(figure, path)
+
+
+def plot_image_sheet(images: Tensor, path: Path, title: str = "") -> Path:
+    """Draw many images as one sheet, as square as can be, row by row.
+
+    Args:
+        images: ``(N, C, H, W)`` of 1 or 3 channels with values in [0, 1].
+        path: The file to write.
+        title: Stands above them.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    count, channels, height, width = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    # Lines of white between the images, and where there are fewer than places.
+    sheet = images.new_ones(channels, rows * (height + 1) - 1, columns * (width + 1) - 1)
+    for index, image in enumerate(images):
+        row, column = divmod(index, columns)
+        top, left = row * (height + 1), column * (width + 1)
+        sheet[:, top : top + height, left : left + width] = image
+    figure = _figure(6, 6 * rows * height / (columns * width) + 0.3 * bool(title))
+    axes = figure.subplots()
+    _draw_image(axes, sheet)
+    if title:
+        axes.set_title(title, fontsize=11)
+    return _save(figure, path)
+
+
+def plot_segmentations(
+    images: Tensor, truth: Tensor, predicted: Tensor, path: Path, class_names: Sequence[str] = (), title: str = ""
+) -> Path:
+    """Draw images above the classes of their pixels, the true ones and the predicted ones.
+
+    Args:
+        images: ``(N, C, H, W)`` of 1 or 3 channels with values in [0, 1].
+        truth: Classes ``(N, H, W)``; below 0 where there is none.
+        predicted: Classes ``(N, H, W)``.
+        path: The file to write.
+        class_names: Names of all classes.
+        title: Stands above them.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    classes = max(len(class_names), int(truth.max()) + 1, int(predicted.max()) + 1)
+    names = list(class_names) or [str(number) for number in range(classes)]
+    figure = _figure(1.3 * len(images) + 1.6, 4.2 + 0.3 * bool(title))
+    all_axes = figure.subplots(3, len(images), squeeze=False)
+    from matplotlib.colors import ListedColormap
+
+    colors = ListedColormap(_class_colors(classes))
+    for column, (image, *masks) in enumerate(zip(images, truth, predicted, strict=True)):
+        _draw_image(all_axes[0, column], image)
+        for axes, mask in zip(all_axes[1:, column], masks, strict=True):
+            _draw_image(axes, None)
+            shown = mask.cpu().float().masked_fill(mask.cpu() < 0, math.nan)
+            axes.imshow(shown.tolist(), cmap=colors, vmin=-0.5, vmax=classes - 0.5, interpolation="nearest")
+    for axes, name in zip(all_axes[:, 0], ("image", "truth", "prediction"), strict=True):
+        axes.set_ylabel(name, fontsize=9)
+    from matplotlib.patches import Patch
+
+    occurring = sorted({*truth[truth >= 0].unique().tolist(), *predicted.unique().tolist()})
+    patches = [Patch(facecolor=colors.colors[number], edgecolor="0.5", label=names[number]) for number in occurring]  # type: ignore[index]
+    figure.legend(handles=patches[:_MOST_COUNTED], loc="outside right upper", frameon=False, fontsize=8)
+    if title:
+        figure.suptitle(title, fontsize=11)
+    return _save(figure, path)
+
+
 def plot_swaps(
     swaps: Mapping[str, Sequence[tuple[float, float]]],
     path: Path,
@@ -321,6 +414,27 @@ def _joined(parts: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     gap = torch.tensor([torch.nan], dtype=torch.float64)
     x, y = ([part for piece in parts for part in (piece[side].double(), gap)][:-1] for side in (0, 1))
     return (torch.cat(x), torch.cat(y)) if parts else (gap, gap)
+
+
+def _draw_image(axes: Axes, image: Tensor | None) -> None:
+    """Draw an image without axes; a place without one stays empty."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    if image is not None:
+        pixels = image.detach().cpu().float().clamp(0, 1)
+        shown = pixels[0] if len(pixels) == 1 else pixels.movedim(0, -1)
+        axes.imshow(shown.tolist(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _class_colors(count: int) -> list[tuple[float, ...]]:
+    """Return a light gray for the first class, mostly the background, and colors around the circle for the others."""
+    hues = [index / max(1, count - 1) for index in range(count - 1)]
+    return [
+        (0.92, 0.92, 0.92),
+        # Neighbors differ in lightness too.
+        *(colorsys.hls_to_rgb(hue, (0.4, 0.65)[index % 2], 0.75) for index, hue in enumerate(hues)),
+    ]
 
 
 def _write_counts(axes: Axes, matrix: Tensor, share: Tensor) -> None:

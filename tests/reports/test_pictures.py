@@ -198,3 +198,48 @@ def test_a_picture_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
     with pytest.raises(OSError, match="the disk is full"):
         pictures.plot_activations(["mish"], path)
     assert path.read_text() == "before" and list(tmp_path.iterdir()) == [path]
+
+
+def test_rows_of_images(tmp_path: Path, drawn: list[object]) -> None:
+    images = torch.rand(3, 1, 4, 4)
+    pictures.plot_image_rows({"image": images, "reconstruction": images[:2] + 5}, tmp_path / "a.png", "mish")
+    figure: Any = drawn[0]
+    assert figure.get_suptitle() == "mish"
+    assert [axes.get_ylabel() for axes in figure.axes] == ["image", "", "", "reconstruction", "", ""]
+    shown = figure.axes[1].images[0]
+    torch.testing.assert_close(torch.tensor(shown.get_array()).float(), images[1, 0])
+    assert shown.get_clim() == (0, 1)
+    assert figure.axes[3].images[0].get_array().max() == 1  # cut off, not scaled
+    assert not figure.axes[5].images
+
+
+def test_a_sheet_of_images(tmp_path: Path, drawn: list[object]) -> None:
+    images = torch.rand(5, 3, 4, 6)
+    pictures.plot_image_sheet(images, tmp_path / "a.png", "samples")
+    figure: Any = drawn[0]
+    (axes,) = figure.axes
+    sheet = torch.tensor(axes.images[0].get_array()).float()
+    assert sheet.shape == (9, 20, 3)
+    torch.testing.assert_close(sheet[5:, 7:13].movedim(-1, 0), images[4])
+    assert (sheet[5:, 14:] == 1).all() and (sheet[4] == 1).all()
+
+
+def test_segmentations(tmp_path: Path, drawn: list[object]) -> None:
+    truth = torch.tensor([[[0, 1], [1, -1]], [[0, 0], [0, 0]]])
+    predicted = torch.tensor([[[0, 1], [2, 2]], [[0, 0], [0, 0]]])
+    names = ["background", "cat", "dog", "bird"]
+    pictures.plot_segmentations(torch.rand(2, 3, 2, 2), truth, predicted, tmp_path / "a.png", names, "relu")
+    figure: Any = drawn[0]
+    assert [axes.get_ylabel() for axes in figure.axes] == ["image", "", "truth", "", "prediction", ""]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["background", "cat", "dog"]
+    masks = [figure.axes[index].images[0] for index in (2, 4)]
+    assert masks[0].get_array().mask.tolist() == [
+        [False, False],
+        [False, True],
+    ]  # nothing is drawn where there is no truth
+    assert masks[1].get_array().tolist() == predicted[0].tolist()
+    assert masks[0].get_clim() == masks[1].get_clim() == (-0.5, 3.5)
+    colors = [patch.get_facecolor() for patch in legend.get_patches()]
+    assert colors == [masks[0].cmap(masks[0].norm(number)) for number in range(3)]
+    assert len(set(pictures._class_colors(21))) == 21
