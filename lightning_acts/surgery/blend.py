@@ -42,6 +42,7 @@ class Blend(nn.Module):
         new: The one that takes its place.
         path: If given, the new one alone runs as soon as a is more than 0, and a parameter of it goes along this path.
         calls_hooks: Whether hooks of ``old`` are called; not where the blend itself has taken them over.
+        formula: If given, it runs in place of ``old``, which computes the same, but may round otherwise.
 
     Attributes:
         amount: a, as a number. ``a`` is the same as a tensor, so that compiled code does not depend on its value.
@@ -58,10 +59,15 @@ class Blend(nn.Module):
     """
 
     def __init__(
-        self, old: nn.Module, new: nn.Module, path: ParameterPath | None = None, calls_hooks: bool = True
+        self,
+        old: nn.Module,
+        new: nn.Module,
+        path: ParameterPath | None = None,
+        calls_hooks: bool = True,
+        formula: Callable[[Tensor], Any] | None = None,
     ) -> None:
         super().__init__()
-        self.old, self.new, self.path = old, new, path
+        self.old, self.new, self.path, self.formula = old, new, path, formula
         self.training = new.training
         self.amount = 0.0
         # Not a buffer: averages of weights would average it, and checkpoints have it in the plan of the swap.
@@ -131,6 +137,8 @@ class Blend(nn.Module):
         return (1 - self.a) * self._old(kept) + self.a * self.new(input)
 
     def _old(self, input: Tensor) -> Any:
+        if self.formula is not None:
+            return self.formula(input)
         return self.old(input) if self._calls_hooks else self.old.forward(input)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Blend:

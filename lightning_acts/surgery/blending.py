@@ -14,6 +14,7 @@ hold them.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,9 +25,19 @@ from lightning_acts.errors import SwapError
 from lightning_acts.factory import definition_for
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.blend import Blend, ParameterPath
-from lightning_acts.surgery.history import Exchange, ModuleExchange, PlacedExchange, exchanges_of, placement
+from lightning_acts.surgery.history import (
+    CallExchange,
+    Exchange,
+    GraphExchange,
+    ModuleExchange,
+    PlacedExchange,
+    exchanges_of,
+    placement,
+)
 from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.plan import BlendState
+from lightning_acts.surgery.rewriting.formulas import Formula
+from lightning_acts.surgery.source.functions import SourceError
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,7 +174,7 @@ def hold_back(model: nn.Module, number: int, states: Mapping[str, BlendState] | 
 
 def _blend_for(entries: Sequence[PlacedExchange], path: ParameterPath | None) -> Blend:
     exchange = entries[0].change
-    new, old = exchange.replacement, exchange.ran
+    new, old, formula = exchange.replacement, exchange.ran, None
     if path is not None:
         _refuse_path(path, new)
     if old is None:
@@ -178,8 +189,19 @@ def _blend_for(entries: Sequence[PlacedExchange], path: ParameterPath | None) ->
         if where is not None:
             old.to(*where)
         old.train(new.training)
+        formula = _formula_of(entries)
     takes_hooks = isinstance(exchange, ModuleExchange) and exchange.takes_hooks
-    return Blend(old, new, path, calls_hooks=not takes_hooks)
+    return Blend(old, new, path, calls_hooks=not takes_hooks, formula=formula)
+
+
+def _formula_of(entries: Sequence[PlacedExchange]) -> Formula | None:
+    """Return what is written out at a site, where that can run by itself."""
+    (first, *more) = entries
+    if more or not isinstance(first.change, CallExchange) or isinstance(first.change, GraphExchange):
+        return None
+    with contextlib.suppress(SourceError):
+        return Formula.at(first.owner, first.change.call_route)
+    return None
 
 
 def _refuse_path(path: ParameterPath, new: nn.Module) -> None:

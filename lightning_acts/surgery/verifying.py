@@ -277,6 +277,14 @@ class _Promise:
         return self.exchanges[0].change.replacement
 
     @property
+    def formula(self) -> Callable[[torch.Tensor], Any] | None:
+        """What is written out where a call was replaced, and runs there until that is over."""
+        module: nn.Module | None = self.replacement
+        while isinstance(module, Blend) and module.formula is None:
+            module = module.old
+        return module.formula if isinstance(module, Blend) else None
+
+    @property
     def written(self) -> int:
         """How often activations are named where a call was replaced: more than once in a formula."""
         texts = [route.steps[-1].code for entry in self.exchanges if (route := entry.change.route) and route.steps]
@@ -579,9 +587,12 @@ def _unlike(promises: list[_Promise], after: Census, training: bool) -> Iterator
     """Replacements that execute other activations than a fresh one of what was promised."""
     alone = {spec: _activations_of(spec, training) for promise in promises for spec in promise.running}
     for promise in promises:
-        known = [names for spec in promise.running if (names := alone[spec]) is not None]
+        expected = [alone[spec] for spec in promise.running]
+        if promise.running[0] == promise.original and promise.formula is not None:
+            expected[0] = _activations_in(promise.formula)
+        known = [names for names in expected if names is not None]
         executed = set(after.activations(promise.path))
-        if after.calls[promise.path] and len(known) == len(promise.running) and set().union(*known) != executed:
+        if after.calls[promise.path] and len(known) == len(expected) and set().union(*known) != executed:
             yield promise.disagrees(f"{', '.join(sorted(executed)) or 'no activation'}")
 
 
@@ -593,6 +604,13 @@ def _activations_of(promised: str, training: bool) -> set[str] | None:
             module(torch.linspace(-3.0, 3.0, 96).view(2, 4, 4, 3)[:, : getattr(module, "num_parameters", 4)])
     except Exception:
         return None
+    return set(census.activations(""))
+
+
+def _activations_in(formula: Callable[[torch.Tensor], Any]) -> set[str]:
+    """Return the activations that a formula executes."""
+    with torch.no_grad(), Census(nn.Identity(), {}) as census:
+        formula(torch.linspace(-3.0, 3.0, 96))
     return set(census.activations(""))
 
 

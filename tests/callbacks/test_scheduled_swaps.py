@@ -126,6 +126,24 @@ class TestAgainstATwinByHand:
         x = next(iter(loader()))[0]
         assert torch.equal(model(x), twin(x))
 
+    def test_a_formula_equals_the_twin_to_the_bit(self, tmp_path: Path) -> None:
+        class WithFormula(Net):
+            def forward(self, x: Tensor) -> Tensor:
+                x = self.third(self.slope(self.second(self.act(self.first(x)))))
+                return self.last(x * torch.sigmoid(x))
+
+        class ByHand(Twin):
+            def forward(self, x: Tensor) -> Tensor:
+                x = self.third(self.slope(self.second(self.blended(self.first(x)))))
+                old, new = x * torch.sigmoid(x), torch.tanh(x)
+                return self.last(old if self.a == 0.0 else new if self.a == 1.0 else (1 - self.a) * old + self.a * new)
+
+        model, twin = WithFormula(), ByHand()
+        trainer(tmp_path, acts.ActivationSwap({"relu": "tanh", "silu": "tanh"}, **BLEND)).fit(model, loader())
+        by_hand = SetByHand(lambda step: min(max((step - BATCHES) / (2 * BATCHES), 0.0), 1.0))
+        trainer(tmp_path, by_hand).fit(twin, loader())
+        assert equal(model, twin)
+
     def test_nothing_is_left_of_it_at_the_end(self, tmp_path: Path) -> None:
         model = Net()
         trainer(tmp_path, acts.ActivationSwap({"relu": "mish", "prelu": "silu"}, **BLEND)).fit(model, loader())

@@ -144,6 +144,15 @@ def obstacle_to(owner: nn.Module, route: Route, write_back: bool = True) -> str 
     return None
 
 
+def function_at(owner: nn.Module, step: Step) -> Function:
+    """Return the function of a module's class that holds a step.
+
+    Raises:
+        SourceError: There is none.
+    """
+    return _attributes_with(base_of(type(owner)), step)[0][1].function
+
+
 def is_in_loop(owner: nn.Module, route: Route) -> bool:
     """Check whether the way to a call begins in a loop of a method."""
     if isinstance(owner, GraphModule) or not route.steps:
