@@ -43,6 +43,9 @@ class Formula:
         """Compute it."""
         return self._function(input)
 
+    def __deepcopy__(self, memo: Any) -> Formula:
+        return self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _named, (self._step,)
 

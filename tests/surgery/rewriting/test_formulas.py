@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 import lightning_acts as acts
 from lightning_acts.surgery.blending import scheduled_sites
@@ -105,6 +105,22 @@ def test_what_can_t_run_by_itself_is_run_by_torch_s_own(expression: str, net: Ca
     assert [site.blend.formula for site in scheduled_sites(model)] == [None]
     assert torch.equal(model(X), twin(X))
     acts.verify(model, X)
+
+
+def test_a_copy_of_a_class_that_can_t_be_imported() -> None:
+    class Local(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(4, 4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.layer(x)
+            return x * torch.sigmoid(x)
+
+    model = Local()
+    x = model.layer(X)
+    acts.ScheduledSwap({"silu": "hardswish"}, at={"step": 1}).install(model)
+    assert torch.equal(copy.deepcopy(model)(X), x * torch.sigmoid(x))
 
 
 def test_compiled_code_has_no_break(net: Callable[[str], nn.Module]) -> None:
