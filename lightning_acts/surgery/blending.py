@@ -15,7 +15,7 @@ hold them.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from torch import nn
@@ -142,6 +142,19 @@ def scheduled_sites(model: nn.Module) -> list[ScheduledSite]:
         if entry.change.blend is not None:
             entries.setdefault(entry.change.blend, []).append(entry)
     return [ScheduledSite(blend, tuple(of)) for blend, of in entries.items()]
+
+
+@contextlib.contextmanager
+def as_taken_over(model: nn.Module) -> Iterator[None]:
+    """Let all replacements that are held back run for a time, so that a later swap finds what will be there."""
+    amounts = [(site.blend, site.blend.amount) for site in scheduled_sites(model) if site.stands]
+    for blend, _ in amounts:
+        blend.set(1.0)
+    try:
+        yield
+    finally:
+        for blend, amount in amounts:
+            blend.set(amount)
 
 
 def hold_back(model: nn.Module, number: int, states: Mapping[str, BlendState] | BlendState) -> list[ScheduledSite]:

@@ -13,7 +13,8 @@ import hashlib
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import FrameType
 from typing import Any
@@ -25,7 +26,7 @@ from torch.utils.hooks import RemovableHandle
 from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.surgery import history
 from lightning_acts.surgery.blend import Blend
-from lightning_acts.surgery.blending import scheduled_sites
+from lightning_acts.surgery.blending import ScheduledSite
 from lightning_acts.surgery.history import exchanges_of
 from lightning_acts.surgery.plan import BlendState, Plan
 
@@ -87,9 +88,16 @@ class SavedSwaps:
         return self.unnamed or "; ".join(str(plan.request) for plan in self.plans) or "not at all"
 
     @property
-    def structure(self) -> dict[tuple[str, ...], tuple[str, BlendState | None]]:
-        """The replacement at each place after all the plans, however they were divided, and how far it has taken over."""
-        return {site.paths: (site.replacement, site.blend) for plan in self.plans for site in plan.sites}
+    def structure(self) -> dict[tuple[str, ...], tuple[tuple[str, BlendState | None], ...]]:
+        """The replacement at each place after all the plans, however they were divided, and how far it has taken over.
+
+        It comes after those on which its blend lies.
+        """
+        found: dict[tuple[str, ...], tuple[tuple[str, BlendState | None], ...]] = {}
+        for site in (site for plan in self.plans for site in plan.sites):
+            below = found.get(site.paths, ()) if site.blend is not None else ()
+            found[site.paths] = (*below, (site.replacement, site.blend))
+        return found
 
     @property
     def fingerprint(self) -> Tensor:
@@ -178,10 +186,25 @@ def complete(model: nn.Module, saved: SavedSwaps, replay: Replay) -> None:
 
 def restate(model: nn.Module, saved: SavedSwaps) -> None:
     """Bring each scheduled site of a model to the state in which a checkpoint has it."""
-    saved_sites = {site.paths: site for plan in saved.plans for site in plan.sites}
-    for site in scheduled_sites(model):
-        if site.paths in saved_sites:
-            site.restate(saved_sites[site.paths].blend)
+    planned = [site for plan in saved.plans for site in plan.sites]
+    states = dict(zip(_numbered((site.paths, site.original) for site in planned), planned, strict=True))
+    present = [entries for swap in history.swaps_of(model) for entries in swap.sites]
+    for key, entries in zip(
+        _numbered((history.paths_of(entries), entries[0].change.was) for entries in present), present, strict=True
+    ):
+        blend = entries[0].change.blend
+        if blend is not None and key in states:
+            ScheduledSite(blend, entries).restate(states[key].blend)
+
+
+def _numbered(sites: Iterable[tuple[tuple[str, ...], str]]) -> list[tuple[tuple[str, ...], str, int]]:
+    """Count, for sites given by paths and original, the first swap first: a chain may come by the same one again."""
+    seen: Counter[tuple[tuple[str, ...], str]] = Counter()
+    keys = []
+    for site in sites:
+        keys.append((*site, seen[site]))
+        seen[site] += 1
+    return keys
 
 
 def warn_if_plain(model: nn.Module, saved: SavedSwaps) -> None:

@@ -408,24 +408,46 @@ class Swap:
     exchanges: tuple[PlacedExchange, ...]
 
     @property
-    def plan(self) -> Plan | None:
-        """What was done, with the paths from the root; None where a replacement has no spec."""
+    def sites(self) -> list[tuple[PlacedExchange, ...]]:
+        """The exchanges of each site."""
         sites: dict[tuple[int, int], list[PlacedExchange]] = {}
         for entry in self.exchanges:
             stood = entry.change.before or entry.change
             sites.setdefault((entry.change.index, id(stood)), []).append(entry)
+        return [tuple(entries) for entries in sites.values()]
+
+    @property
+    def plan(self) -> Plan | None:
+        """What was done, with the paths from the root; None where a replacement has no spec."""
         if self.request is None or any(entry.change.spec is None for entry in self.exchanges):
             return None
-        return Plan(self.request, tuple(_planned(entries) for entries in sites.values()))
+        return Plan(self.request, tuple(_planned(entries) for entries in self.sites))
 
 
-def _planned(entries: list[PlacedExchange]) -> PlannedSite:
+def paths_of(entries: Sequence[PlacedExchange]) -> tuple[str, ...]:
+    """Return the paths that a plan gives the site of these exchanges."""
+    is_call = entries[0].change.before is None
+    return tuple(path for entry in entries for path in (entry.paths[:1] if is_call else entry.paths))
+
+
+def _planned(entries: Sequence[PlacedExchange]) -> PlannedSite:
     exchange = entries[0].change
     assert exchange.spec is not None
-    paths = [path for entry in entries for path in (entry.paths if exchange.before is not None else entry.paths[:1])]
-    blend = exchange.blend if exchange.replacement is exchange.blend else None
-    state = None if blend is None else BlendState(blend.amount, blend.path)
-    return PlannedSite(tuple(paths), exchange.was, exchange.spec, exchange.route, state)
+    return PlannedSite(
+        paths_of(entries), exchange.was, exchange.spec, exchange.route, _state(exchange, entries[0].owner)
+    )
+
+
+def _state(exchange: Exchange, owner: nn.Module) -> BlendState | None:
+    """Return how far a replacement has taken over; None where nothing of the blend is left, or makes a difference."""
+    blend = exchange.blend
+    if blend is None or exchange.replacement is not blend:
+        return None
+    is_covered = exchange.standing(owner) is not blend
+    # A later swap holds it, and keeps it to the end.
+    if is_covered and blend.amount == 1.0 and not blend.has_parameters:
+        return None
+    return BlendState(blend.amount, blend.path)
 
 
 def _put(parent: Any, name: str, module: nn.Module) -> None:

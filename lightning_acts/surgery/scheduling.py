@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from torch import nn
 from lightning_acts.errors import SwapError
 from lightning_acts.hints import did_you_mean
 from lightning_acts.surgery import history
-from lightning_acts.surgery.blending import ScheduledSite, hold_back, scheduled_sites
+from lightning_acts.surgery.blending import ScheduledSite, as_taken_over, hold_back, scheduled_sites
 from lightning_acts.surgery.example import Example
 from lightning_acts.surgery.exchanging.matching import Rules
 from lightning_acts.surgery.finding.sites import find
@@ -142,7 +141,7 @@ class ScheduledSwap:
             SwapError: Nothing matches, or another scheduled swap means the same sites; the model is as it was.
         """
         self._refuse_conflicts(model)
-        with _as_taken_over(model):
+        with as_taken_over(model):
             report = swap(model, among or self.request, example_input=example_input)
             for entry in history.exchanges_of(model):
                 if entry.change.transaction.number == history.newest(model):
@@ -299,16 +298,3 @@ class ScheduledSwap:
                     f"two swaps mean {site.path}: {other.exchange.transaction.request} has it already, and {self} "
                     f"would take it from the same {site.activation}"
                 )
-
-
-@contextlib.contextmanager
-def _as_taken_over(model: nn.Module) -> Iterator[None]:
-    """Let all replacements that are held back run for a time, so that a later swap finds what will be there."""
-    amounts = [(site.blend, site.blend.amount) for site in scheduled_sites(model) if site.stands]
-    for blend, _ in amounts:
-        blend.set(1.0)
-    try:
-        yield
-    finally:
-        for blend, amount in amounts:
-            blend.set(amount)

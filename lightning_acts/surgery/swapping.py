@@ -21,7 +21,7 @@ from lightning_acts.hints import counted, listed
 from lightning_acts.optimizers import exchange_parameters, refuse_unchangeable
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery import checkpoints, history
-from lightning_acts.surgery.blending import hold_back
+from lightning_acts.surgery.blending import as_taken_over, hold_back
 from lightning_acts.surgery.example import Example, ExampleError
 from lightning_acts.surgery.exchanging.installing import Prepared, installed, prepare
 from lightning_acts.surgery.exchanging.matching import Rules
@@ -211,9 +211,12 @@ def replay(model: nn.Module, plans: list[Plan]) -> list[SwapReport]:
     Raises:
         SwapError: A plan was made for another model, or names an activation that is not registered here.
     """
-    earlier = history.newest(model)
+    earlier, reports = history.newest(model), []
     try:
-        return [swap(model, plan) for plan in plans]
+        for plan in plans:
+            with as_taken_over(model):  # as when they were made
+                reports.append(swap(model, plan))
+        return reports
     except BaseException as error:
         history.undo_since(model, earlier)
         if isinstance(error, SpecError):

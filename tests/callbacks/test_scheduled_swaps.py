@@ -375,16 +375,34 @@ def swaps() -> list[acts.ActivationSwap]:
     ]
 
 
+def chain() -> list[acts.ActivationSwap]:
+    """Swaps at one site, of which the second begins before the first is over."""
+    return [
+        acts.ActivationSwap({"relu": "gelu"}, at={"epoch": 1}, blend={"epochs": 2}),
+        acts.ActivationSwap({"gelu": "prelu(init=0.1)"}, at={"step": 10}, blend={"steps": 8}),
+        acts.ActivationSwap({"prelu(init=0.1)": "relu"}, at={"step": 16}, blend={"steps": 5}),
+    ]
+
+
+def chain_at_once() -> list[acts.ActivationSwap]:
+    return [
+        acts.ActivationSwap({"relu": "gelu"}, at={"epoch": 1}),
+        acts.ActivationSwap({"gelu": "mish"}, at={"epoch": 4}),
+    ]
+
+
 def resumable() -> ResumableLoader:
     return ResumableLoader(loader().dataset, batch_size=8)
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Net:
-    model = Net()
-    torch.manual_seed(2)
-    trainer(tmp_path_factory.mktemp("whole"), *swaps(), acts.ExactResume()).fit(model, resumable(), loader())
-    return model
+def wholes(tmp_path_factory: pytest.TempPathFactory) -> dict[Any, Net]:
+    """Models of fits that were not interrupted, by their swaps."""
+    models = {make: Net() for make in (swaps, chain, chain_at_once)}
+    for make, model in models.items():
+        torch.manual_seed(2)
+        trainer(tmp_path_factory.mktemp("whole"), *make(), acts.ExactResume()).fit(model, resumable(), loader())
+    return models
 
 
 def _states(model: nn.Module, fit: L.Trainer) -> dict[str, Any]:
@@ -393,22 +411,35 @@ def _states(model: nn.Module, fit: L.Trainer) -> dict[str, Any]:
 
 
 class TestCheckpoints:
-    @pytest.mark.parametrize("step", [3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 19, 20])
-    def test_resumed_equals_the_whole(self, step: int, whole: Net, tmp_path: Path) -> None:
-        path = tmp_path / "stopped.ckpt"
-        stopped, model = Net(), Net()
+    @pytest.mark.parametrize(
+        ("make", "step"),
+        [
+            *((swaps, step) for step in (3, 4, 5, 6, 8, 11, 12, 13, 14, 15, 16, 19, 20)),
+            *((chain, step) for step in (3, 4, 8, 10, 11, 12, 14, 16, 17, 18, 20, 21, 22)),
+            *((chain_at_once, step) for step in (2, 4, 12, 16, 18)),
+        ],
+    )
+    def test_resumed_equals_the_whole(
+        self, make: Callable[[], list[acts.ActivationSwap]], step: int, wholes: dict[Any, Net], tmp_path: Path
+    ) -> None:
+        path, x = tmp_path / "stopped.ckpt", next(iter(loader()))[0]
+        stopped, model, whole = Net(), Net(), wholes[make]
         torch.manual_seed(2)
         with pytest.raises((KeyboardInterrupt, SystemExit)):
-            fit = trainer(tmp_path, *swaps(), acts.ExactResume(), Stop(step, path))
+            fit = trainer(tmp_path, *make(), acts.ExactResume(), Stop(step, path))
             fit.fit(stopped, resumable(), loader())
         torch.manual_seed(2)
-        fit = trainer(tmp_path, *swaps(), acts.ExactResume())
+        fit = trainer(tmp_path, *make(), acts.ExactResume())
         fit.fit(model, resumable(), loader(), ckpt_path=path, weights_only=True)
         assert model.state_dict().keys() == whole.state_dict().keys()
         assert equal(model, whole)
+        assert torch.equal(acts.load_from_checkpoint(Net, path)(x), stopped(x))
 
+    @pytest.mark.parametrize("make", [swaps, chain, chain_at_once])
     @pytest.mark.parametrize("epoch", [0, 1, 2, 4])
-    def test_any_checkpoint_is_tested_with_its_own_activations(self, epoch: int, tmp_path: Path) -> None:
+    def test_any_checkpoint_is_tested_with_its_own_activations(
+        self, epoch: int, make: Callable[[], list[acts.ActivationSwap]], tmp_path: Path
+    ) -> None:
         outputs: dict[int, Tensor] = {}
         x = next(iter(loader()))[0]
 
@@ -417,7 +448,7 @@ class TestCheckpoints:
                 outputs[trainer.current_epoch] = pl_module(x).detach()
 
         keep = L.callbacks.ModelCheckpoint(tmp_path, "{epoch}", save_top_k=-1)
-        fit = trainer(tmp_path, *swaps(), Outputs(), keep, enable_checkpointing=True)
+        fit = trainer(tmp_path, *make(), Outputs(), keep, enable_checkpointing=True)
         model = Net()
         fit.fit(model, loader(), loader())
         path = tmp_path / f"epoch={epoch}.ckpt"
@@ -432,10 +463,49 @@ class TestCheckpoints:
             Net.load_from_checkpoint(path)
         # A Trainer of its own, and a fresh model.
         fresh = Net()
-        trainer(tmp_path, *swaps(), keep, enable_checkpointing=True).test(
-            fresh, loader(), ckpt_path=path, verbose=False
-        )
+        trainer(tmp_path, *make(), keep, enable_checkpointing=True).test(fresh, loader(), ckpt_path=path, verbose=False)
         assert torch.equal(fresh(x), outputs[epoch])
+
+    def test_a_site_that_comes_back_to_an_activation(self, tmp_path: Path) -> None:
+        model, path, x = Net(), tmp_path / "half.ckpt", next(iter(loader()))[0]
+        there = acts.ActivationSwap({"relu": "gelu"}, at={"epoch": 1})
+        back = acts.ActivationSwap({"gelu": "relu"}, at={"epoch": 2}, blend={"epochs": 4})
+        trainer(tmp_path, there, back, epochs=3).fit(model, loader())
+        again = acts.ActivationSwap({"relu": "mish"}, blend={"epochs": 4})
+        fit = trainer(tmp_path, there, back, again, epochs=1)
+        fit.fit(model, loader())
+        fit.save_checkpoint(path)
+        half = model(x)
+        trainer(tmp_path, there, back, again).fit(model, loader())
+        assert type(model.act) is nn.Mish
+        fit.test(model, loader(), ckpt_path=path, verbose=False)
+        assert torch.equal(model(x), half)
+        assert torch.equal(acts.load_from_checkpoint(Net, path)(x), half)
+
+    def test_a_call_in_a_module_that_stands_twice(self, tmp_path: Path) -> None:
+        class Part(nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.linear = nn.Linear(12, 12)
+
+            def forward(self, x: Tensor) -> Tensor:
+                return F.relu(self.linear(x))
+
+        class Twice(Net):
+            def __init__(self) -> None:
+                super().__init__()
+                self.act: nn.Module = Part()
+                self.slope: nn.Module = self.act
+
+        def swap() -> acts.ActivationSwap:
+            return acts.ActivationSwap({"relu": "gelu"}, at={"epoch": 1}, blend={"epochs": 3})
+
+        path, amounts = tmp_path / "half.ckpt", Amounts()
+        fit = trainer(tmp_path, swap(), epochs=2)
+        fit.fit(Twice(), loader())
+        fit.save_checkpoint(path)
+        trainer(tmp_path, swap(), amounts).fit(Twice(), loader(), ckpt_path=path)
+        assert amounts.seen[0] == (0.333333, 0.333333)
 
     def test_weights_alone(self, tmp_path: Path) -> None:
         model, path, x = Net(), tmp_path / "weights.ckpt", next(iter(loader()))[0]
