@@ -25,9 +25,8 @@ from torch.utils.hooks import RemovableHandle
 
 from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.surgery import history
-from lightning_acts.surgery.blend import Blend
 from lightning_acts.surgery.blending import ScheduledSite
-from lightning_acts.surgery.history import exchanges_of
+from lightning_acts.surgery.history import Exchange, exchanges_of
 from lightning_acts.surgery.plan import BlendState, Plan
 
 _KEY = "lightning_acts"
@@ -265,18 +264,26 @@ def fit_plain_weights(model: nn.Module, state: dict[str, Any]) -> None:
         model: The model with swaps.
         state: The weights, which are changed.
     """
-    present = model.state_dict(keep_vars=True)
-    prefixes = {module: name for name, module in model.named_modules()}
+    paths: dict[nn.Module, list[str]] = {}
+    for name, module in model.named_modules(remove_duplicate=False):
+        paths.setdefault(module, []).append(name)
+    places: dict[tuple[nn.Module, str], list[Exchange]] = {}
     for entry in exchanges_of(model):
-        exchange = entry.change
-        if exchange.standing(entry.owner) is not exchange.replacement:
+        places.setdefault((entry.owner, entry.change.name), []).append(entry.change)
+    for (owner, name), exchanges in places.items():
+        standing = exchanges[-1].standing(owner)
+        if standing is None or all(standing is not exchange.replacement for exchange in exchanges):
             continue
-        prefix = f"{prefixes[entry.owner]}.{exchange.name}.".lstrip(".")
-        original = exchange.before
-        stood = {} if original is None else {key: state.pop(prefix + key, None) for key in original.state_dict()}
-        if isinstance(exchange.replacement, Blend):
-            state.update({f"{prefix}old.{key}": value for key, value in stood.items() if value is not None})
-        state.update({key: value for key, value in present.items() if key.startswith(prefix) and key not in state})
+        original = exchanges[0].before
+        stood = [] if original is None else list(original.state_dict())
+        within = next((path for path, module in standing.named_modules() if module is original), None)
+        for path in paths[owner]:
+            prefix = f"{path}.{name}.".lstrip(".")
+            values = {key: state.pop(prefix + key) for key in stood if prefix + key in state}
+            if within is not None:
+                state.update({f"{prefix}{within}.{key}": value for key, value in values.items()})
+            present = standing.state_dict(prefix=prefix, keep_vars=True)
+            state.update({key: value for key, value in present.items() if key not in state})
 
 
 def _before_saving(replay: Replay, module: nn.Module, prefix: str, keep_vars: bool) -> None:

@@ -535,6 +535,35 @@ class TestCheckpoints:
         assert type(model.act) is nn.PReLU
         assert type(model.slope) is nn.Mish
 
+    @pytest.mark.parametrize("at", [{"epoch": 3}, "start"], ids=str)
+    def test_plain_weights_go_below_all_blends_of_a_chain(self, at: Any, tmp_path: Path) -> None:
+        class Twice(Net):
+            """A learnable activation in a part that stands twice."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.part = nn.Sequential(nn.Linear(12, 12), nn.PReLU(init=0.5))
+                self.again = self.part
+
+            def forward(self, x: Tensor) -> Tensor:
+                x = self.slope(self.again(self.part(self.first(x))))
+                return self.last(self.third(x))
+
+        plain, model, path, x = Twice(), Twice(), tmp_path / "plain.ckpt", next(iter(loader()))[0]
+        fit = trainer(tmp_path, epochs=1)
+        fit.fit(plain, loader())
+        fit.save_checkpoint(path)
+        callbacks = [
+            acts.ActivationSwap({"prelu": "prelu(init=0.1)"}, at=at),
+            acts.ActivationSwap({"prelu(init=0.1)": "mish"}, at={"epoch": 4}),
+        ]
+        with pytest.warns(UserWarning, match="from a model without swapped activations"):
+            trainer(tmp_path, *callbacks, epochs=1).validate(model, loader(), ckpt_path=path, verbose=False)
+        if at == "start":
+            assert torch.equal(model.first.weight, plain.first.weight)
+        else:
+            assert torch.equal(model(x), plain(x))
+
     def test_a_second_fit_goes_on(self, tmp_path: Path) -> None:
         model, amounts, callbacks = Net(), Amounts(), swaps()
         trainer(tmp_path, *callbacks, amounts, epochs=2).fit(model, loader())
