@@ -143,12 +143,13 @@ class ScheduledSwap:
         self._refuse_conflicts(model)
         with as_taken_over(model):
             report = swap(model, among or self.request, example_input=example_input)
-            for entry in history.exchanges_of(model):
-                if entry.change.transaction.number == history.newest(model):
-                    entry.change.transaction.request = self.request  # by which attach finds its sites, however limited
+            (made,) = history.swaps_of(model)[-1:]
+            made.exchanges[
+                0
+            ].change.transaction.request = self.request  # by which attach finds its sites, however limited
             if not self.schedule.is_at_start:
                 try:
-                    hold_back(model, history.newest(model), BlendState(0.0, self.schedule.path))
+                    hold_back(model, made.number, BlendState(0.0, self.schedule.path))
                 except BaseException:
                     report.undo()
                     raise

@@ -292,17 +292,18 @@ def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Loca
     """The sites that a plan names, each with its replacement, after checking that they are what the plan found."""
     by_path = {path: one for one in found.located if not isinstance(one, CallSite) for path in one.site.paths}
     by_route = {(plain_path(c.path_in_tree), c.route): c for c in found.located if isinstance(c, CallSite)}
+    names = {plain_path(name): name for name, _ in model.named_modules(remove_duplicate=False)}
     chosen: list[tuple[Located, Any]] = []
     problems = []
     for planned in plan.sites:
         if planned.route is None:
             located: Located | None = by_path.get(planned.paths[0])
             if isinstance(located, ModuleSite):
-                located = _in_places(model, located, planned.paths)
+                located = _in_places(model, located, planned.paths, names)
             differs = _differs(planned, located)
         else:
             owner = planned.paths[0].rpartition("/")[0].rpartition("/")[0]
-            located = by_route.get((owner, planned.route)) or _call_site(model, owner, planned)
+            located = by_route.get((owner, planned.route)) or _call_site(model, owner, planned, names)
             differs = "no such call" if located is None else None
         if differs is not None or located is None:
             problems.append(f"{', '.join(planned.paths)}: the plan has {planned.original}, the model {differs}")
@@ -321,9 +322,8 @@ def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Loca
     return chosen, [*rest, *found.others], []
 
 
-def _in_places(model: nn.Module, located: ModuleSite, paths: Sequence[str]) -> ModuleSite:
+def _in_places(model: nn.Module, located: ModuleSite, paths: Sequence[str], raw: Mapping[str, str]) -> ModuleSite:
     """Return the site as far as it lies at these paths: a swap of a part leaves what a module does elsewhere as it is."""
-    raw = {plain_path(name): name for name, _ in model.named_modules(remove_duplicate=False)}
     parents = {path: model.get_submodule(raw[path].rpartition(".")[0]) for path in located.site.paths}
     slots = [(parents[path], raw[path].rpartition(".")[2]) for path in located.site.paths if path in paths]
     # A parent that several paths lead to is one place.
@@ -342,12 +342,11 @@ def _differs(planned: PlannedSite, located: Located | None) -> str | None:
     return None
 
 
-def _call_site(model: nn.Module, owner: str, planned: PlannedSite) -> CallSite | None:
+def _call_site(model: nn.Module, owner: str, planned: PlannedSite, raw: Mapping[str, str]) -> CallSite | None:
     """Return a call that only a run would show, where the plan says that it is; None if there is none."""
-    paths = {plain_path(name): (name, module) for name, module in model.named_modules()}
-    if owner not in paths or planned.route is None or planned.route.child is not None:
+    if owner not in raw or planned.route is None or planned.route.child is not None:
         return None
-    name, module = paths[owner]
+    name, module = raw[owner], model.get_submodule(raw[owner])
     function, index = planned.paths[0].split("/")[-2:]
     role, reason = role_of(planned.original, ())
     site = Site(planned.paths[0], planned.paths, "function", planned.original, role, reason, planned.route.callee)

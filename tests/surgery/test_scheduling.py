@@ -2,6 +2,9 @@
 
 import copy
 import json
+import sys
+from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -11,7 +14,9 @@ from torch import nn
 import lightning_acts as acts
 from lightning_acts.surgery import history
 from lightning_acts.surgery.blend import Blend
+from lightning_acts.surgery.checkpoints import SavedSwaps, fit_plain_weights, restate
 from lightning_acts.surgery.schedule import Position
+from lightning_acts.surgery.swapping import replay
 
 X = torch.randn(8, 4, generator=torch.Generator().manual_seed(1))
 
@@ -179,3 +184,44 @@ def test_a_blend_is_found_as_one_site() -> None:
         shown.append([site.shown for site in acts.find(model)])
     of = "blend of relu and mish, {}% taken over"
     assert shown == [[of.format(part)] * 2 for part in (0, 25, 50, 75)] + [["mish"] * 2]
+
+
+def _calls(action: Callable[[], object]) -> int:
+    """Count the calls of Python functions in an action."""
+    count = 0
+
+    def on_event(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    sys.setprofile(on_event)
+    try:
+        action()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("to", ["mish", "prelu"])
+def test_each_step_of_its_life_takes_time_in_proportion_to_the_model(to: str) -> None:
+    def fresh(sites: int) -> nn.Sequential:
+        return nn.Sequential(*[nn.Sequential(nn.Linear(1, 1), nn.ReLU()) for _ in range(sites)])
+
+    def counts(sites: int) -> dict[str, int]:
+        model, loaded, weights = fresh(sites), fresh(sites), fresh(sites).state_dict()
+        swap, other = (acts.ScheduledSwap({"relu": to}, at={"step": 1}, blend={"steps": 2}) for _ in range(2))
+        counted = {"install": _calls(lambda: swap.install(model)), "begin": _calls(lambda: swap.advance(step=1))}
+        counted["move"] = _calls(lambda: swap.advance(step=2))
+        saved = SavedSwaps.of(model)
+        counted["save"] = _calls(lambda: (SavedSwaps.of(model), saved.fingerprint))
+        counted["load"] = _calls(lambda: replay(fresh(sites), saved.plans))
+        other.install(loaded)
+        counted["restate"] = _calls(lambda: (restate(loaded, saved), saved.lacking(SavedSwaps.of(loaded))))
+        counted["plain weights"] = _calls(lambda: fit_plain_weights(loaded, weights))
+        counted["end"] = _calls(lambda: (swap.advance(step=3), swap.settle()))
+        counted["restore"] = _calls(lambda: acts.restore(model))
+        return counted
+
+    counts(2)  # what is read once
+    few, many = counts(60), counts(240)
+    assert {step: round(many[step] / few[step], 1) for step in few if many[step] > 5 * few[step]} == {}
