@@ -73,6 +73,7 @@ class Blend(nn.Module):
         # Not a buffer: averages of weights would average it, and checkpoints have it in the plan of the swap.
         self.a = torch.zeros((), dtype=torch.float64)
         self._calls_hooks = calls_hooks
+        # torch.compile guards on each number that a forward reads: one that reads the amount would be compiled for each.
         self._runs_old, self._runs_new = True, False
         # From which a gradient is kept for a time; given back when its time comes. What others freeze is not among them.
         self._idle: dict[str, list[nn.Parameter]] = {"old": [], "new": []}

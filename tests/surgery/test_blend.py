@@ -144,3 +144,18 @@ def test_a_model_leaves_torch_with_its_blend(make: Callable[[], nn.Module], amou
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     (y,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     torch.testing.assert_close(torch.from_numpy(y), expected.detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_compiled_code_serves_all_amounts() -> None:
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
+    blend = Blend(nn.ReLU(), nn.Mish())
+    compiled = torch.compile(nn.Sequential(blend), backend=backend, dynamic=False)
+    for amount in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
+        blend.set(amount)
+        torch.testing.assert_close(compiled(X), blend(X))
+    assert len(graphs) == 3  # the old one, both, the new one
