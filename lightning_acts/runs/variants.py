@@ -107,7 +107,8 @@ def _earlier(config: Config, out: Path) -> RunFolder | None:
     for path in run_paths(out, config.name):
         folder = RunFolder(path.absolute())
         with contextlib.suppress(ConfigError):  # not one of ours, or damaged
-            if load([str(folder.config)]).data == config.data:
+            # A run without a seed had the default one.
+            if {"seed": 0, **load([str(folder.config)]).data} == {"seed": 0, **config.data}:
                 found.append((folder.status() == "finished", folder.path.name, folder))
     return max(found, key=lambda entry: entry[:2])[2] if found else None
 

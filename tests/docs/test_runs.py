@@ -40,12 +40,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_the_commands() -> None:
     lines = [line.partition(" #")[0].strip() for line in snippets("sh")[0].splitlines()]
     assert [line.split()[1] for line in lines] == [
-        "ls", "cp", "validate", "train", "train", "resume", "eval", "predict", "verify",
+        "ls", "cp", "validate", "train", "train", "resume", "eval", "predict", "export", "report", "verify",
     ]  # fmt: skip
     said = {}
     for line in lines:
         for run in sorted(Path("runs").glob("mine/*"))[:1]:
-            line = line.replace("runs/mine/...", str(run))
+            line = line.replace("runs/mine/...", str(run)).replace(
+                "runs/mine/*", shlex.join(map(str, run.parent.iterdir()))
+            )
         done = call(shlex.split(line)[1:])
         assert done.exit_code == 0, (line, done.output)
         said[line.split()[1]] = done.output
@@ -56,6 +58,8 @@ def test_the_commands() -> None:
             Path("mine.yaml").write_text(yaml.safe_dump(mine))
     assert len(list(Path("runs/mine").iterdir())) == 4
     assert "mean" in said["train"]
+    assert "largest difference to the model" in said["export"]
+    assert "page: report/index.html" in said["report"]
     assert len(Path("p.csv").read_text().splitlines()) > 2
     assert "sites execute what was promised: mish" in said["verify"]
 
