@@ -300,8 +300,8 @@ def plot_segmentations(
         axes.set_ylabel(name, fontsize=9)
     from matplotlib.patches import Patch
 
-    occurring = sorted({*truth[truth >= 0].unique().tolist(), *predicted.unique().tolist()})
-    patches = [Patch(facecolor=colors.colors[number], edgecolor="0.5", label=names[number]) for number in occurring]  # type: ignore[index]
+    occurring = sorted({*truth[truth >= 0].flatten().tolist(), *predicted.flatten().tolist()})
+    patches = [Patch(facecolor=colors(number), edgecolor="0.5", label=names[number]) for number in occurring]
     figure.legend(handles=patches[:_MOST_COUNTED], loc="outside right upper", frameon=False, fontsize=8)
     if title:
         figure.suptitle(title, fontsize=11)

@@ -103,8 +103,8 @@ class ImageDecoder(nn.Sequential):
             nn.Unflatten(1, (depths[0], smallest, smallest)),
         ]
         for before, after in itertools.pairwise(depths):
-            norm = [nn.BatchNorm2d(before)] if batch_norm else []
-            layers += [*norm, next(activations), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
+            layers += [nn.BatchNorm2d(before)] if batch_norm else []
+            layers += [next(activations), nn.ConvTranspose2d(before, after, kernel_size=4, stride=2, padding=1)]
         super().__init__(*layers)
 
 
@@ -120,7 +120,7 @@ def size_after(image_size: int, halvings: int) -> int:
     """
     if image_size < 1 or image_size % 2**halvings:
         raise ValueError(f"image_size={image_size} can't be halved {halvings} times: give fewer channels")
-    return image_size // 2**halvings
+    return image_size // (1 << halvings)
 
 
 def divided(activation: Activations, *counts: int) -> list[Activations]:

@@ -153,7 +153,7 @@ class VAE(SupervisedModel):
 
     def reconstruction_error(self, outputs: Coded, targets: Tensor) -> Tensor:
         """Return the negative log-likelihood of each image in nats, the mean over draws of its latents."""
-        scores, images = torch.broadcast_tensors(outputs.scores, targets.unsqueeze(1))
+        scores, images = outputs.scores, targets.unsqueeze(1).expand_as(outputs.scores)
         if self.likelihood == "bernoulli":
             pixels = F.binary_cross_entropy_with_logits(scores, images, reduction="none")
         else:
@@ -186,7 +186,7 @@ class VAE(SupervisedModel):
         plot_image_sheet(self.sample(64), folder / "samples.png", f"{label}: samples")
         if self.latent_dim == 2:
             # Equal shares of the normal distribution lie between neighbors.
-            ticks = torch.distributions.Normal(0.0, 1.0).icdf(torch.linspace(0.03, 0.97, 14))
+            ticks = torch.special.ndtri(torch.linspace(0.03, 0.97, 14))
             plane = torch.cartesian_prod(-ticks, ticks).flip(1).to(self.noise)
             plot_image_sheet(
                 self.image(self.decode(plane.unsqueeze(1)).squeeze(1)),
