@@ -36,6 +36,7 @@ _STYLE_OF_STAGE = {"train": "--", "test": ":"}
 # With more classes, counts are left out and the pictures stop growing; names of classes need this much space.
 _MOST_COUNTED = 20
 _POINTS_PER_LABEL = 9
+_MOST_POINTS = 5_000
 _LONGEST_LABEL = 20
 
 
@@ -375,6 +376,68 @@ def plot_scores(groups: Mapping[str, Mapping[str, Sequence[float]]], path: Path)
         _dress(axes, metric, "", None)
         axes.set_yticks(range(len(names)), [_shortened(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
+    return _save(figure, path)
+
+
+def plot_parity(pairs: Mapping[str, Tensor], path: Path, name: str = "") -> Path:
+    """Draw predictions over true values, and below them what is left: predicted less true.
+
+    Args:
+        pairs: ``(N, 2)`` predictions and true values by name; of very many, some are drawn.
+        path: The file to write.
+        name: What is predicted.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    figure = _figure(5.2, 6.4)
+    value, rest = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    for index, (label, both) in enumerate(pairs.items()):
+        predicted, true = both[:: max(1, math.ceil(len(both) / _MOST_POINTS))].cpu().double().T
+        style = {"color": _COLORS[index % len(_COLORS)], "marker": _MARKERS[index % len(_MARKERS)]}
+        for axes, y in ((value, predicted), (rest, predicted - true)):
+            axes.plot(true.tolist(), y.tolist(), linestyle="", label=label, markersize=3.5, alpha=0.6, **style)
+    everything = torch.cat([both[:, 1].cpu().double() for both in pairs.values()])
+    ends = [everything.min().item(), everything.max().item()]
+    value.plot(ends, ends, color="0.4", linewidth=1, label="predicted = true", zorder=0)
+    rest.axhline(0, color="0.4", linewidth=1, zorder=0)
+    _dress(value, name, "", "predicted")
+    _dress(rest, "", "true", "predicted - true")
+    value.legend(frameon=False)
+    return _save(figure, path)
+
+
+def plot_matches(
+    pairs: Sequence[tuple[Tensor, Tensor]], probabilities: Tensor, labels: Tensor, path: Path, title: str = ""
+) -> Path:
+    """Draw pairs of images, each with the probability that its two belong together; wrong answers are framed.
+
+    Args:
+        pairs: Two images each, ``(channels, height, width)``, gray or RGB, with values in [0, 1].
+        probabilities: ``(N,)``.
+        labels: ``(N,)``: 1 where both belong together, else 0.
+        path: The file to write.
+        title: Stands above all.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    columns = min(len(pairs), 8)
+    rows = math.ceil(len(pairs) / columns)
+    figure = _figure(1.4 * columns, 1.6 * rows + 0.3 * bool(title))
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for unused in panels[len(pairs) :]:
+        unused.remove()
+    for axes, (left, right), probability, label in zip(
+        panels, pairs, probabilities.tolist(), labels.tolist(), strict=False
+    ):
+        gap = left.new_ones(*left.shape[:2], max(1, left.shape[2] // 8))
+        _draw_image(axes, torch.cat([left, gap, right], dim=2))
+        wrong = (probability > 0.5) != bool(label)
+        color = "#D55E00" if wrong else "black"
+        axes.set_title(f"{'same' if label else 'other'}: {probability:.2f}", fontsize=8, color=color)
+        axes.spines[:].set(visible=wrong, color=color, linewidth=2)
+    figure.suptitle(title, fontsize=10)
     return _save(figure, path)
 
 

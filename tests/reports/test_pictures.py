@@ -173,6 +173,38 @@ def test_counts_that_are_shares_are_written_as_such(tmp_path: Path, drawn: list[
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1"]  # one name for two classes
 
 
+def test_parity(tmp_path: Path, drawn: list[object]) -> None:
+    pairs = torch.tensor([[1.0, 2.0], [5.0, 4.0], [3.0, 3.0]])
+    pictures.plot_parity({"relu": pairs}, tmp_path / "a.png", "price")
+    value, rest = drawn[0].axes  # type: ignore[attr-defined]
+    assert value.get_title() == "price"
+    points, diagonal = value.get_lines()
+    assert [list(values) for values in points.get_data()] == [[2, 4, 3], [1, 5, 3]]
+    assert [list(values) for values in diagonal.get_data()] == [[2, 4], [2, 4]]
+    assert list(rest.get_lines()[0].get_ydata()) == [-1, 1, 0]
+
+
+def test_of_very_many_points_some_are_drawn(tmp_path: Path, drawn: list[object]) -> None:
+    pictures.plot_parity({"relu": torch.randn(12_001, 2)}, tmp_path / "a.png")
+    assert 4000 <= len(drawn[0].axes[0].get_lines()[0].get_xdata()) <= 5000  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_matches(channels: int, tmp_path: Path, drawn: list[object]) -> None:
+    torch.manual_seed(0)
+    pairs = [(torch.rand(channels, 8, 4), torch.rand(channels, 8, 4)) for _ in range(10)]
+    probabilities, labels = torch.linspace(0.05, 0.95, 10), torch.arange(10) % 2
+    pictures.plot_matches(pairs, probabilities, labels, tmp_path / "a.png", "halves")
+    (figure,) = drawn
+    assert len(figure.axes) == 10  # type: ignore[attr-defined]
+    wrong = [axes.spines["left"].get_visible() for axes in figure.axes]  # type: ignore[attr-defined]
+    assert wrong == [(probability > 0.5) != label for probability, label in zip(probabilities, labels, strict=True)]
+    assert figure.axes[1].get_title() == "same: 0.15"  # type: ignore[attr-defined]
+    shown = torch.tensor(figure.axes[0].images[0].get_array().tolist())  # type: ignore[attr-defined]
+    torch.testing.assert_close(shown[:, :4].reshape(8, 4, -1), pairs[0][0].movedim(0, 2))
+    torch.testing.assert_close(shown[:, -4:].reshape(8, 4, -1), pairs[0][1].movedim(0, 2))
+
+
 def test_pyplots_list_of_figures_stays_empty(tmp_path: Path) -> None:
     from matplotlib import pyplot
 

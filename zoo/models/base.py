@@ -165,6 +165,10 @@ class SupervisedModel(ZooModel):
         """Return the inputs in a batch: its first member, or all of a batch that is a tensor."""
         return batch[0] if isinstance(batch, (tuple, list)) else batch
 
+    def outputs(self, batch: Any) -> Any:
+        """Return the outputs of the network for the inputs in a batch."""
+        return self(self.inputs(batch))
+
     def targets(self, batch: Any) -> Tensor:
         """Return the targets in a batch: its last member."""
         targets: Tensor = batch[-1]
@@ -185,7 +189,7 @@ class SupervisedModel(ZooModel):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        outputs, targets = self(self.inputs(batch)), self.targets(batch)
+        outputs, targets = self.outputs(batch), self.targets(batch)
         loss = self.loss(outputs, targets)
         self.measure(self.train_metrics, apply_to_collection(outputs, Tensor, Tensor.detach), targets)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
@@ -222,7 +226,7 @@ class SupervisedModel(ZooModel):
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Return the predictions for a batch of inputs, or of pairs that begin with them."""
-        return self.prediction(self(self.inputs(batch)))
+        return self.prediction(self.outputs(batch))
 
     def without_padding(self, batch: Any, loaders: Any, index: int) -> tuple[Any, Tensor]:
         """Return outputs and targets of the samples of a batch that are not padding.
@@ -234,7 +238,7 @@ class SupervisedModel(ZooModel):
         """
         targets = self.targets(batch)
         kept = self.not_padding(loaders, index, len(targets))
-        outputs = apply_to_collection(self(self.inputs(batch)), Tensor, lambda output: output[kept])
+        outputs = apply_to_collection(self.outputs(batch), Tensor, lambda output: output[kept])
         return outputs, targets[kept]
 
 
