@@ -152,7 +152,7 @@ class TableFile(TabularData):
                 parquet = require("pyarrow.parquet", extra="tabular").read_table(self.path, columns=used)
             frame = parquet.to_pandas(ignore_metadata=True)  # which may make a column the index
         else:
-            frame = self._read_csv(usecols=used)
+            frame = self._read_csv()[used]
         frame = self._without_missing(frame)
         if not len(frame):
             raise ValueError(f"{self.path} has no rows" + (" without missing values" if self.missing == "drop" else ""))
@@ -242,7 +242,7 @@ class TableFile(TabularData):
                 "too many for classes; task: regression takes numbers"
             )
         if len(classes) < 2:
-            raise ValueError(f"{self.path}: the target {column.name!r} is {classes[0]!r} in every row")
+            raise ValueError(f"{self.path}: the target {column.name!r} is {str(classes[0])!r} in every row")
         ordered = sorted(classes.tolist())
         number = {value: index for index, value in enumerate(ordered)}
         return np.asarray([number[value] for value in column]), [str(value) for value in ordered]
