@@ -1,14 +1,19 @@
 """LightningModules and LightningDataModules of many tasks."""
 
+from .data.collocation_points import CollocationPoints
 from .data.digit_pairs import DigitPairs
 from .data.digits import Digits
 from .data.fashion_mnist import FashionMNIST
+from .data.image_field import ImageField
+from .data.signal_field import SignalField
 from .data.table_file import TableFile
 from .data.tabular import BreastCancer, Diabetes, Wine
 from .models.autoencoder import Autoencoder
 from .models.bilinear_matcher import BilinearMatcher
 from .models.image_classifier import ImageClassifier
+from .models.implicit_field import ImplicitField
 from .models.linear_regressor import LinearRegressor
+from .models.physics_field import PhysicsField
 from .models.self_normalizing_mlp import SelfNormalizingMLP
 from .models.tabular_classifier import TabularClassifier
 from .models.tabular_regressor import TabularRegressor
@@ -19,13 +24,18 @@ __all__ = [
     "Autoencoder",
     "BilinearMatcher",
     "BreastCancer",
+    "CollocationPoints",
     "Diabetes",
     "DigitPairs",
     "Digits",
     "FashionMNIST",
     "ImageClassifier",
+    "ImageField",
+    "ImplicitField",
     "LinearRegressor",
+    "PhysicsField",
     "SelfNormalizingMLP",
+    "SignalField",
     "TableFile",
     "TabularClassifier",
     "TabularRegressor",

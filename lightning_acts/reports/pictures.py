@@ -309,6 +309,63 @@ def plot_segmentations(
     return _save(figure, path)
 
 
+def plot_field(
+    field: Tensor, truth: Tensor, path: Path, name: str, coordinates: Tensor, axes_names: Sequence[str] = ()
+) -> Path:
+    """Draw a field, the true one, and the difference: lines in one dimension, maps or images in two.
+
+    Args:
+        field: ``(n, 1)``, ``(rows, columns, 1)``, or ``(rows, columns, 3)`` of colors in [-1, 1].
+        truth: Of the same shape.
+        path: The file to write.
+        name: What the field is called.
+        coordinates: Of its points, ``(n, 1)`` or ``(rows, columns, 2)``.
+        axes_names: Names of the coordinates.
+
+    Raises:
+        ModuleNotFoundError: matplotlib is not installed.
+    """
+    error = field - truth
+    if field.ndim == 2:
+        figure = _figure(9, 5.2)
+        value, gap = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        x = coordinates[:, 0]
+        value.plot(x.tolist(), truth[:, 0].tolist(), color="0.6", linewidth=3, label="truth")
+        _line(value, x, field[:, 0], name, 0)
+        _line(gap, x, error[:, 0], "error", 1)
+        _dress(value, "", "", "value")
+        _dress(gap, "", axes_names[0] if axes_names else "x", "error")
+        _legend(figure, value)
+        return _save(figure, path)
+    colored = field.shape[-1] == 3
+    figure = _figure(13, 4)
+    size = error.square().mean(dim=-1).sqrt() if colored else error[..., 0]
+    most = size.abs().max().item() or 1.0
+    (left, top), (right, bottom) = (coordinates[corner].tolist()[::-1] for corner in ((0, 0), (-1, -1)))
+    # Of an image, rows go down; of a function, its second coordinate goes to the right, its first one up.
+    place: dict[str, Any] = {"aspect": "equal" if colored or not axes_names else "auto"}
+    if axes_names:
+        place |= {"extent": (left, right, top, bottom), "origin": "lower"}
+    limits = {"vmin": min(truth.min().item(), field.min().item()), "vmax": max(truth.max().item(), field.max().item())}
+    signed = {"vmin": -most, "vmax": most, "cmap": "RdBu_r"}
+    for axes, values, title in zip(figure.subplots(1, 3), (truth, field, size), ("truth", name, "error"), strict=True):
+        if title == "error":
+            shown = {"vmin": 0.0, "vmax": most, "cmap": "magma"} if colored else signed
+            image = axes.imshow(values.tolist(), **shown, **place)
+        elif colored:
+            axes.imshow(((values + 1) / 2).clamp(0, 1).tolist(), **place)
+        else:
+            image = axes.imshow(values[..., 0].tolist(), **limits, cmap="viridis" if axes_names else "gray", **place)
+        axes.set_title(title)
+        if axes_names:
+            axes.set(xlabel=axes_names[1], ylabel=axes_names[0])
+        else:
+            axes.set_axis_off()
+        if title == "error" or not colored:
+            figure.colorbar(image, ax=axes, fraction=0.046)
+    return _save(figure, path)
+
+
 def plot_swaps(
     swaps: Mapping[str, Sequence[tuple[float, float]]],
     path: Path,

@@ -275,3 +275,22 @@ def test_segmentations(tmp_path: Path, drawn: list[object]) -> None:
     colors = [patch.get_facecolor() for patch in legend.get_patches()]
     assert colors == [masks[0].cmap(masks[0].norm(number)) for number in range(3)]
     assert len(set(pictures._class_colors(21))) == 21
+
+
+@pytest.mark.parametrize(
+    ("shape", "names", "panels"), [((20, 1), (), 2), ((4, 6, 3), (), 4), ((4, 6, 1), ("x", "t"), 6)]
+)
+def test_a_field_beside_the_truth(
+    shape: tuple[int, ...], names: tuple[str, ...], panels: int, tmp_path: Path, drawn: list[object]
+) -> None:
+    truth = torch.linspace(-1, 1, 20 if len(shape) == 2 else 4 * 6 * shape[-1]).reshape(shape)
+    axes = [torch.linspace(0, 1, size) for size in shape[:-1]]
+    coordinates = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
+    pictures.plot_field(truth + 0.25, truth, tmp_path / "a.png", "sine", coordinates, names)
+    panes = drawn[0].axes  # type: ignore[attr-defined]
+    assert len(panes) == panels
+    error = panes[1].get_lines()[0].get_ydata() if len(shape) == 2 else panes[2].images[0].get_array().flatten()
+    assert list(error) == pytest.approx([0.25] * len(error), abs=1e-6)
+    if names:
+        assert (panes[0].get_xlabel(), panes[0].get_ylabel()) == ("t", "x")
+        assert panes[0].images[0].get_extent() == [0, 1, 0, 1]
