@@ -37,6 +37,8 @@ _STYLE_OF_STAGE = {"train": "--", "test": ":"}
 _MOST_COUNTED = 20
 _POINTS_PER_LABEL = 9
 _MOST_POINTS = 5_000
+# Light blue between two images, which are often black and white.
+_GAP = (0.34, 0.71, 0.91)
 _LONGEST_LABEL = 20
 
 
@@ -488,7 +490,8 @@ def plot_matches(
     for axes, (left, right), probability, label in zip(
         panels, pairs, probabilities.tolist(), labels.tolist(), strict=False
     ):
-        gap = left.new_ones(*left.shape[:2], max(1, left.shape[2] // 8))
+        left, right = (image.detach().cpu().float().expand(3, -1, -1) for image in (left, right))
+        gap = left.new_tensor(_GAP)[:, None, None].expand(3, left.shape[1], max(1, left.shape[2] // 8))
         _draw_image(axes, torch.cat([left, gap, right], dim=2))
         wrong = (probability > 0.5) != bool(label)
         color = "#D55E00" if wrong else "black"

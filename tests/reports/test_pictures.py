@@ -201,8 +201,8 @@ def test_matches(channels: int, tmp_path: Path, drawn: list[object]) -> None:
     assert wrong == [(probability > 0.5) != label for probability, label in zip(probabilities, labels, strict=True)]
     assert figure.axes[1].get_title() == "same: 0.15"  # type: ignore[attr-defined]
     shown = torch.tensor(figure.axes[0].images[0].get_array().tolist())  # type: ignore[attr-defined]
-    torch.testing.assert_close(shown[:, :4].reshape(8, 4, -1), pairs[0][0].movedim(0, 2))
-    torch.testing.assert_close(shown[:, -4:].reshape(8, 4, -1), pairs[0][1].movedim(0, 2))
+    torch.testing.assert_close(shown[:, :4].reshape(8, 4, -1), pairs[0][0].expand(3, -1, -1).movedim(0, 2))
+    torch.testing.assert_close(shown[:, -4:].reshape(8, 4, -1), pairs[0][1].expand(3, -1, -1).movedim(0, 2))
 
 
 def test_pyplots_list_of_figures_stays_empty(tmp_path: Path) -> None:
