@@ -5,12 +5,15 @@ from .data.digit_pairs import DigitPairs
 from .data.digits import Digits
 from .data.fashion_mnist import FashionMNIST
 from .data.image_field import ImageField
+from .data.scenes import Scenes
 from .data.signal_field import SignalField
 from .data.table_file import TableFile
 from .data.tabular import BreastCancer, Diabetes, Wine
 from .models.autoencoder import Autoencoder
 from .models.bilinear_matcher import BilinearMatcher
+from .models.gan import GAN
 from .models.image_classifier import ImageClassifier
+from .models.image_segmenter import ImageSegmenter
 from .models.implicit_field import ImplicitField
 from .models.linear_regressor import LinearRegressor
 from .models.physics_field import PhysicsField
@@ -20,6 +23,7 @@ from .models.tabular_regressor import TabularRegressor
 from .models.vae import VAE
 
 __all__ = [
+    "GAN",
     "VAE",
     "Autoencoder",
     "BilinearMatcher",
@@ -31,9 +35,11 @@ __all__ = [
     "FashionMNIST",
     "ImageClassifier",
     "ImageField",
+    "ImageSegmenter",
     "ImplicitField",
     "LinearRegressor",
     "PhysicsField",
+    "Scenes",
     "SelfNormalizingMLP",
     "SignalField",
     "TableFile",

@@ -79,6 +79,10 @@ class ZooModel(L.LightningModule):
             label: What the run is called in them.
         """
 
+    def inputs(self, batch: Any) -> Any:
+        """Return the inputs in a batch: its first member, or all of a batch that is a tensor."""
+        return batch[0] if isinstance(batch, (tuple, list)) else batch
+
     def first_test_batch(self) -> Any:
         """Return the first batch of the last test on the model's device, for pictures; None without a test."""
         loaders = self._trainer.test_dataloaders if self._trainer is not None else None
@@ -160,10 +164,6 @@ class SupervisedModel(ZooModel):
         self.train_metrics = MetricCollection(dict(metrics), prefix="train/").clone()
         self.val_metrics = MetricCollection(dict(metrics), prefix="val/").clone()
         self.test_metrics = MetricCollection({**metrics, **test}, prefix="test/").clone()
-
-    def inputs(self, batch: Any) -> Any:
-        """Return the inputs in a batch: its first member, or all of a batch that is a tensor."""
-        return batch[0] if isinstance(batch, (tuple, list)) else batch
 
     def outputs(self, batch: Any) -> Any:
         """Return the outputs of the network for the inputs in a batch."""
