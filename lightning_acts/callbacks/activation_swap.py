@@ -6,7 +6,6 @@ import functools
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from multiprocessing.context import get_spawning_popen
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +14,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
 from torch.nn.parameter import Parameter, UninitializedParameter
 
+from lightning_acts.callbacks.copies import bring_swaps_back, refuse_unnamed, trains_copies
 from lightning_acts.callbacks.first_batches import FirstBatches
 from lightning_acts.callbacks.loops import (
     is_strategy,
@@ -27,7 +27,6 @@ from lightning_acts.callbacks.loops import (
 from lightning_acts.callbacks.packages import (
     Callback,
     averages,
-    launchers_of_copies,
     overrides,
     stochastic_averages,
     uncompiled,
@@ -49,11 +48,6 @@ from lightning_acts.surgery.wrappers import plain_path
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-_COPIES = (
-    "ActivationSwap can't bring a swap back from processes that the Trainer starts by spawn or fork: use strategy='ddp', "
-    "or call acts.swap before the Trainer, without the callback"
-)
 
 
 class ActivationSwap(Callback):
@@ -103,6 +97,11 @@ class ActivationSwap(Callback):
             Trainer(callbacks=[acts.ActivationSwap({"relu": "mish"})])
             Trainer(callbacks=[acts.ActivationSwap({"relu": "hardswish"}, at={"epoch": 5}, blend={"epochs": 3})])
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> ActivationSwap:
+        """Make it, also where a process unpickles it; a package may have been imported since."""
+        bring_swaps_back(ActivationSwap)
+        return super().__new__(cls)  # type: ignore[return-value]
 
     @takes_options
     def __init__(
@@ -173,17 +172,8 @@ class ActivationSwap(Callback):
         """
         return False
 
-    def __getstate__(self) -> dict[str, Any]:
-        """Refuse to go to a process that the Trainer starts by spawn, before it is started."""
-        if get_spawning_popen() is not None and not self._running:
-            raise SwapError(_COPIES)
-        return vars(self)
-
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have the swap made as soon as the model is complete."""
-        # Started by fork: nothing of a callback is asked before.
-        if isinstance(trainer.strategy.launcher, launchers_of_copies()) and not self._is_carried_by(pl_module):
-            raise SwapError(_COPIES)
         self._running = True
         _refuse_earlier_copies(self, trainer)
         if not self.schedule.is_at_start:
@@ -198,10 +188,13 @@ class ActivationSwap(Callback):
         if is_strategy(trainer, "ModelParallelStrategy") and any(map(self._scheduled.rules.means, find(pl_module))):
             # There configure_model shards what the model has, and that are the replacements' parameters too.
             self._swap_or_postpone(pl_module)
-        if any(isinstance(other, stochastic_averages()) for other in trainer.callbacks):  # type: ignore[attr-defined]
-            # It copies the model before these hooks run: what they build, the copy would lack.
+        averaged = any(isinstance(other, stochastic_averages()) for other in trainer.callbacks)  # type: ignore[attr-defined]
+        if averaged or trains_copies(trainer):
+            # What these hooks build, the average, or the model that the copy is of, would lack.
             self._swap_or_postpone(pl_module)
-            _once_after(pl_module, "configure_model", functools.partial(_refuse_new_modules, set(pl_module.modules())))
+            remedy = "use EMAWeightAveraging" if averaged else "use strategy='ddp'"
+            refuse = functools.partial(_refuse_new_modules, set(pl_module.modules()), remedy)
+            _once_after(pl_module, "configure_model", refuse)
             return
         # The module may build its layers later. Lightning has no hook between configure_model and the loading of
         # weights: this makes one, for one call.
@@ -210,6 +203,8 @@ class ActivationSwap(Callback):
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop if nothing could be swapped; prepare optimizers for what the replacements bring; warn if none trains it."""
         self._begin(pl_module)
+        if trains_copies(trainer):
+            refuse_unnamed(pl_module)
         _warn_of_untrained(self.request, trainer, pl_module)
         brought = _brought(pl_module, [self.request])
         refuse_unsharded(trainer, pl_module, brought)
@@ -294,11 +289,19 @@ class ActivationSwap(Callback):
         """Leave nothing behind but the swap and its place in checkpoints, or not even these."""
         _remove_hooks(pl_module)
         self._scheduled.settle()
-        if self._restore and self._running:
-            made = [swap.number for swap in history.swaps_of(pl_module) if swap.request == self.request]
-            if made:
-                history.undo_since(pl_module, min(made) - 1)
+        if self._running:
+            self.give_back(pl_module)
         self._running, self._postponed, self._plain = False, None, None
+
+    def swap_as_copy(self, model: LightningModule) -> None:
+        """Make the swap that was made in the copy of the model that a process has trained."""
+        self._swap(model, tells=False)
+
+    def give_back(self, model: LightningModule) -> None:
+        """Give the model its own activations back, if ``restore`` asks for it."""
+        made = [swap.number for swap in history.swaps_of(model) if swap.request == self.request]
+        if self._restore and made:
+            history.undo_since(model, min(made) - 1)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """As :meth:`teardown`."""
@@ -327,7 +330,7 @@ class ActivationSwap(Callback):
     def _is_carried_by(self, model: LightningModule) -> bool:
         return any(made.request == self.request for made in history.swaps_of(model))
 
-    def _swap(self, model: LightningModule) -> None:
+    def _swap(self, model: LightningModule, tells: bool = True) -> None:
         """Make the swap where the model does not carry it already."""
         rebuilt = history.forget_lost(model)
         if rebuilt or not self._is_carried_by(model):
@@ -348,7 +351,8 @@ class ActivationSwap(Callback):
             done = self.report.summary
             if not self.schedule.is_at_start:
                 done = f"prepared for {self.schedule}: {done.removeprefix('swapped ')}"
-            rank_zero_info(f"ActivationSwap {done}")
+            if tells:
+                rank_zero_info(f"ActivationSwap {done}")
         self._scheduled.attach(model)
         self._postponed = None
         if not self.schedule.is_at_start:
@@ -407,6 +411,10 @@ class ActivationSwap(Callback):
         self._scheduled.read(metrics)
 
 
+# A model's configure_callbacks makes the callback in the processes alone.
+bring_swaps_back(ActivationSwap)
+
+
 def _brought(model: LightningModule, requests: Sequence[SwapRequest]) -> list[Parameter]:
     """Return the parameters that came with the replacements of some requests."""
     replacements = (module for request in requests for module in history.replacements_of(model, request))
@@ -443,11 +451,11 @@ def _once_after(model: LightningModule, name: str, then: Callable[[LightningModu
     vars(model)[name] = functools.partial(_call_and_then, model, name, vars(model).get(name), then)
 
 
-def _refuse_new_modules(before: set[nn.Module], model: LightningModule) -> None:
+def _refuse_new_modules(before: set[nn.Module], remedy: str, model: LightningModule) -> None:
     if not before.issuperset(model.modules()):
         raise SwapError(
-            "StochasticWeightAveraging copies the model before setup() and configure_model() have made it whole: build "
-            "the layers in the constructor, or use EMAWeightAveraging"
+            "the model is copied before setup() and configure_model() have made it whole: build the layers in the "
+            f"constructor, or {remedy}"
         )
 
 

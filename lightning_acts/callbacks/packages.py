@@ -48,7 +48,7 @@ def stochastic_averages() -> tuple[type, ...]:
     return tuple(package.callbacks.StochasticWeightAveraging for package in _packages())
 
 
-def launchers_of_copies() -> tuple[type, ...]:
+def launchers_of_copies() -> tuple[Any, ...]:
     """Return what launches processes that get copies of the model, for ``isinstance``."""
     return tuple(package.strategies.launchers.multiprocessing._MultiProcessingLauncher for package in _packages())
 

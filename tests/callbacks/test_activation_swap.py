@@ -207,19 +207,6 @@ class TestArguments:
         assert pickle.loads(pickle.dumps(callback)).request == callback.request
 
 
-def test_processes_started_by_spawn_are_refused_in_words(tmp_path: Path) -> None:
-    script = """
-        from package import L; import lightning_acts as acts
-        from models import Net, loader
-        if __name__ == "__main__":
-            L.Trainer(accelerator="cpu", devices=1, strategy="ddp_spawn", logger=False, enable_checkpointing=False,
-                      callbacks=[acts.ActivationSwap({"relu": "mish"})]).fit(Net(), loader())
-    """
-    done = run(script, tmp_path)
-    assert done.returncode != 0
-    assert "spawn or fork: use strategy='ddp', or call acts.swap" in done.stderr.replace("\n", " ")
-
-
 @pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     script = """

@@ -1,8 +1,5 @@
 """Swaps made by ``acts.swap`` alone, and models whose layers come and go, in checkpoints of a Trainer."""
 
-import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -268,36 +265,3 @@ class TestOptimizer:
             warnings.simplefilter("always")
             trainer(callbacks=[acts.ActivationSwap({"relu": activation})]).fit(model_class(), loader())
         assert not [warning for warning in caught if "no optimizer has" in str(warning.message)]
-
-
-@pytest.mark.parametrize("strategy", ["ddp_spawn", "ddp_fork"])
-def test_strategies_that_copy_the_model(tmp_path: Path, strategy: str) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(f"""
-from package import L
-import lightning_acts as acts, os
-from models import Net, loader
-class Telling(Net):
-    def setup(self, stage): print("a process works")
-if __name__ == "__main__":
-    def fit(model, *callbacks):
-        L.Trainer(accelerator="cpu", devices=1, strategy={strategy!r}, max_epochs=1, logger=False, callbacks=list(callbacks),
-                  enable_checkpointing=False, enable_progress_bar=False).fit(model, loader())
-    try:
-        fit(Telling(), acts.ActivationSwap({{"relu": "mish"}}))
-    except Exception as error:
-        assert "strategy='ddp', or call acts.swap" in str(error), error
-        print("refused")
-    model = Net()
-    acts.swap(model, {{"relu": "prelu"}})
-    fit(model)
-    print("trained" if model.net[1].weight.item() != 0.25 else "lost")
-""")
-
-    # A fork hangs in torch after its parent has computed with several threads of OpenMP.
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert {"refused", "trained"} <= set(done.stdout.split("\n")), done.stdout + done.stderr
-    assert "a process works" not in done.stdout

@@ -46,7 +46,8 @@ HELD = {
     ],
     "DDP, also with `find_unused_parameters` or `static_graph`": ["test_ways_to_run::test_two_processes"],
     "DDP by spawn, fork or in a notebook": [
-        "test_activation_swap::test_processes_started_by_spawn_are_refused_in_words",
+        "test_copies::test_a_fork_leaves_what_one_process_does",
+        "test_copies::test_two_processes_by_spawn",
     ],
     "FSDP, FSDP2 (`ModelParallelStrategy`)": [
         "test_ways_to_run::test_sharded_on_two_processes",
