@@ -98,11 +98,6 @@ class ActivationSwap(Callback):
             Trainer(callbacks=[acts.ActivationSwap({"relu": "hardswish"}, at={"epoch": 5}, blend={"epochs": 3})])
     """
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> ActivationSwap:
-        """Make it, also where a process unpickles it; a package may have been imported since."""
-        bring_swaps_back(ActivationSwap)
-        return super().__new__(cls)  # type: ignore[return-value]
-
     @takes_options
     def __init__(
         self,
@@ -117,6 +112,7 @@ class ActivationSwap(Callback):
         **options: Unpack[SwapOptions],
     ) -> None:
         super().__init__()
+        bring_swaps_back(ActivationSwap)  # of a package that was imported since
         self._scheduled = ScheduledSwap(map, at=at, blend=blend, order=order, **options)
         self._lr_factor = checked_number("lr_factor", lr_factor)
         self._weight_decay = checked_number("weight_decay", weight_decay)
@@ -174,6 +170,7 @@ class ActivationSwap(Callback):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have the swap made as soon as the model is complete."""
+        bring_swaps_back(ActivationSwap)  # in a process that imported a package after unpickling the callback
         self._running = True
         _refuse_earlier_copies(self, trainer)
         if not self.schedule.is_at_start:

@@ -336,7 +336,7 @@ def test_averages_of_weights_where_hooks_are_overridden(trainer: MakeTrainer) ->
     model = Prepares()
     trainer(max_epochs=3, callbacks=callbacks()).fit(model, loader(), loader())
     assert type(model.net[1]) is nn.Mish
-    with pytest.raises(acts.SwapError, match="copies the model before"):
+    with pytest.raises(acts.SwapError, match="the model is copied before"):
         trainer(max_epochs=3, callbacks=callbacks()).fit(BuildsLater(), loader(), loader())
 
 
