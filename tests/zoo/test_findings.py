@@ -6,7 +6,15 @@ import sklearn.datasets
 import torch
 from torch import nn
 
-from lightning_acts.zoo import SelfNormalizingMLP, TabularRegressor, Wine
+from lightning_acts.zoo import (
+    CollocationPoints,
+    ImageField,
+    ImplicitField,
+    PhysicsField,
+    SelfNormalizingMLP,
+    TabularRegressor,
+    Wine,
+)
 from lightning_acts.zoo.data.tabular import Table, TabularData
 from lightning_acts.zoo.models.layers import MLP
 
@@ -77,3 +85,24 @@ def test_softplus_keeps_a_positive_output_positive_where_a_linear_one_goes_below
         with torch.no_grad():
             lowest[output] = model(5 * rows).min().item()
     assert lowest["linear"] < -1.0 < 0.0 < lowest["softplus"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_siren_fits_an_image_10_decibels_better_than_relu(seed: int) -> None:
+    psnr = {}
+    for activation in ("sine", "relu"):
+        L.seed_everything(seed, verbose=False)
+        model = ImplicitField(width=96, activation=activation)
+        psnr[activation] = trained(model, ImageField(size=48), epochs=4)["test/psnr"]
+    assert psnr["sine"] > psnr["relu"] + 10
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_physics_informed_network_needs_second_derivatives(seed: int) -> None:
+    error = {}
+    for activation in ("tanh", "sin", "relu"):
+        L.seed_everything(seed, verbose=False)
+        model, data = PhysicsField("heat", activation=activation), CollocationPoints("heat", inside=512, edge=192)
+        error[activation] = trained(model, data, epochs=5)["test/relative_error"]
+    assert max(error["tanh"], error["sin"]) < 0.1
+    assert error["relu"] > 0.3
