@@ -141,6 +141,7 @@ def test_two_processes_count_each_sample_once(tmp_path: Path, count: int) -> Non
         results.append(json.loads((tmp_path / f"{devices}.json").read_text()))
     (one, pairs), (two, others) = results
     assert len(pairs) == count
-    assert pairs == pytest.approx(others) if count == 1 else pairs == others
+    # Batches of other sizes are rounded otherwise.
+    torch.testing.assert_close(torch.tensor(pairs), torch.tensor(others))
     assert set(one) == {f"test/{name}" for name in ("loss", "mse", "mae", "r2")}
     assert two == pytest.approx(one, rel=1e-5, nan_ok=True)
