@@ -19,6 +19,8 @@ MODELS: dict[str, tuple[Callable[[], L.LightningModule], tuple[Any, ...]]] = {
     "Autoencoder": (lambda: zoo.Autoencoder(image_size=8, channels=(4, 8), hidden=(8,)), (torch.rand(4, 1, 8, 8), CLASSES)),
     "BilinearMatcher": (lambda: zoo.BilinearMatcher(3, 5, width=8), ((torch.rand(4, 3), torch.rand(4, 5)), CLASSES % 2)),
     "ImageClassifier": (lambda: zoo.ImageClassifier(num_classes=3, image_size=8, small_images=True), (torch.rand(4, 3, 8, 8), CLASSES)),
+    "GAN": (lambda: zoo.GAN(image_size=8, channels=(4, 8)), (torch.rand(4, 1, 8, 8), CLASSES)),
+    "ImageSegmenter": (lambda: zoo.ImageSegmenter(num_classes=3, channels=(4, 8)), (torch.rand(4, 3, 16, 16), torch.zeros(4, 16, 16).long())),
     "ImplicitField": (lambda: zoo.ImplicitField(width=8), (torch.rand(4, 2), torch.rand(4, 3))),
     "LinearRegressor": (lambda: zoo.LinearRegressor(3), (torch.rand(4, 3), torch.rand(4))),
     "PhysicsField": (lambda: zoo.PhysicsField(width=8), (torch.rand(4, 2), torch.tensor([True, True, False, False]), torch.zeros(4, 1))),

@@ -78,7 +78,7 @@ class CollocationPoints(FieldData):
 
     def _draw(self, inside: int, edge: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
         low, high = torch.tensor(self.equation.low), torch.tensor(self.equation.high)
-        points = low + (high - low) * SobolEngine(2, scramble=True, seed=seed).draw(inside + edge)
+        points = low + (high - low) * SobolEngine(2, scramble=True, seed=seed).draw(inside + edge)  # type: ignore[no-untyped-call]
         for index, (coordinate, value) in enumerate(self.equation.edges):
             points[inside + index :: len(self.equation.edges), coordinate] = value
         holds = torch.arange(len(points)) < inside

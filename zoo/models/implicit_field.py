@@ -148,7 +148,7 @@ def initialize_(network: MLP, first_is_coordinates: bool) -> None:
         if spec is None or spec.name != "sine":
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             continue
-        bound = math.sqrt(6 / layer.in_features) / abs(activation.omega)
+        bound = math.sqrt(6 / layer.in_features) / abs(float(activation.omega))  # type: ignore[arg-type]
         if index == 0 and first_is_coordinates:
             bound = 1 / layer.in_features
         nn.init.uniform_(layer.weight, -bound, bound)
