@@ -128,7 +128,7 @@ def whole(command: Server) -> RunFolder:
     return command.only("whole")
 
 
-def assert_same(one: RunFolder, other: RunFolder) -> None:
+def assert_same(one: RunFolder, other: RunFolder, swapped: int = 2) -> None:
     assert one.metrics.read_text() == other.metrics.read_text()
     for name in ("last", "best"):
         first, second = (torch.load(run.checkpoints / f"{name}.ckpt", weights_only=True) for run in (one, other))
@@ -137,7 +137,7 @@ def assert_same(one: RunFolder, other: RunFolder) -> None:
         torch.testing.assert_close(first["optimizer_states"], second["optimizer_states"], rtol=0, atol=0)
         swaps = [{key: state for key, state in each["callbacks"].items() if "ActivationSwap" in key}
                  for each in (first, second)]  # fmt: skip
-        assert len(swaps[0]) == 2
+        assert len(swaps[0]) == swapped
         assert swaps[0] == swaps[1]
     assert one.read("summary.json")["metrics"] == other.read("summary.json")["metrics"]
 
@@ -172,3 +172,30 @@ def test_interrupted_and_resumed_it_is_the_same(
     assert command("resume", str(run.path)) == 0, command.said()
     assert run.status() == "finished"
     assert_same(whole, run)
+
+
+#: Shipped configs of three tasks, each with a swap that is blended in from step 5 to 15.
+TASKS = {
+    "generation/autoencoder_digits": "{mish: hardswish}",
+    "tabular/wine_residual": "{mish: 'prelu(init=0.1)'}",
+    "fields/pinn_heat": "{tanh: gelu}",
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_tasks_of_the_zoo_killed_within_a_blend_are_the_same(task: str, command: Server) -> None:
+    name = task.partition("/")[2]
+    text = f"""
+base: {task}
+swap: [{{map: {TASKS[task]}, at: {{epoch: 1}}, blend: {{epochs: 2}}}}]
+data: {{batch_size: 8}}
+trainer: {{max_epochs: 4, limit_train_batches: 5, accelerator: cpu}}
+callbacks: {{stop: {{_target_: smallnet.Stop}}}}
+"""
+    (command.folder / f"{name}.yaml").write_text(text)
+    assert command("train", f"{name}.yaml", "--out", f"{name}-whole") == 0, command.said()
+    assert command("train", f"{name}.yaml", "--out", f"{name}-parts", stop=("train", 2, 2, signal.SIGKILL)) == -9
+    parts = command.only(f"{name}-parts")
+    assert command("resume", str(parts.path)) == 0, command.said()
+    assert_same(command.only(f"{name}-whole"), parts, swapped=1)

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from torch import Tensor, nn
 
 import lightning_acts as acts
+from lightning_acts.spec import ActivationSpec
 
 #: One spec for all hidden layers, or a spec for each.
 Activations: TypeAlias = str | list[str]
@@ -22,7 +23,7 @@ def make_activations(activation: Activations, count: int) -> list[nn.Module]:
 
     Raises:
         SpecError: A spec can't be read, or no activation is called so.
-        ValueError: There are more or fewer specs than layers.
+        ValueError: There are more or fewer specs than layers, or an activation gives another shape than it takes.
 
     Example:
         >>> make_activations(["relu", "leaky_relu(negative_slope=0.2)"], 2)
@@ -31,6 +32,12 @@ def make_activations(activation: Activations, count: int) -> list[nn.Module]:
     specs = [activation] * count if isinstance(activation, str) else list(activation)
     if len(specs) != count:
         raise ValueError(f"activation={specs}: {len(specs)} for {count} hidden layers; give one, or {count}")
+    for spec in specs:
+        kind = acts.info(ActivationSpec.parse(spec).name).kind
+        if kind in ("gated", "transfer"):
+            raise ValueError(
+                f"activation={spec!r} is {kind}: it gives another shape than it takes, and has no place here"
+            )
     return [acts.create(spec) for spec in specs]
 
 

@@ -14,6 +14,12 @@ def test_one_spec_for_all_or_one_for_each() -> None:
         make_activations(["relu"] * 3, 2)
 
 
+@pytest.mark.parametrize("spec", ["glu", "swiglu"])
+def test_what_changes_shapes_is_refused_in_words(spec: str) -> None:
+    with pytest.raises(ValueError, match=f"activation='{spec}' is gated: it gives another shape than it takes"):
+        make_activations(["relu", spec], 2)
+
+
 def test_an_mlp_is_what_one_would_write() -> None:
     torch.manual_seed(0)
     mlp = MLP(3, [5, 4], 2, ["tanh", "relu"], dropout=0.5).eval()
