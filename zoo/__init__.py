@@ -5,19 +5,24 @@ from .data.digit_pairs import DigitPairs
 from .data.digits import Digits
 from .data.fashion_mnist import FashionMNIST
 from .data.image_field import ImageField
+from .data.image_folder import ImageFolder
+from .data.prose import Prose
 from .data.scenes import Scenes
 from .data.signal_field import SignalField
 from .data.table_file import TableFile
 from .data.tabular import BreastCancer, Diabetes, Wine
+from .data.waveforms import Waveforms
 from .models.autoencoder import Autoencoder
 from .models.bilinear_matcher import BilinearMatcher
 from .models.gan import GAN
 from .models.image_classifier import ImageClassifier
 from .models.image_segmenter import ImageSegmenter
 from .models.implicit_field import ImplicitField
+from .models.language_model import LanguageModel
 from .models.linear_regressor import LinearRegressor
 from .models.physics_field import PhysicsField
 from .models.self_normalizing_mlp import SelfNormalizingMLP
+from .models.sequence_classifier import SequenceClassifier
 from .models.tabular_classifier import TabularClassifier
 from .models.tabular_regressor import TabularRegressor
 from .models.vae import VAE
@@ -35,15 +40,20 @@ __all__ = [
     "FashionMNIST",
     "ImageClassifier",
     "ImageField",
+    "ImageFolder",
     "ImageSegmenter",
     "ImplicitField",
+    "LanguageModel",
     "LinearRegressor",
     "PhysicsField",
+    "Prose",
     "Scenes",
     "SelfNormalizingMLP",
+    "SequenceClassifier",
     "SignalField",
     "TableFile",
     "TabularClassifier",
     "TabularRegressor",
+    "Waveforms",
     "Wine",
 ]

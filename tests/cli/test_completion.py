@@ -18,7 +18,7 @@ def offered(monkeypatch: pytest.MonkeyPatch, *words: str) -> list[str]:
 
 @pytest.mark.parametrize("verb", ["train", "validate", "cat", "cp"])
 def test_configs(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert offered(monkeypatch, verb, "dig") == ["digits"]
+    assert offered(monkeypatch, verb, "fash") == ["fashion_mnist"]
     assert offered(monkeypatch, verb, "images/dig") == ["images/digits"]
     assert offered(monkeypatch, verb, "") == [name.rpartition("/")[2] for name in config.named()]
 

@@ -35,7 +35,7 @@ class ImageField(KnownField):
         >>> data = ImageField(size=32)
         >>> data.setup()
         >>> [tuple(part.shape) for part in next(iter(data.train_dataloader()))]
-        [(1024, 2), (1024, 3)]
+        [(4096, 2), (4096, 3)]
     """
 
     in_features = 2

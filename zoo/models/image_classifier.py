@@ -11,22 +11,30 @@ from lightning_acts.models import ModelError, build, options_of
 
 from .base import MakeOptimizer, MakeScheduler
 from .classifier import Classifier, Output
+from .layers import Activations
+from .vision import ConvNet, VisionTransformer
 
 # What these libraries' models take; a callable of one's own says so in its signature.
 _OPTIONS = {"torchvision": {"num_classes"}, "timm": {"num_classes", "in_chans"}}
 
 
 class ImageClassifier(Classifier):
-    """An image classifier around a backbone of torchvision, timm or one's own.
+    """An image classifier around a small network of the zoo, or a backbone of torchvision, timm or your own.
 
     Trained and measured as :class:`~lightning_acts.zoo.models.classifier.Classifier` says.
 
     Args:
-        backbone: ``torchvision:NAME``, ``timm:NAME``, or ``package.module:callable``, which is given ``num_classes`` and
-            ``in_channels`` if it takes them; ``@WEIGHTS`` after it for pretrained weights.
+        backbone: ``cnn`` (:class:`~lightning_acts.zoo.models.vision.ConvNet`), ``vit``
+            (:class:`~lightning_acts.zoo.models.vision.VisionTransformer`), ``torchvision:NAME``, ``timm:NAME``, or
+            ``package.module:callable``, which is given ``num_classes`` and ``in_channels`` if it takes them;
+            ``@WEIGHTS`` after it for pretrained weights.
         num_classes: Number of classes.
         in_channels: Channels of the images; for torchvision another number than 3 replaces the first convolution.
-        image_size: Edge length of the images of ``example_input_array``; the network takes what its backbone takes.
+        image_size: Edge length of the images of ``example_input_array``, and of those that ``vit`` takes;
+            other backbones take what they take.
+        patch_size: Edge length of a patch of ``vit``.
+        activation: Of ``cnn`` and ``vit``: one spec for all blocks, or a spec for each; by default ReLU and GELU. The
+            activations of other backbones are swapped.
         small_images: Fit the stem of a torchvision ResNet to images of some 8 to 64 pixels: a 3x3 convolution of
             stride 1 in place of the 7x7 one of stride 2, and no pooling after it.
         output: ``logits``, ``log_softmax``, ``softmax``, or ``sigmoid`` for several labels at once.
@@ -54,6 +62,8 @@ class ImageClassifier(Classifier):
         num_classes: int = 10,
         in_channels: int = 3,
         image_size: int = 64,
+        patch_size: int = 4,
+        activation: Activations | None = None,
         small_images: bool = False,
         output: Output = "logits",
         lr: float = 1e-3,
@@ -67,9 +77,22 @@ class ImageClassifier(Classifier):
         self.check_at_least(1, in_channels=in_channels, image_size=image_size)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
         self.example_input_array = torch.zeros(2, in_channels, image_size, image_size)
-        options: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_channels, "in_channels": in_channels}
-        taken = _OPTIONS.get(backbone.partition(":")[0]) or options_of(backbone) or {"num_classes"}
-        self.backbone = build(backbone, **{name: value for name, value in options.items() if name in taken})
+        sizes: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_channels, "in_channels": in_channels}
+        if backbone == "cnn":
+            self.backbone: nn.Module = ConvNet(in_channels, num_classes, activation=activation or "relu")
+        elif backbone == "vit":
+            self.backbone = VisionTransformer(
+                in_channels, num_classes, image_size, patch_size, activation=activation or "gelu"
+            )
+        else:
+            if activation is not None:
+                raise ValueError(
+                    f"ImageClassifier(activation={activation!r}): for the backbones cnn and vit; the activations of "
+                    f"{backbone} are swapped, as by swap: [{{map: {{relu: mish}}}}] in a config"
+                )
+            taken = _OPTIONS.get(backbone.partition(":")[0]) or options_of(backbone) or {"num_classes"}
+            kept = {name: value for name, value in sizes.items() if name in taken}
+            self.backbone = build(backbone, **kept)
         if small_images:
             _fit_stem(self.backbone, backbone)
         if backbone.startswith("torchvision:"):

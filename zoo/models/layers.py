@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 import lightning_acts as acts
@@ -98,4 +99,39 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return input and output of the block added."""
         output: Tensor = x + self.block(x)
+        return output
+
+
+class SelfAttention(nn.Module):
+    """Attention of a sequence to itself, by several heads.
+
+    Args:
+        width: Size of a member of the sequence.
+        heads: Number of heads; divides ``width``.
+        dropout: Probability with which a weight is dropped in training.
+        causal: Each member attends to itself and those before it alone.
+
+    Shape:
+        ``(N, L, width)`` to the same.
+
+    Source:
+        Vaswani et al. 2017, arXiv:1706.03762.
+
+    Example:
+        >>> import torch
+        >>> SelfAttention(width=8, heads=2)(torch.zeros(3, 5, 8)).shape
+        torch.Size([3, 5, 8])
+    """
+
+    def __init__(self, width: int, heads: int, dropout: float = 0.0, causal: bool = False) -> None:
+        super().__init__()
+        self.heads, self.dropout, self.causal = heads, dropout, causal
+        self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what each member has gathered from those that it attends to."""
+        query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        dropout = self.dropout if self.training else 0.0
+        gathered = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=self.causal)
+        output: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
         return output

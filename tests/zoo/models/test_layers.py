@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from lightning_acts.zoo.models.layers import MLP, Residual, make_activations
+from lightning_acts.zoo.models.layers import MLP, Residual, SelfAttention, make_activations
 
 
 def test_one_spec_for_all_or_one_for_each() -> None:
@@ -34,3 +34,16 @@ def test_a_residual_adds() -> None:
     block = nn.Linear(3, 3)
     x = torch.randn(2, 3)
     assert torch.equal(Residual(block)(x), x + block(x))
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_is_that_of_torch(causal: bool) -> None:
+    torch.manual_seed(0)
+    ours, theirs = (
+        SelfAttention(12, heads=3, causal=causal).eval(),
+        nn.MultiheadAttention(12, 3, batch_first=True).eval(),
+    )
+    theirs.load_state_dict({"in_proj_weight": ours.qkv.weight, "in_proj_bias": ours.qkv.bias, "out_proj.weight": ours.out.weight, "out_proj.bias": ours.out.bias})  # fmt: skip
+    x = torch.randn(2, 5, 12)
+    mask = torch.ones(5, 5, dtype=torch.bool).triu(1) if causal else None
+    torch.testing.assert_close(ours(x), theirs(x, x, x, attn_mask=mask, need_weights=False)[0])
