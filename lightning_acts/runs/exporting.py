@@ -92,14 +92,14 @@ def export(checked: Checked, folder: RunFolder, out: Path) -> Exported:
     return Exported(out, difference, samples, any_batch_size)
 
 
-def _write_onnx(checked: Checked, model: L.LightningModule, inputs: Any, path: Path) -> _Run:
+def _write_onnx(checked: Checked, model: L.LightningModule, inputs: tuple[Any, ...], path: Path) -> _Run:
     onnxruntime = require("onnxruntime", extra="export")
     require("onnxscript", extra="export")
     with silenced(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Forward(model), (inputs,), str(path), dynamo=True, verbose=False, external_data=False,
-            dynamic_shapes=(_open_batch(inputs),),
+            _Forward(model), inputs, str(path), dynamo=True, verbose=False, external_data=False,
+            dynamic_shapes=_open_batch(inputs),
         )  # fmt: skip
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     names = [node.name for node in session.get_inputs()]
@@ -111,18 +111,18 @@ def _write_onnx(checked: Checked, model: L.LightningModule, inputs: Any, path: P
     return run
 
 
-def _write_program(checked: Checked, model: L.LightningModule, inputs: Any, path: Path) -> _Run:
+def _write_program(checked: Checked, model: L.LightningModule, inputs: tuple[Any, ...], path: Path) -> _Run:
     with silenced(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        program = torch.export.export(_Forward(model), (inputs,), dynamic_shapes=(_open_batch(inputs),))
+        program = torch.export.export(_Forward(model), inputs, dynamic_shapes=_open_batch(inputs))
         with path.open("wb") as file:
             torch.export.save(program, file)
         with path.open("rb") as file:
             loaded = torch.export.load(file).module()
-    return lambda given: tree_leaves(loaded(given))
+    return lambda given: tree_leaves(loaded(*given))
 
 
-def _write_weights(checked: Checked, model: L.LightningModule, inputs: Any, path: Path) -> _Run:
+def _write_weights(checked: Checked, model: L.LightningModule, inputs: tuple[Any, ...], path: Path) -> _Run:
     models.save(model, path)
     again = new_model(checked).eval()
     load_swaps(again, path.with_suffix(SWAPS))
@@ -138,45 +138,58 @@ _WRITERS: Mapping[str, Callable[[Checked, L.LightningModule, Any, Path], _Run]] 
 
 
 class _Forward(nn.Module):
-    """The forward of a model, without what a LightningModule has for training."""
+    """The forward of a model, without what a LightningModule has for training; its outputs are tensors in a row."""
 
     def __init__(self, model: L.LightningModule) -> None:
         super().__init__()
         self.model = copy.deepcopy(model)
 
-    def forward(self, inputs: Any) -> Any:
-        return self.model(inputs)
+    def forward(self, *inputs: Any) -> Any:
+        # A named tuple would need its class where the file is read.
+        outputs = tree_leaves(self.model(*inputs))
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
 
-def _inputs(checked: Checked, model: L.LightningModule) -> tuple[Any, str]:
-    """Return inputs for the forward, and what they are."""
+def _inputs(checked: Checked, model: L.LightningModule) -> tuple[tuple[Any, ...], str]:
+    """Return arguments for the forward, and what they are.
+
+    Raises:
+        RunError: There are none that it takes.
+    """
+    found: list[tuple[tuple[Any, ...], str]] = []
+    refused = ""
     try:
         data = checked.data.make()
         data.prepare_data()
         data.setup("test")
         batch = next(iter(data.test_dataloader()))
     except Exception as error:  # the data may be on another machine
-        if model.example_input_array is None:
-            raise RunError(
-                f"{type(model).__name__} has no example_input_array, and its test data can't be had: "
-                f"{type(error).__name__}: {error}"
-            ) from error
-        inputs: Any = model.example_input_array
-        return inputs, "its example_input_array"
-    own = getattr(model, "inputs", None)
-    inputs = own(batch) if callable(own) else batch[0] if isinstance(batch, (tuple, list)) else batch
-    count = len(tree_leaves(inputs)[0])
-    return inputs, f"{count} sample{'' if count == 1 else 's'} of the test data"
+        refused = f"its test data can't be had: {type(error).__name__}: {error}"
+    else:
+        own = getattr(model, "inputs", None)
+        inputs: Any = own(batch) if callable(own) else batch[0] if isinstance(batch, (tuple, list)) else batch
+        count = len(tree_leaves(inputs)[0])
+        said = f"{count} sample{'' if count == 1 else 's'} of the test data"
+        found.append(((inputs,), said))
+        if isinstance(inputs, (tuple, list)):  # a pair may be two arguments
+            found.insert(0, (tuple(inputs), said))
+    example: Any = model.example_input_array
+    if example is not None:
+        found.append((example if isinstance(example, tuple) else (example,), "its example_input_array"))
+    for arguments, said in found:
+        try:
+            _outputs(model, arguments)
+        except Exception as error:  # what a forward raises for inputs of another kind can't be foreseen
+            refused = refused or f"its forward does not take its test data: {type(error).__name__}: {error}"
+        else:
+            return arguments, said
+    lacking = "" if example is not None else "has no example_input_array, and "
+    raise RunError(f"{type(model).__name__} {lacking}{refused}")
 
 
-def _outputs(model: L.LightningModule, inputs: Any) -> list[Tensor]:
-    try:
-        with torch.no_grad():
-            return tree_leaves(model(inputs))
-    except Exception as error:
-        raise RunError(
-            f"{type(model).__name__}.forward does not take the inputs of its data: {type(error).__name__}: {error}"
-        ) from error
+def _outputs(model: L.LightningModule, inputs: tuple[Any, ...]) -> list[Tensor]:
+    with torch.no_grad():
+        return tree_leaves(model(*inputs))
 
 
 def _difference(found: Sequence[Tensor], expected: Sequence[Tensor], out: Path) -> float:
@@ -197,6 +210,7 @@ def _difference(found: Sequence[Tensor], expected: Sequence[Tensor], out: Path) 
     return largest
 
 
-def _open_batch(inputs: Any) -> Any:
+def _open_batch(inputs: tuple[Any, ...]) -> Any:
     """Return the dimensions whose size is left open: the first of each tensor."""
-    return apply_to_collection(inputs, Tensor, lambda _: {0: torch.export.Dim.AUTO})
+    sizes = apply_to_collection(inputs, Tensor, lambda _: {0: torch.export.Dim.AUTO})
+    return (sizes,)  # those of *inputs

@@ -1,13 +1,19 @@
 """Exports of runs, read again without this package or in a fresh process."""
 
+import contextlib
 import csv
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils.data import DataLoader
 
 from lightning_acts.runs import exporting
 from lightning_acts.runs.checking import check_config
@@ -128,3 +134,41 @@ def test_without_data_the_example_of_the_model_is_run(
     done = exporting.export(checked(run), run, Path("m.pt2"))
     assert str(done).startswith("m.pt2: checked on its example_input_array, largest difference to the model ")
     assert done.any_batch_size
+
+
+class Sums(NamedTuple):
+    scores: torch.Tensor
+    total: torch.Tensor
+
+
+class Odd(L.LightningModule):
+    """Takes two arguments and gives a named tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(3, 2), nn.Linear(5, 2)
+
+    def forward(self, one: torch.Tensor, other: torch.Tensor) -> Sums:
+        return Sums(self.first(one) + self.second(other), one.sum(1))
+
+
+@pytest.mark.parametrize("takes_data", [True, False])
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_arguments_are_those_of_the_forward(suffix: str, takes_data: bool, tmp_path: Path) -> None:
+    width = 5 if takes_data else 4  # which the forward does not take
+    samples = [((torch.rand(3), torch.rand(width)), 0) for _ in range(4)]
+    data = SimpleNamespace(
+        prepare_data=lambda: None, setup=lambda stage: None, test_dataloader=lambda: DataLoader(samples, 4)
+    )
+    config: Any = SimpleNamespace(data=SimpleNamespace(make=lambda: data))
+    model = Odd().eval()
+    with (
+        pytest.raises(RunError, match="Odd has no example_input_array") if not takes_data else contextlib.nullcontext()
+    ):
+        exporting._inputs(config, model)
+    model.example_input_array = (torch.rand(2, 3), torch.rand(2, 5))
+    inputs, said = exporting._inputs(config, model)
+    assert said == ("4 samples of the test data" if takes_data else "its example_input_array")
+    run = exporting._WRITERS[suffix](config, model, inputs, tmp_path / f"m{suffix}")
+    other = (torch.rand(7, 3), torch.rand(7, 5))
+    torch.testing.assert_close(tuple(run(other)), tuple(model(*other)))
