@@ -79,6 +79,19 @@ class TestSwappedWithoutAnotherCall:
         with pytest.raises(acts.SwapError, match="Sequential is not a LightningModule"):
             acts.keep_swaps(network({"relu": "mish"}))
 
+    def test_a_bare_load_takes_the_same_swap_alone(self, trainer: MakeTrainer, tmp_path: Path) -> None:
+        model, again, other = Net(), Net(), Net()
+        acts.swap(model, {"relu": "mish"})
+        state = torch.load(fit_and_save(trainer, model, tmp_path), weights_only=True)["state_dict"]
+        acts.swap(again, {"relu": "mish"})
+        acts.keep_swaps(again)
+        again.load_state_dict(state)
+        assert same(again, model)
+        acts.swap(other, {"relu": "elu"})
+        acts.keep_swaps(other)
+        with pytest.raises(RuntimeError, match="lightning_acts.load_from_checkpoint"):
+            other.load_state_dict(state)
+
 
 class BuiltInHook(Net):
     """Builds its layers in ``on_load_checkpoint``, where its constructor and ``setup`` have not."""
