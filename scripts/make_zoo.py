@@ -137,7 +137,7 @@ def entry(name: str, cls: type, configs: Iterable[str]) -> Iterator[str]:
 def signature(cls: type) -> str:
     """Return the arguments of a constructor and their defaults, without types."""
     shown = [
-        name if parameter.default is parameter.empty else f"{name}={parameter.default!r}"
+        name if parameter.default is parameter.empty else f"{name}={parameter.default!r}".replace("'", '"')
         for name, parameter in inspect.signature(cls).parameters.items()
     ]
     text = f"({', '.join(shown)})"
