@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,8 +21,6 @@ class ZooData(L.LightningDataModule):
     """Data in three parts: ``train``, shuffled, ``val`` and ``test``, in order. ``predict`` gives the test part.
 
     A subclass defines :meth:`parts`, and :meth:`prepare_data` where something has to be fetched.
-    It keeps its arguments with ``save_hyperparameters(logger=False)``: Lightning refuses to log arguments of a model and
-    of data that have one name and different values.
 
     Args:
         batch_size: Samples a batch.
@@ -49,6 +48,15 @@ class ZooData(L.LightningDataModule):
             raise ValueError(f"{type(self).__name__}(num_workers={num_workers}): at least 0")
         self.batch_size, self.num_workers = batch_size, num_workers
         self._parts: Mapping[str, Dataset[Any]] = {}
+
+    def save_hyperparameters(self, *names: Any, **options: Any) -> None:
+        """Keep the arguments of the constructor, out of loggers.
+
+        Lightning refuses to log arguments of a model and of data that have one name and different values.
+        """
+        frame = inspect.currentframe()
+        assert frame is not None
+        super().save_hyperparameters(*names, **{"logger": False, "frame": frame.f_back, **options})
 
     def parts(self) -> Mapping[str, Dataset[Any]]:
         """Return the datasets ``train``, ``val`` and ``test``: the same in every process."""

@@ -56,7 +56,7 @@ class CollocationPoints(FieldData):
         for name, value, least in (("inside", inside, 4), ("edge", edge, 16), ("size", size, 2)):
             if value < least:
                 raise ValueError(f"CollocationPoints({name}={value}): at least {least}")
-        self.save_hyperparameters(logger=False)  # a model may have some of the same name
+        self.save_hyperparameters()
         self.equation = equation_of(equation)
 
     def grid(self) -> tuple[Tensor, Tensor]:

@@ -51,7 +51,7 @@ class DigitPairs(ZooData):
         super().__init__(batch_size, num_workers)
         if pairs not in ("halves", "images"):
             raise ValueError(f"DigitPairs(pairs={pairs!r}): halves or images")
-        self.save_hyperparameters(logger=False)  # a model may have some of the same name
+        self.save_hyperparameters()
         self.digits = Digits(val_fraction=val_fraction, test_fraction=test_fraction, split_seed=split_seed)
 
     def parts(self) -> Mapping[str, Dataset[Any]]:

@@ -58,7 +58,7 @@ class Digits(ZooData):
         if image_size < 8:
             raise ValueError(f"Digits(image_size={image_size}): at least 8, the size of the originals")
         check_fractions("Digits", val_fraction=val_fraction, test_fraction=test_fraction)
-        self.save_hyperparameters(logger=False)  # a model may have some of the same name
+        self.save_hyperparameters()
 
     def parts(self) -> Mapping[str, Dataset[Any]]:
         """Read and split the images."""

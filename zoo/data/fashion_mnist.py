@@ -72,7 +72,7 @@ class FashionMNIST(ZooData):
     ) -> None:
         super().__init__(batch_size, num_workers)
         check_fractions("FashionMNIST", val_fraction=val_fraction)
-        self.save_hyperparameters(logger=False)  # a model may have some of the same name
+        self.save_hyperparameters()
 
     def prepare_data(self) -> None:
         """Fetch what is missing; called in one process."""

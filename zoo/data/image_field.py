@@ -56,7 +56,7 @@ class ImageField(KnownField):
             raise ValueError(f"ImageField(image={image!r}): one of {', '.join(_IMAGES)}")
         if not 4 <= size <= 427:
             raise ValueError(f"ImageField(size={size}): from 4 to 427, the height of the photograph")
-        self.save_hyperparameters(logger=False)  # a model may have some of the same name
+        self.save_hyperparameters()
         self.out_features = 1 if gray else 3
 
     def grid(self) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,7 @@ class ImageFolder(ZooData):
         if image_size < 1:
             raise ValueError(f"ImageFolder(image_size={image_size}): at least 1")
         check_fractions("ImageFolder", val_fraction=val_fraction, test_fraction=test_fraction)
-        self.save_hyperparameters(logger=False)
+        self.save_hyperparameters()
         self.in_channels = 1 if gray else 3
 
     @property

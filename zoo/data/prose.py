@@ -62,7 +62,7 @@ class Prose(ZooData):
         if context < 1:
             raise ValueError(f"Prose(context={context}): at least 1")
         check_fractions("Prose", val_fraction=val_fraction, test_fraction=test_fraction)
-        self.save_hyperparameters(logger=False)
+        self.save_hyperparameters()
 
     def parts(self) -> Mapping[str, Dataset[Any]]:
         """Cut the text into blocks, and split these."""

@@ -71,7 +71,7 @@ class SignalField(KnownField):
             raise ValueError(f"SignalField(signal={signal!r}): one of {', '.join(_SIGNALS)}")
         if size < 10:
             raise ValueError(f"SignalField(size={size}): at least 10")
-        self.save_hyperparameters(logger=False)  # a model may have some of the same name
+        self.save_hyperparameters()
 
     def grid(self) -> tuple[Tensor, Tensor]:
         """Return times ``(size, 1)`` and values ``(size, 1)`` of all samples."""

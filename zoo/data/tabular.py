@@ -76,7 +76,7 @@ class TabularData(ZooData):
     ) -> None:
         super().__init__(batch_size, num_workers)
         check_fractions(type(self).__name__, val_fraction=val_fraction, test_fraction=test_fraction)
-        self.save_hyperparameters(logger=False)  # a model may have some of the same name
+        self.save_hyperparameters()
         self.val_fraction, self.test_fraction, self.split_seed = val_fraction, test_fraction, split_seed
 
     def table(self) -> Table:

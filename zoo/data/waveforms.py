@@ -58,7 +58,7 @@ class Waveforms(ZooData):
         if count < 30:
             raise ValueError(f"Waveforms(count={count}): at least 30")
         check_fractions("Waveforms", val_fraction=val_fraction, test_fraction=test_fraction)
-        self.save_hyperparameters(logger=False)
+        self.save_hyperparameters()
 
     def parts(self) -> Mapping[str, Dataset[Any]]:
         """Draw the samples, and split them."""

@@ -1,7 +1,11 @@
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
+import lightning as L
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import TensorDataset
 
 from lightning_acts.zoo.data.base import ZooData, check_fractions, split
@@ -64,3 +68,33 @@ def test_without_a_test_part() -> None:
 def test_a_class_too_small_to_split() -> None:
     with pytest.raises(ValueError, match="test_fraction=0.3 of 10: The least populated class"):
         split(10, 0.2, 0.3, seed=0, labels=[0] * 9 + [1])
+
+
+class Sized(Numbers):
+    def __init__(self, batch_size: int = 2, width: int = 3) -> None:
+        super().__init__(batch_size)
+        self.save_hyperparameters()
+
+
+class Wide(L.LightningModule):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        return None
+
+    def configure_optimizers(self) -> None:
+        return None
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_arguments_are_kept_but_not_logged_beside_those_of_a_model(tmp_path: Path) -> None:
+    data = Sized(width=4)
+    assert data.hparams == {"batch_size": 2, "width": 4}
+    logger = CSVLogger(tmp_path)
+    L.Trainer(
+        accelerator="cpu", logger=logger, max_epochs=1, limit_val_batches=0, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False,
+    ).fit(Wide(width=5), data)  # fmt: skip
+    assert logger.experiment.hparams == {"width": 5}
