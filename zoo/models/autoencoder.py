@@ -101,10 +101,9 @@ class Autoencoder(SupervisedModel):
         ratios = peak_signal_noise_ratio(outputs, targets, data_range=1.0, reduction="none", dim=(1, 2, 3))
         metrics["psnr"].update(ratios)
 
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw images of the last test above their reconstructions."""
         if (batch := self.first_test_batch()) is not None:
             images = self.inputs(batch)[:12]
-            with torch.no_grad():
-                rows = {"image": images, "reconstruction": self.eval()(images)}
+            rows = {"image": images, "reconstruction": self(images)}
             plot_image_rows(rows, folder / "reconstructions.png", label)

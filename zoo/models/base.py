@@ -72,12 +72,22 @@ class ZooModel(L.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def plot_results(self, folder: Path, label: str) -> None:
-        """Draw pictures of the last test into a folder; a run calls it at its end.
+        """Draw pictures of the last test into a folder, in eval mode; a run calls it at its end.
 
         Args:
             folder: Where the pictures are written.
             label: What the run is called in them.
         """
+        self.eval()
+        with torch.no_grad():
+            self.draw_results(folder, label)
+
+    def draw_results(self, folder: Path, label: str) -> None:
+        """Draw what a task has to show, for :meth:`plot_results`; by default nothing."""
+
+    def of_data(self, name: str, default: Any = None) -> Any:
+        """Return an attribute of the data module that the trainer has, or ``default``."""
+        return getattr(getattr(self.trainer, "datamodule", None), name, default)
 
     def inputs(self, batch: Any) -> Any:
         """Return the inputs in a batch: its first member, or all of a batch that is a tensor."""
@@ -119,6 +129,15 @@ class ZooModel(L.LightningModule):
         for name, value in values.items():
             if value < least:
                 raise ValueError(f"{type(self).__name__}({name}={value}): at least {least}")
+
+    def check_dropout(self, dropout: float) -> None:
+        """Refuse a dropout that is not a probability below 1.
+
+        Raises:
+            ValueError: It is not.
+        """
+        if not 0 <= dropout < 1:
+            raise ValueError(f"{type(self).__name__}(dropout={dropout}): from 0 to below 1")
 
 
 class SupervisedModel(ZooModel):

@@ -15,7 +15,6 @@ from lightning_acts.reports.pictures import plot_matches
 
 from .base import MakeOptimizer, MakeScheduler, SupervisedModel
 from .layers import MLP, Activations
-from .tabular import check_dropout
 
 _MOST_DRAWN = 24
 
@@ -69,7 +68,7 @@ class BilinearMatcher(SupervisedModel):
         super().__init__(lr=lr, weight_decay=weight_decay, optimizer=optimizer, scheduler=scheduler)
         self.check_at_least(1, in_features1=in_features1, in_features2=in_features2, width=width)
         self.check_at_least(0, depth=depth)
-        check_dropout(self, dropout)
+        self.check_dropout(dropout)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
         self.example_input_array = (torch.zeros(2, in_features1), torch.zeros(2, in_features2))
         self.encoder1 = MLP(in_features1, [width] * depth, width, activation, dropout)
@@ -110,13 +109,12 @@ class BilinearMatcher(SupervisedModel):
             self.log("test/auroc", self.test_auroc.compute(), sync_dist=True)
         self.test_auroc.reset()
 
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw the first pairs of the test, if they are images, each with its probability."""
         batch = self.first_test_batch()
         if batch is None:
             return
         (left, right), labels = ([part[:_MOST_DRAWN] for part in batch[0]], batch[1][:_MOST_DRAWN])
         if left.dim() == right.dim() == 4 and left.shape[1:3] == right.shape[1:3]:
-            with torch.no_grad():
-                probabilities = self.prediction(self(left, right))
+            probabilities = self.prediction(self(left, right))
             plot_matches(list(zip(left, right, strict=True)), probabilities, labels, folder / "matches.png", label)

@@ -134,9 +134,9 @@ class Classifier(SupervisedModel):
         if occur.sum() > 1:
             self.log("test/auroc", auroc[occur].mean(), sync_dist=True)
 
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw the confusion matrix and the calibration diagram of the last test."""
-        names = getattr(getattr(self.trainer, "datamodule", None), "class_names", ())
+        names = self.of_data("class_names", ())
         if self.test_confusion is not None and len(self.test_confusion):
             plot_confusion_matrices({label: self.test_confusion.cpu()}, folder / "confusion_matrix.png", names)
         if self.test_reliability is not None:

@@ -162,10 +162,8 @@ class GAN(ZooModel):
         """Return as many generated images as there are real ones in a batch."""
         return self.sample(len(self.inputs(batch)), seed=batch_idx)
 
-    @torch.no_grad()
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw generated images."""
-        self.eval()
         plot_image_sheet(self.sample(64), folder / "samples.png", f"{label}: samples")
 
     def _log(self, name: str, loss: Tensor, images: Tensor) -> None:

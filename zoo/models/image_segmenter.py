@@ -106,13 +106,12 @@ class ImageSegmenter(SupervisedModel):
         """Return the probabilities of the classes of each pixel, ``(N, num_classes, H, W)``."""
         return outputs.softmax(dim=1)
 
-    @torch.no_grad()
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw images of the last test with their true and predicted classes."""
         if (batch := self.first_test_batch()) is not None:
             images, truth = self.inputs(batch)[:8], self.targets(batch)[:8]
-            predicted = self.eval()(images).argmax(dim=1)
-            names = getattr(getattr(self.trainer, "datamodule", None), "class_names", ())
+            predicted = self(images).argmax(dim=1)
+            names = self.of_data("class_names", ())
             plot_segmentations(images, truth, predicted, folder / "segmentations.png", names, label)
 
 

@@ -124,13 +124,12 @@ class ImplicitField(SupervisedModel):
         """Return the mean squared error."""
         return F.mse_loss(outputs, targets)
 
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw the field beside the truth, and the error, if the data has a grid."""
-        grid = getattr(getattr(self.trainer, "datamodule", None), "grid", None)
+        grid = self.of_data("grid")
         if grid is not None:
             coordinates, truth = grid()
-            with torch.no_grad():
-                field = self(coordinates.flatten(0, -2).to(self.device)).reshape(truth.shape).float().cpu()
+            field = self(coordinates.flatten(0, -2).to(self.device)).reshape(truth.shape).float().cpu()
             plot_field(field, truth, folder / "field.png", label, coordinates)
 
 

@@ -120,15 +120,15 @@ class LanguageModel(SupervisedModel):
                 tokens = torch.cat([tokens, torch.multinomial(logits.softmax(dim=-1), 1)], dim=1)
         return tokens
 
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Write text that the model goes on with after a beginning of the test, where the data can decode it."""
-        batch, decode = self.first_test_batch(), getattr(getattr(self.trainer, "datamodule", None), "decode", None)
+        batch, decode = self.first_test_batch(), self.of_data("decode")
         if batch is None or decode is None:
             return
         beginning = self.inputs(batch)[:1, : self.context // 2]
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            text = decode(self.eval().generate(beginning, 4 * self.context, temperature=0.8)[0].tolist())
+            text = decode(self.generate(beginning, 4 * self.context, temperature=0.8)[0].tolist())
         (folder / "sample.txt").write_text(f"{label}, the first {beginning.shape[1]} tokens are given:\n\n{text}\n")
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from .base import MakeOptimizer, MakeScheduler
 from .regressor import Regressor
-from .tabular import check_sizes
+from .tabular import RowModel
 
 
-class LinearRegressor(Regressor):
+class LinearRegressor(RowModel, Regressor):
     """Linear regression: one linear layer from input to output, whose activation is the identity.
 
     What any network has to be better than to be worth its layers. Without weight decay it comes to the least squares.
@@ -46,14 +45,8 @@ class LinearRegressor(Regressor):
         super().__init__(lr=lr, weight_decay=weight_decay, optimizer=optimizer, scheduler=scheduler)
         self.check_at_least(1, in_features=in_features)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
-        self.in_features = in_features
-        self.example_input_array = torch.zeros(2, in_features)
+        self.take_rows(in_features)
         self.linear = nn.Linear(in_features, 1)
-
-    def setup(self, stage: str) -> None:
-        """Refuse data of other sizes; take mean and deviation of the targets from the data."""
-        check_sizes(self)
-        super().setup(stage)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the number for each row."""

@@ -130,11 +130,10 @@ class PhysicsField(SupervisedModel):
         u: Tensor = outputs[0] if isinstance(outputs, tuple) else outputs
         return u
 
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw the field beside the solution, and the error, if the data has a grid."""
-        grid = getattr(getattr(self.trainer, "datamodule", None), "grid", None)
+        grid = self.of_data("grid")
         if grid is not None:
             points, solution = grid()
-            with torch.no_grad():
-                u = self(points.flatten(0, 1).to(self.device)).reshape(solution.shape).float().cpu()
+            u = self(points.flatten(0, 1).to(self.device)).reshape(solution.shape).float().cpu()
             plot_field(u, solution, folder / "field.png", label, points, self.equation.coordinates)

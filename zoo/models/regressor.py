@@ -86,10 +86,10 @@ class Regressor(SupervisedModel):
         self.test_pairs = self.test_points.compute()
         self.test_points.reset()
 
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw predictions over targets, and what is left of them."""
         if self.test_pairs is not None and len(self.test_pairs):
-            name = getattr(getattr(self.trainer, "datamodule", None), "target_name", "")
+            name = self.of_data("target_name", "")
             plot_parity({label: self.test_pairs.cpu()}, folder / "parity.png", name)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 import lightning_acts as acts
@@ -10,10 +9,10 @@ import lightning_acts as acts
 from .base import MakeOptimizer, MakeScheduler
 from .classifier import Classifier, Output
 from .layers import make_activations
-from .tabular import check_dropout, check_sizes
+from .tabular import RowModel
 
 
-class SelfNormalizingMLP(Classifier):
+class SelfNormalizingMLP(RowModel, Classifier):
     """A classifier of many plain layers without normalization: SELU keeps mean 0 and deviation 1 from layer to layer.
 
     That holds for inputs of mean 0 and deviation 1, weights of LeCun's normal initialization, and alpha dropout, which
@@ -45,6 +44,7 @@ class SelfNormalizingMLP(Classifier):
         Klambauer et al. 2017, arXiv:1706.02515.
 
     Example:
+        >>> import torch
         >>> model = SelfNormalizingMLP(in_features=1000, num_classes=2, width=1000, depth=20).eval()
         >>> with torch.random.fork_rng():
         ...     hidden = model.network[:-1](torch.randn(100, 1000))
@@ -70,19 +70,14 @@ class SelfNormalizingMLP(Classifier):
             num_classes, output, lr=lr, weight_decay=weight_decay, optimizer=optimizer, scheduler=scheduler
         )
         self.check_at_least(1, in_features=in_features, width=width, depth=depth)
-        check_dropout(self, dropout)
+        self.check_dropout(dropout)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
-        self.in_features = in_features
-        self.example_input_array = torch.zeros(2, in_features)
+        self.take_rows(in_features)
         layers: list[nn.Module] = []
         for number, module in enumerate(make_activations(activation, depth)):
             layers += [nn.Linear(width if number else in_features, width), module, nn.AlphaDropout(dropout)]
         # SELU's gain is 1: LeCun's normal initialization.
         self.network = acts.init_(nn.Sequential(*layers, nn.Linear(width, num_classes)), activation)
-
-    def setup(self, stage: str) -> None:
-        """Refuse data of other sizes."""
-        check_sizes(self)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the output for rows."""

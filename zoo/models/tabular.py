@@ -1,12 +1,13 @@
-"""Networks for tables: rows of numbers."""
+"""Networks for tables, and a base of the models that have them."""
 
 from __future__ import annotations
 
 from typing import Any, Literal, TypeAlias
 
-from lightning import LightningModule
+import torch
 from torch import nn
 
+from .base import ZooModel
 from .layers import MLP, Activations, Residual, make_activations
 
 Architecture: TypeAlias = Literal["mlp", "residual"]
@@ -40,7 +41,6 @@ def make_network(
         Gorishniy et al. 2021, arXiv:2106.11959, for ``residual``.
 
     Example:
-        >>> import torch
         >>> make_network("residual", 4, 2, width=8, depth=3, activation="relu", dropout=0.1)(torch.zeros(5, 4)).shape
         torch.Size([5, 2])
     """
@@ -66,27 +66,31 @@ def make_network(
     return nn.Sequential(nn.Linear(in_features, width), *blocks, *head)
 
 
-def check_dropout(model: LightningModule, dropout: float) -> None:
-    """Refuse a dropout that is not a probability below 1.
+class RowModel(ZooModel):
+    """A model of rows of numbers; it goes before another base of a class, such as a classifier.
 
-    Raises:
-        ValueError: It is not.
+    Refuses data of other sizes than its own, before the first batch.
     """
-    if not 0 <= dropout < 1:
-        raise ValueError(f"{type(model).__name__}(dropout={dropout}): from 0 to below 1")
 
+    in_features: int
 
-def check_sizes(model: LightningModule) -> None:
-    """Refuse data of other sizes than the model's, before its first batch.
+    def take_rows(self, in_features: int) -> None:
+        """Set the number of columns, and an example of them."""
+        self.in_features, self.example_input_array = in_features, torch.zeros(2, in_features)
 
-    Raises:
-        ValueError: The data's ``in_features`` or ``num_classes`` differ from the model's.
-    """
-    data: Any = getattr(model.trainer, "datamodule", None)
-    for name in ("in_features", "num_classes"):
-        own, given = (getattr(owner, name, None) for owner in (model, data))
-        if None not in (own, given) and own != given:
-            columns = (
-                f": {', '.join(data.feature_names)}" if name == "in_features" and hasattr(data, "feature_names") else ""
-            )
-            raise ValueError(f"{type(model).__name__}({name}={own}): {type(data).__name__} has {name}={given}{columns}")
+    def setup(self, stage: str) -> None:
+        """Compare the model's sizes with those of the data.
+
+        Raises:
+            ValueError: The data's ``in_features`` or ``num_classes`` differ from the model's.
+        """
+        data: Any = getattr(self.trainer, "datamodule", None)
+        for name in ("in_features", "num_classes"):
+            own, given = getattr(self, name, None), getattr(data, name, None)
+            if None not in (own, given) and own != given:
+                columns = getattr(data, "feature_names", ()) if name == "in_features" else ()
+                raise ValueError(
+                    f"{type(self).__name__}({name}={own}): {type(data).__name__} has {name}={given}"
+                    + (f": {', '.join(columns)}" if columns else "")
+                )
+        super().setup(stage)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from .base import MakeOptimizer, MakeScheduler
 from .classifier import Classifier, Output
 from .layers import Activations
-from .tabular import Architecture, check_dropout, check_sizes, make_network
+from .tabular import Architecture, RowModel, make_network
 
 
-class TabularClassifier(Classifier):
+class TabularClassifier(RowModel, Classifier):
     """A classifier of rows of numbers: a perceptron of several layers, or a residual network.
 
     Trained and measured as :class:`~lightning_acts.zoo.models.classifier.Classifier` says.
@@ -41,6 +40,7 @@ class TabularClassifier(Classifier):
         Gorishniy et al. 2021, arXiv:2106.11959, for both architectures.
 
     Example:
+        >>> import torch
         >>> model = TabularClassifier(in_features=30, num_classes=2, activation="mish")
         >>> model(torch.zeros(5, 30)).shape
         torch.Size([5, 2])
@@ -65,15 +65,10 @@ class TabularClassifier(Classifier):
             num_classes, output, lr=lr, weight_decay=weight_decay, optimizer=optimizer, scheduler=scheduler
         )
         self.check_at_least(1, in_features=in_features, width=width, depth=depth)
-        check_dropout(self, dropout)
+        self.check_dropout(dropout)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
-        self.in_features = in_features
-        self.example_input_array = torch.zeros(2, in_features)
+        self.take_rows(in_features)
         self.network = make_network(architecture, in_features, num_classes, width, depth, activation, dropout)
-
-    def setup(self, stage: str) -> None:
-        """Refuse data of other sizes."""
-        check_sizes(self)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the output for rows."""

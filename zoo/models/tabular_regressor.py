@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from .base import MakeOptimizer, MakeScheduler
 from .layers import Activations
 from .regressor import RegressionOutput, Regressor
-from .tabular import Architecture, check_dropout, check_sizes, make_network
+from .tabular import Architecture, RowModel, make_network
 
 
-class TabularRegressor(Regressor):
+class TabularRegressor(RowModel, Regressor):
     """A regressor from rows of numbers: a perceptron of several layers, or a residual network.
 
     Trained and measured as :class:`~lightning_acts.zoo.models.regressor.Regressor` says.
@@ -40,6 +39,7 @@ class TabularRegressor(Regressor):
         Gorishniy et al. 2021, arXiv:2106.11959, for both architectures.
 
     Example:
+        >>> import torch
         >>> model = TabularRegressor(in_features=10, activation="gelu", output="softplus")
         >>> bool((model(torch.randn(100, 10)) > 0).all())
         True
@@ -61,16 +61,10 @@ class TabularRegressor(Regressor):
     ) -> None:
         super().__init__(output, lr=lr, weight_decay=weight_decay, optimizer=optimizer, scheduler=scheduler)
         self.check_at_least(1, in_features=in_features, width=width, depth=depth)
-        check_dropout(self, dropout)
+        self.check_dropout(dropout)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
-        self.in_features = in_features
-        self.example_input_array = torch.zeros(2, in_features)
+        self.take_rows(in_features)
         self.network = make_network(architecture, in_features, 1, width, depth, activation, dropout)
-
-    def setup(self, stage: str) -> None:
-        """Refuse data of other sizes; take mean and deviation of the targets from the data."""
-        check_sizes(self)
-        super().setup(stage)
 
     def forward(self, rows: Tensor) -> Tensor:
         """Return the number for each row."""

@@ -175,10 +175,8 @@ class VAE(SupervisedModel):
         latents = torch.randn(count, self.latent_dim, generator=torch.Generator().manual_seed(seed))
         return self.image(self.decode(latents.unsqueeze(1).to(self.noise)).squeeze(1))
 
-    @torch.no_grad()
-    def plot_results(self, folder: Path, label: str) -> None:
+    def draw_results(self, folder: Path, label: str) -> None:
         """Draw images of the last test above their reconstructions, samples, and the plane of two latents."""
-        self.eval()
         if (batch := self.first_test_batch()) is not None:
             images = self.inputs(batch)[:12]
             rows = {"image": images, "reconstruction": self.prediction(self(images))}

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 import torch
 from lightning import LightningModule, Trainer
@@ -86,3 +88,21 @@ def test_the_first_batch_of_the_last_test_is_there_for_pictures() -> None:
     quiet().test(model, loader(), verbose=False)
     x, y = model.first_test_batch()
     torch.testing.assert_close((x, y), tuple(next(iter(loader()))))
+
+
+def test_pictures_are_drawn_in_eval_mode_and_without_gradients(tmp_path: Path) -> None:
+    seen: list[object] = []
+
+    class Drawn(Line):
+        def draw_results(self, folder: Path, label: str) -> None:
+            seen.extend([self.training, torch.is_grad_enabled(), folder, label])
+
+    model = Drawn().train()
+    model.plot_results(tmp_path, "relu")
+    assert seen == [False, False, tmp_path, "relu"]
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0, float("nan")])
+def test_a_dropout_is_a_probability_below_1(dropout: float) -> None:
+    with pytest.raises(ValueError, match=r"ZooModel\(dropout=.*\): from 0 to below 1"):
+        ZooModel().check_dropout(dropout)
