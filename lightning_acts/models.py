@@ -21,7 +21,7 @@ from lightning_acts.extras import ImportPathError, import_name, require
 from lightning_acts.files import damaged_record, replacing
 from lightning_acts.hints import did_you_mean, listed
 from lightning_acts.surgery.history import plans_of
-from lightning_acts.surgery.saving import FILE_NAME, load_swaps, save_swaps
+from lightning_acts.surgery.saving import FILE_NAME, SUFFIX, load_swaps, save_swaps
 
 _FORMS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or package.module:callable"
 
@@ -69,7 +69,7 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
     path = Path(wanted).expanduser()
     if not path.is_file():
         _check_weights(source, name, wanted)
-    built = _with_swaps(_made(make(**options), model), path.with_suffix(".swap.json"))
+    built = _with_swaps(_made(make(**options), model), path.with_suffix(SUFFIX))
     built.load_state_dict(read_state_dict(path))
     return built
 
@@ -110,7 +110,7 @@ def save(model: nn.Module, path: Path, *, overwrite: bool = False) -> dict[str, 
             require("safetensors.torch", extra="vision").save_file(state, unfinished)
         else:
             torch.save(model.state_dict(), unfinished)
-        swaps = save_swaps(model, path.with_suffix(".swap.json"))
+        swaps = save_swaps(model, path.with_suffix(SUFFIX))
     return {"weights": path, "swaps": swaps}
 
 
@@ -124,7 +124,7 @@ def check_target(path: Path, overwrite: bool = False) -> None:
         raise ModelError(f"{path}: weights are written to a .pt, .pth or .safetensors file, or to a folder")
     if not path.parent.is_dir():
         raise ModelError(f"{path}: there is no folder {path.parent}")
-    targets = [path, path.with_suffix(".swap.json")] if path.suffix else [path]
+    targets = [path, path.with_suffix(SUFFIX)] if path.suffix else [path]
     for target in targets:
         if target.exists() and not overwrite and not (target.is_dir() and not any(target.iterdir())):
             raise ModelError(f"{target} exists, and is not overwritten without being told to")

@@ -78,7 +78,8 @@ def configs_page() -> str:
 
 def config_row(name: str, path: Path, memory: str) -> str:
     """Return the row of a config."""
-    head, expected = read_head(path), read_head(path).expected
+    head = read_head(path)
+    expected = head.expected
     result = f"{expected.metric} {expected.mean:g} ± {expected.spread:g}" if expected else "for a large machine"
     cells = [
         f"[`{path.stem}`]({name}.yaml)",

@@ -494,7 +494,7 @@ def plot_matches(
         gap = left.new_tensor(_GAP)[:, None, None].expand(3, left.shape[1], max(1, left.shape[2] // 8))
         _draw_image(axes, torch.cat([left, gap, right], dim=2))
         wrong = (probability > 0.5) != bool(label)
-        color = "#D55E00" if wrong else "black"
+        color = _COLORS[1] if wrong else "black"
         axes.set_title(f"{'same' if label else 'other'}: {probability:.2f}", fontsize=8, color=color)
         axes.spines[:].set(visible=wrong, color=color, linewidth=2)
     figure.suptitle(title, fontsize=10)

@@ -21,11 +21,8 @@ from lightning_acts.extras import require
 from lightning_acts.runs.checking import Checked
 from lightning_acts.runs.console import silenced
 from lightning_acts.runs.folder import RunError, RunFolder
-from lightning_acts.runs.training import new_model, trained_model
-from lightning_acts.surgery.saving import load_swaps
-
-#: What the name of the file of swaps beside weights ends with.
-SWAPS = ".swap.json"
+from lightning_acts.runs.training import new_model, refuse_taken, trained_model
+from lightning_acts.surgery.saving import SUFFIX, load_swaps
 
 #: Runs what was written on other inputs.
 _Run: TypeAlias = Callable[[Any], Sequence[Tensor]]
@@ -69,11 +66,7 @@ def export(checked: Checked, folder: RunFolder, out: Path) -> Exported:
     """
     if out.suffix not in _WRITERS:
         raise RunError(f"--out {out}: its suffix says what to write: {', '.join(_WRITERS)}")
-    for path in (out, *([out.with_suffix(SWAPS)] if out.suffix == ".safetensors" else [])):
-        if path.exists():
-            raise RunError(f"--out {out}: {path} exists, and is not overwritten")
-    if not out.parent.is_dir():
-        raise RunError(f"--out {out}: there is no folder {out.parent}")
+    refuse_taken(out, *([out.with_suffix(SUFFIX)] if out.suffix == ".safetensors" else []))
     model = trained_model(checked, folder).eval()
     inputs, samples = _inputs(checked, model)
     outputs = _outputs(model, inputs)
@@ -125,7 +118,7 @@ def _write_program(checked: Checked, model: L.LightningModule, inputs: tuple[Any
 def _write_weights(checked: Checked, model: L.LightningModule, inputs: tuple[Any, ...], path: Path) -> _Run:
     models.save(model, path)
     again = new_model(checked).eval()
-    load_swaps(again, path.with_suffix(SWAPS))
+    load_swaps(again, path.with_suffix(SUFFIX))
     again.load_state_dict(models.read_state_dict(path))
     return lambda given: _outputs(again, given)
 

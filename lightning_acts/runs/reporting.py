@@ -25,7 +25,7 @@ from lightning_acts.reports import pictures
 from lightning_acts.reports.pages import GENERATOR, is_ours
 from lightning_acts.runs.config import Config
 from lightning_acts.runs.folder import RunError, RunFolder, digest
-from lightning_acts.runs.variants import mean_interval
+from lightning_acts.runs.variants import interval_as_data, mean_interval
 
 # Counts and amounts over time, for which there is a picture of their own.
 _NOT_SCORES = ("swap/", "sites/")
@@ -103,11 +103,8 @@ class Report:
         """Return the groups as plain data: runs, and values, mean and 95 % interval of each metric."""
         found: dict[str, Any] = {}
         for name, runs in self.groups.items():
-            metrics = {}
-            for metric in self.metrics:
-                if values := self.values(name, metric):
-                    mean, half = mean_interval(values)
-                    metrics[metric] = {"values": values, "mean": mean, "ci95": None if math.isnan(half) else half}
+            known = {metric: self.values(name, metric) for metric in self.metrics}
+            metrics = {metric: interval_as_data(values) for metric, values in known.items() if values}
             found[name] = {"runs": [str(run.folder) for run in runs], "metrics": metrics}
         return found
 

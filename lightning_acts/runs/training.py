@@ -204,10 +204,7 @@ def predict(checked: Checked, folder: RunFolder, out: Path) -> int:
     """
     if out.suffix not in (".csv", ".pt"):
         raise RunError(f"--out {out}: its suffix says how to write it, .csv or .pt")
-    if out.exists():
-        raise RunError(f"--out {out}: the file exists, and is not overwritten")
-    if not out.parent.is_dir():
-        raise RunError(f"--out {out}: there is no folder {out.parent}")
+    refuse_taken(out)
     best = folder.best
     check_checkpoint(best)
     built = _build(checked, [])
@@ -237,6 +234,19 @@ def predict(checked: Checked, folder: RunFolder, out: Path) -> int:
             writer.writerow(["sample", *range(len(table[0]))])
             writer.writerows([index, *row] for index, row in enumerate(table))
     return len(rows)
+
+
+def refuse_taken(out: Path, *beside: Path) -> None:
+    """Check that a file, and those beside it, can be written without overwriting any.
+
+    Raises:
+        RunError: One exists, or there is no folder for them.
+    """
+    for path in (out, *beside):
+        if path.exists():
+            raise RunError(f"--out {out}: {path} exists, and is not overwritten")
+    if not out.parent.is_dir():
+        raise RunError(f"--out {out}: there is no folder {out.parent}")
 
 
 def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:

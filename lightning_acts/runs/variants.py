@@ -128,6 +128,12 @@ def mean_interval(values: Sequence[float]) -> tuple[float, float]:
     return mean, float(stats.t.ppf(0.975, len(values) - 1)) * spread
 
 
+def interval_as_data(values: Sequence[float]) -> dict[str, Any]:
+    """Return values, their mean and half the width of its 95 % interval, None for a single value, as plain data."""
+    mean, half = mean_interval(values)
+    return {"values": values, "mean": mean, "ci95": None if math.isnan(half) else half}
+
+
 @dataclass(frozen=True)
 class SeedTable:
     """The metrics of several runs: values by seed, mean, and the 95 % interval of the mean by Student's t."""
@@ -142,23 +148,16 @@ class SeedTable:
         common = [name for name in (summaries[0] if summaries else {}) if all(name in summary for summary in summaries)]
         return cls(dict(runs), {name: [summary[name] for summary in summaries] for name in common})
 
-    def interval(self, metric: str) -> tuple[float, float]:
-        """Mean and half the width of the interval; the latter is nan for a single run."""
-        return mean_interval(self.metrics[metric])
-
     def to_dict(self) -> dict[str, Any]:
         """Return the table as plain data."""
-        rows = {}
-        for metric, values in self.metrics.items():
-            mean, half = self.interval(metric)
-            rows[metric] = {"values": values, "mean": mean, "ci95": None if math.isnan(half) else half}
+        rows = {metric: interval_as_data(values) for metric, values in self.metrics.items()}
         return {"runs": {str(seed): str(folder) for seed, folder in self.runs.items()}, "metrics": rows}
 
     def show(self) -> None:
         """Print the table."""
         table = Table("metric", *(f"seed {seed}" for seed in self.runs), "mean ± 95 %", box=box.SIMPLE)
         for metric, values in self.metrics.items():
-            mean, half = self.interval(metric)
+            mean, half = mean_interval(values)
             shown = f"{mean:.4f}" + ("" if math.isnan(half) else f" ± {half:.4f}")
             table.add_row(metric, *(f"{value:.4f}" for value in values), shown)
         Console().print(table)

@@ -33,6 +33,7 @@ from lightning_acts.surgery.history import (
     PlacedExchange,
     exchanges_of,
     placement,
+    swaps_of,
 )
 from lightning_acts.surgery.naming import describe
 from lightning_acts.surgery.plan import BlendState
@@ -168,15 +169,11 @@ def hold_back(model: nn.Module, number: int, states: Mapping[str, BlendState] | 
     Raises:
         SwapError: The original can't run beside the replacement, or the replacement has no such parameter.
     """
-    groups: dict[tuple[int, int], list[PlacedExchange]] = {}
-    for entry in exchanges_of(model):
-        if entry.change.transaction.number == number:
-            groups.setdefault((entry.change.index, id(entry.change.before or entry.change)), []).append(entry)
     held = []
-    for entries in groups.values():
+    for entries in (entries for swap in swaps_of(model) if swap.number == number for entries in swap.sites):
         state = states if isinstance(states, BlendState) else states.get(entries[0].path)
         if state is not None:
-            held.append((ScheduledSite(_blend_for(entries, state.path), tuple(entries)), state))
+            held.append((ScheduledSite(_blend_for(entries, state.path), entries), state))
     for site, state in held:  # once none of them was refused
         for entry in site.entries:
             entry.change.blend = site.blend

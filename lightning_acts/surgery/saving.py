@@ -29,6 +29,8 @@ from lightning_acts.surgery.wrappers import wrappers_of
 
 #: What the file is called in the folder of a model.
 FILE_NAME = "swap.json"
+#: What its name ends with beside a file of weights: ``model.swap.json`` for ``model.pt``.
+SUFFIX = f".{FILE_NAME}"
 
 
 def save_swaps(model: nn.Module, path: str | os.PathLike[str]) -> Path:

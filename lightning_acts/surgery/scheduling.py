@@ -143,10 +143,9 @@ class ScheduledSwap:
         self._refuse_conflicts(model)
         with as_taken_over(model):
             report = swap(model, among or self.request, example_input=example_input)
-            (made,) = history.swaps_of(model)[-1:]
-            made.exchanges[
-                0
-            ].change.transaction.request = self.request  # by which attach finds its sites, however limited
+            made = history.swaps_of(model)[-1]
+            # By which attach finds its sites, however limited.
+            made.exchanges[0].change.transaction.request = self.request
             if not self.schedule.is_at_start:
                 try:
                     hold_back(model, made.number, BlendState(0.0, self.schedule.path))
