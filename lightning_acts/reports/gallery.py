@@ -8,10 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
-from string import Template
 
 import numpy
 import torch
@@ -26,7 +24,7 @@ from lightning_acts.formula import FormulaError, parse, to_mathml
 from lightning_acts.measuring import Measured
 from lightning_acts.registry import DEFINITIONS
 from lightning_acts.reports.curves import Breaks, curve_of, grid, pieces
-from lightning_acts.reports.pages import GENERATOR, is_ours
+from lightning_acts.reports.pages import is_ours, written
 
 
 class GalleryError(ActsError, FileExistsError):
@@ -69,9 +67,8 @@ def write_gallery(out: str | os.PathLike[str]) -> Path:
     if path.exists() and not is_ours(path):
         raise GalleryError(f"{path} is not a gallery, and is not overwritten: choose another folder")
     definitions = [catalogue.info(name) for name in catalogue.names()]
-    template = Template(files(__package__).joinpath("gallery.html").read_text(encoding="utf-8"))
-    page = template.substitute(
-        generator=GENERATOR,
+    page = written(
+        "gallery.html",
         count=len(definitions),
         families=_options(definition.family for definition in definitions),
         kinds=_options(definition.kind for definition in definitions),

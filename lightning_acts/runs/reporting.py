@@ -11,9 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from importlib.resources import files
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from rich import box
@@ -22,7 +20,7 @@ from rich.table import Table
 
 from lightning_acts.files import write_whole
 from lightning_acts.reports import pictures
-from lightning_acts.reports.pages import GENERATOR, is_ours
+from lightning_acts.reports.pages import is_ours, written
 from lightning_acts.runs.config import Config
 from lightning_acts.runs.folder import RunError, RunFolder, digest
 from lightning_acts.runs.variants import interval_as_data, mean_interval
@@ -133,10 +131,9 @@ class Report:
         out.mkdir(parents=True, exist_ok=True)
         drawn = self._draw(out)
         write_whole(out / "runs.csv", self._csv())
-        template = Template(files("lightning_acts.reports").joinpath("runs.html").read_text(encoding="utf-8"))
         head, *rows = self.table()
-        text = template.substitute(
-            generator=GENERATOR,
+        text = written(
+            "runs.html",
             summary=f"{sum(map(len, self.groups.values()))} runs of {len(self.groups)} kinds",
             head="".join(f'<th scope="col">{escape(cell)}</th>' for cell in head),
             rows="\n".join(_html_row(row) for row in rows),
