@@ -3,18 +3,14 @@ from typing import Any
 
 import pytest
 import torch
-from lightning import Trainer
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import Autoencoder, Digits
 from lightning_acts.zoo.models import autoencoder
 
 SMALL: dict[str, Any] = {"image_size": 8, "latent_dim": 8, "channels": [], "hidden": [64]}
-
-
-def quiet(**options: object) -> Trainer:
-    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def test_metrics_by_hand() -> None:

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning import LightningModule, Trainer
+from lightning import LightningModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanAbsoluteError, MeanSquaredError
+from trainers import quiet
 
 from lightning_acts.zoo.models.base import SupervisedModel, ZooModel, share_of_peak
 
@@ -21,10 +22,6 @@ class Line(SupervisedModel):
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.mse_loss(outputs, targets)
-
-
-def quiet(**options: object) -> Trainer:
-    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def loader(count: int = 21) -> DataLoader[tuple[Tensor, ...]]:

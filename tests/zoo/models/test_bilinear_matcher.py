@@ -1,17 +1,13 @@
 from pathlib import Path
 
-import lightning as L
 import pytest
 import sklearn.metrics
 import torch
 from torch.utils.data import DataLoader
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import BilinearMatcher, DigitPairs
-
-
-def quiet(**options: object) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def test_the_bilinear_form() -> None:

@@ -2,9 +2,9 @@ import pytest
 import sklearn.metrics
 import torch
 import torch.nn.functional as F
-from lightning import Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import quiet
 
 from lightning_acts.zoo.models.classifier import Classifier
 
@@ -16,10 +16,6 @@ class Linear(Classifier):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activate(self.linear(x))
-
-
-def quiet(**options: object) -> Trainer:
-    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 @pytest.mark.parametrize("output", ["logits", "log_softmax", "softmax"])

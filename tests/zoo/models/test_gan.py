@@ -7,6 +7,7 @@ import torch
 from lightning import Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import GAN, Digits
@@ -14,11 +15,6 @@ from lightning_acts.zoo.models import gan
 from lightning_acts.zoo.models.image_quality import image_quality
 
 SMALL: dict[str, Any] = {"image_size": 8, "latent_dim": 4, "channels": [8], "hidden": [16]}
-
-
-def quiet(**options: Any) -> Trainer:
-    options = {"logger": False, "enable_checkpointing": False, "callbacks": [acts.ExactResume()], **options}
-    return Trainer(accelerator="cpu", enable_progress_bar=False, enable_model_summary=False, **options)
 
 
 def data() -> Digits:
@@ -98,7 +94,7 @@ def test_resumed_within_an_epoch_it_is_the_same_to_the_bit(moment: tuple[int, in
         return GAN(**SMALL, scheduler=scheduler), data()
 
     whole, digits = made()
-    trainer = quiet(max_epochs=3)
+    trainer = quiet(max_epochs=3, callbacks=[acts.ExactResume()])
     trainer.fit(whole, digits)
     stopped, digits = made()
     path = tmp_path / "a.ckpt"
@@ -106,7 +102,7 @@ def test_resumed_within_an_epoch_it_is_the_same_to_the_bit(moment: tuple[int, in
         quiet(max_epochs=3, callbacks=[acts.ExactResume(), StopAt(*moment, path)]).fit(stopped, digits)
     resumed, digits = made()
     torch.manual_seed(5)
-    other = quiet(max_epochs=3)
+    other = quiet(max_epochs=3, callbacks=[acts.ExactResume()])
     other.fit(resumed, digits, ckpt_path=path, weights_only=True)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name

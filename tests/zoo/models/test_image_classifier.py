@@ -1,8 +1,4 @@
-import json
-import os
-import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import lightning as L
@@ -11,6 +7,7 @@ import sklearn.metrics
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, DistributedSampler, Subset, TensorDataset
+from trainers import on_one_and_two_processes, quiet
 
 import lightning_acts as acts
 from lightning_acts.models import ModelError
@@ -35,10 +32,6 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
     module.Tiny = Tiny
     monkeypatch.setitem(sys.modules, "tiny_backbone", module)
     return "tiny_backbone:Tiny"
-
-
-def quiet(**options: object) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def test_metrics_are_scikit_learns(tiny: str) -> None:
@@ -214,40 +207,22 @@ def test_padding_is_found_by_position(count: int, processes: int, shuffle: bool)
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [97, 3, 1])
 def test_two_processes_count_each_sample_once(tmp_path: Path, count: int) -> None:
-    script = """
-        import json, sys
-        import lightning as L, torch
-        from torch.utils.data import DataLoader, TensorDataset
-        from lightning_acts.zoo import Digits, ImageClassifier
+    body = f"""
+from torch.utils.data import DataLoader, Subset
+from lightning_acts.zoo import Digits, ImageClassifier
 
-        class OddDigits(Digits):
-            def _loader(self, part):
-                loader = super()._loader(part)
-                odd = torch.utils.data.Subset(loader.dataset, range(int(sys.argv[2])))
-                return DataLoader(odd, batch_size=16)  # two processes: 49 each, the last batch holds 1
+class OddDigits(Digits):
+    def _loader(self, part):
+        odd = Subset(super()._loader(part).dataset, range({count}))
+        return DataLoader(odd, batch_size=16)  # two processes: 49 each of 97, the last batch holds 1
 
-        if __name__ == "__main__":
-            devices = int(sys.argv[1])
-            L.seed_everything(0, verbose=False)
-            model = ImageClassifier("torchvision:resnet18", in_channels=1, small_images=True)
-            trainer = L.Trainer(accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto", logger=False,
-                                enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
-            (tested,) = trainer.test(model, OddDigits(), verbose=False)
-            (validated,) = trainer.validate(model, OddDigits(), verbose=False)
-            if trainer.is_global_zero:
-                result = {**tested, **validated, "matrix": model.test_confusion.tolist()}
-                open(f"{devices}.json", "w").write(json.dumps(result))
-            if devices > 1:
-                torch.distributed.destroy_process_group()
-    """
-    (tmp_path / "script.py").write_text(textwrap.dedent(script))
-    results = []
-    for devices in (1, 2):
-        command = [sys.executable, "script.py", str(devices), str(count)]
-        done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        results.append(json.loads((tmp_path / f"{devices}.json").read_text()))
-    one, two = results
+def measure(trainer):
+    model = ImageClassifier("torchvision:resnet18", in_channels=1, small_images=True)
+    (tested,) = trainer.test(model, OddDigits(), verbose=False)
+    (validated,) = trainer.validate(model, OddDigits(), verbose=False)
+    return {{**tested, **validated, "matrix": model.test_confusion.tolist()}}
+"""
+    one, two = on_one_and_two_processes(body, tmp_path)
     assert sum(map(sum, one["matrix"])) == count
     assert one.pop("matrix") == two.pop("matrix")
     scores = ("loss", "acc", "f1", "calibration_error", *(["auroc"] if count > 1 else []))

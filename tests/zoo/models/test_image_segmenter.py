@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import sklearn.metrics
 import torch
-from lightning import Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.models import ModelError
@@ -15,10 +15,6 @@ from lightning_acts.zoo import ImageSegmenter, Scenes
 from lightning_acts.zoo.models import image_segmenter
 
 SMALL: dict[str, Any] = {"num_classes": 4, "channels": [4, 8]}
-
-
-def quiet(**options: object) -> Trainer:
-    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def test_metrics_are_scikit_learns() -> None:

@@ -6,14 +6,11 @@ import matplotlib.image
 import pytest
 import torch
 from torch import nn
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import ImageField, ImplicitField, SignalField
 from lightning_acts.zoo.models.implicit_field import FourierFeatures
-
-
-def quiet(**options: object) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def linear(model: ImplicitField) -> list[nn.Linear]:

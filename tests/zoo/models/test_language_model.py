@@ -3,18 +3,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning import Trainer
 from torch import Tensor
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import LanguageModel, Prose
 from lightning_acts.zoo.models.language_model import feed_forward
 
 SMALL = {"vocab_size": 11, "context": 8, "width": 16, "depth": 2, "heads": 2}
-
-
-def quiet(**options: object) -> Trainer:
-    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 @pytest.mark.parametrize("activation", ["gelu", "swiglu"])

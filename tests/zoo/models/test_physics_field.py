@@ -4,14 +4,11 @@ import lightning as L
 import matplotlib.image
 import pytest
 import torch
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import CollocationPoints, PhysicsField
 from lightning_acts.zoo.equations import EQUATIONS
-
-
-def quiet(**options: object) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 @pytest.mark.parametrize("inference_mode", [True, False])

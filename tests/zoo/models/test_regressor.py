@@ -1,16 +1,11 @@
-import json
-import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 import sklearn.metrics
 import torch
-from lightning import Trainer
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import on_one_and_two_processes, quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import Diabetes
@@ -24,10 +19,6 @@ class Line(Regressor):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.in_units(self.linear(x))
-
-
-def quiet(**options: object) -> Trainer:
-    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 @pytest.mark.parametrize("output", ["linear", "softplus"])
@@ -109,37 +100,20 @@ def test_mistakes() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("count", [111, 3, 1])
 def test_two_processes_count_each_sample_once(tmp_path: Path, count: int) -> None:
-    script = """
-        import json, sys
-        import lightning as L, torch
-        from torch.utils.data import DataLoader, Subset
-        from lightning_acts.zoo import Diabetes, TabularRegressor
+    body = f"""
+from torch.utils.data import DataLoader, Subset
+from lightning_acts.zoo import Diabetes, TabularRegressor
 
-        class Fewer(Diabetes):
-            def _loader(self, part):
-                return DataLoader(Subset(self._parts[part], range(int(sys.argv[2]))), batch_size=16)
+class Fewer(Diabetes):
+    def _loader(self, part):
+        return DataLoader(Subset(self._parts[part], range({count})), batch_size=16)
 
-        if __name__ == "__main__":
-            devices = int(sys.argv[1])
-            L.seed_everything(0, verbose=False)
-            model = TabularRegressor(in_features=10)
-            trainer = L.Trainer(accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto", logger=False,
-                                enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
-            (tested,) = trainer.test(model, Fewer(), verbose=False)
-            if trainer.is_global_zero:
-                pairs = sorted(map(tuple, model.test_pairs.tolist()))
-                open(f"{devices}.json", "w").write(json.dumps([tested, pairs]))
-            if devices > 1:
-                torch.distributed.destroy_process_group()
-    """
-    (tmp_path / "script.py").write_text(textwrap.dedent(script))
-    results = []
-    for devices in (1, 2):
-        command = [sys.executable, "script.py", str(devices), str(count)]
-        done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stderr
-        results.append(json.loads((tmp_path / f"{devices}.json").read_text()))
-    (one, pairs), (two, others) = results
+def measure(trainer):
+    model = TabularRegressor(in_features=10)
+    (tested,) = trainer.test(model, Fewer(), verbose=False)
+    return tested, sorted(map(tuple, model.test_pairs.tolist()))
+"""
+    (one, pairs), (two, others) = on_one_and_two_processes(body, tmp_path)
     assert len(pairs) == count
     # Batches of other sizes are rounded otherwise.
     torch.testing.assert_close(torch.tensor(pairs), torch.tensor(others))

@@ -1,14 +1,10 @@
-import lightning as L
 import pytest
 import torch
 from torch import nn
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import SelfNormalizingMLP, Wine
-
-
-def quiet(**options: object) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def test_weights_are_of_lecuns_normal_initialization() -> None:

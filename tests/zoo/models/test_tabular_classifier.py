@@ -4,13 +4,10 @@ import lightning as L
 import pytest
 import torch
 from torch import nn
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import BreastCancer, TabularClassifier, Wine
-
-
-def quiet(**options: object) -> L.Trainer:
-    return L.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 def hidden(model: nn.Module) -> list[str]:

@@ -3,20 +3,16 @@ from typing import Any
 
 import pytest
 import torch
-from lightning import Trainer
 from torch import Tensor
 from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.utils.data import DataLoader, TensorDataset
+from trainers import quiet
 
 import lightning_acts as acts
 from lightning_acts.zoo import VAE, Digits
 from lightning_acts.zoo.models import vae
 
 SMALL: dict[str, Any] = {"image_size": 8, "latent_dim": 3, "channels": [4], "hidden": [16]}
-
-
-def quiet(**options: object) -> Trainer:
-    return Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, **options)  # type: ignore[arg-type]  # fmt: skip
 
 
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
