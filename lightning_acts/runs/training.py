@@ -244,7 +244,8 @@ def refuse_taken(out: Path, *beside: Path) -> None:
     """
     for path in (out, *beside):
         if path.exists():
-            raise RunError(f"--out {out}: {path} exists, and is not overwritten")
+            what = "the file" if path == out else path
+            raise RunError(f"--out {out}: {what} exists, and is not overwritten")
     if not out.parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {out.parent}")
 

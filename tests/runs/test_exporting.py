@@ -97,7 +97,7 @@ def test_mistakes(run: RunFolder, project: Path) -> None:
     for out, message in (
         ("m.tar", "its suffix says what to write: .onnx, .pt2, .safetensors"),
         ("no/m.onnx", "there is no folder no"),
-        ("mine.yaml.onnx", "mine.yaml.onnx exists, and is not overwritten"),
+        ("mine.yaml.onnx", "--out mine.yaml.onnx: the file exists, and is not overwritten"),
         ("m.safetensors", "m.swap.json exists, and is not overwritten"),
     ):
         for there in ("mine.yaml.onnx", "m.swap.json"):
