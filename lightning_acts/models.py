@@ -40,7 +40,8 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
 
     Args:
         model: ``torchvision:NAME``, ``timm:NAME``, ``hf:NAME_OR_FOLDER`` (the architecture that its config names) or
-            ``package.module:callable``; ``@WEIGHTS`` may follow.
+            ``package.module:callable``; ``@WEIGHTS`` may follow. A callable that makes a config of transformers, such as
+            ``transformers:BertConfig``, stands for the config's model.
         weights: ``"default"``; the name of weights of torchvision or the tag of weights of timm; or the path of a file
             with a state dict (``.safetensors``, else read by ``torch.load(weights_only=True)``), which must fit to the
             last key. If pretrained weights are for another ``num_classes``, the head alone is new.
@@ -141,6 +142,36 @@ def check_model(model: str) -> None:
     _factory(source, name)
     if weights is not None and not Path(weights).expanduser().is_file():
         _check_weights(source, name, weights)
+
+
+def load_tokenizer(tokenizer: str) -> Any:
+    """Return the tokenizer of transformers that a string names.
+
+    Args:
+        tokenizer: ``hf:NAME_OR_FOLDER``.
+
+    Raises:
+        ModelError: The string is another one, there is no such folder, or the tokenizer brings code of its own.
+        ImportError: transformers is not installed.
+        OSError: It could not be fetched.
+    """
+    name = check_tokenizer(tokenizer)
+    return _fetched(name, require("transformers", extra="hf").AutoTokenizer.from_pretrained)
+
+
+def check_tokenizer(tokenizer: str) -> str:
+    """Check that a string names a tokenizer, and return its name or folder; nothing is fetched.
+
+    Raises:
+        ModelError: It names none, or there is no such folder.
+        ImportError: transformers is not installed.
+    """
+    source, _, name = tokenizer.partition(":")
+    if source != "hf" or not name:
+        raise ModelError(f"{tokenizer!r} names no tokenizer: write hf:NAME_OR_FOLDER")
+    name = os.path.expanduser(name)
+    _factory(source, name)
+    return name
 
 
 def model_names() -> list[str]:
@@ -247,6 +278,9 @@ def _callable(found: Any, name: str) -> Callable[..., Any]:
 
 
 def _made(built: Any, model: str) -> nn.Module:
+    transformers = sys.modules.get("transformers")
+    if transformers is not None and isinstance(built, transformers.PretrainedConfig):
+        built = _transformers_class(built)(built)
     if not isinstance(built, nn.Module):
         raise ModelError(f"{model} made no torch.nn.Module, but an object of type {type(built).__name__}")
     return built
@@ -320,7 +354,8 @@ def _transformers_pretrained(name: str, wanted: str, options: Mapping[str, Any])
     if wanted.lower() != "default":
         return None
     config = _fetched(name, require("transformers", extra="hf").AutoConfig.from_pretrained, **options)
-    model: nn.Module = _fetched(name, _transformers_class(config).from_pretrained, config=config)
+    # Trained as other new models are, where from_pretrained gives it in eval mode.
+    model: nn.Module = _fetched(name, _transformers_class(config).from_pretrained, config=config).train()
     if (Path(name) / FILE_NAME).exists():
         load_swaps(model, name)
     return model

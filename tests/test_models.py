@@ -9,10 +9,10 @@ import timm
 import torch
 import torchvision
 from torch import nn
-from transformers import BertConfig, BertForMaskedLM, BertModel
+from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
 
 import lightning_acts as acts
-from lightning_acts.models import ModelError, build, check_model, options_of, save
+from lightning_acts.models import ModelError, build, check_model, load_tokenizer, options_of, save
 
 
 def test_torchvision() -> None:
@@ -153,9 +153,15 @@ class TestTransformers:
         BertConfig(num_hidden_layers=1).save_pretrained(folder)  # no architecture in it
         assert type(build(f"hf:{folder}", hidden_size=12)) is BertModel
 
+    def test_a_config_stands_for_its_model(self) -> None:
+        sizes = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 8}
+        model = build("transformers:BertConfig", **sizes)
+        assert type(model) is BertModel and len(model.encoder.layer) == 3
+
     def test_weights(self, folder: Path) -> None:
         saved = BertForMaskedLM.from_pretrained(folder)
         for model in (build(f"hf:{folder}@default"), build(f"hf:{folder}", weights="default")):
+            assert all(module.training for module in model.modules())
             assert all(torch.equal(a, b) for a, b in zip(model.parameters(), saved.parameters(), strict=True))
         check_model(f"hf:{folder}@default")
         with pytest.raises(ModelError, match="no weights 'defalt'.*did you mean 'default'"):
@@ -178,6 +184,26 @@ class TestTransformers:
             OSError, match=r"could not fetch https://huggingface.co/some/bert \(no route to host\).*hf:FOLDER"
         ):
             build("hf:some/bert")
+
+
+class TestTokenizer:
+    def test_that_of_a_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nreturn\nnone\n")
+        BertTokenizer(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "saved")
+        assert load_tokenizer(f"hf:{tmp_path / 'saved'}")("Return")["input_ids"] == [2, 5, 3]
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("bert", "'bert' names no tokenizer: write hf:NAME_OR_FOLDER"),
+            ("timm:vit", "'timm:vit' names no tokenizer"),
+            ("hf:", "'hf:' names no tokenizer"),
+            ("hf:./no/such", "hf:./no/such: there is no such folder"),
+        ],
+    )
+    def test_mistakes(self, name: str, message: str) -> None:
+        with pytest.raises(ModelError, match=message):
+            load_tokenizer(name)
 
 
 def test_the_swaps_beside_a_state_dict_come_back(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     named = {group: checker.named(group, data.get(group)) for group in ("callbacks", "logger")}
     compiled = checker.compile(data.get("compile", False))
     seed = checker.seed(data.get("seed", 0))
-    checker.backbone(targets["model"])
+    checker.networks(targets["model"])
     if checker.problems:
         raise ConfigError(*checker.problems)
     assert targets["model"]
@@ -374,14 +374,15 @@ class _Checker:
             self.add(("seed",), f"seed: {seed} does not lie between 0 and 2**32 - 1")
         return int(seed)
 
-    def backbone(self, model: Targeted | None) -> None:
-        """A mistyped backbone is a mistake in the config, and found before the data are."""
-        backbone = model.arguments.get("backbone") if model else None
-        if isinstance(backbone, str) and ":" in backbone:
-            try:
-                check_model(backbone)
-            except (ModelError, ImportError) as error:
-                self.add(("model", "backbone"), f"model.backbone: {error}")
+    def networks(self, model: Targeted | None) -> None:
+        """Mistyped names of models are mistakes in the config, and found before the data are."""
+        for argument in ("backbone", "encoder"):
+            name = model.arguments.get(argument) if model else None
+            if isinstance(name, str) and ":" in name:
+                try:
+                    check_model(name)
+                except (ModelError, ImportError) as error:
+                    self.add(("model", argument), f"model.{argument}: {error}")
 
 
 def _refusal(swap: dict[str, Any]) -> Exception | None:
