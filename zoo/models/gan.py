@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lightning.pytorch.core.optimizer import do_nothing_closure
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torchmetrics import CatMetric
@@ -24,9 +25,9 @@ from .layers import Activations
 class GAN(ZooModel):
     """A small DCGAN: a generator makes images of noise, and a discriminator says which images are real.
 
-    Both are trained in each step, each by an Adam of its own, so that ``trainer.global_step`` counts two. The losses
-    are the non-saturating ones: binary cross-entropy for the discriminator, and for the generator that of its images
-    with the labels of real ones. Logs ``train/generator_loss`` and ``train/discriminator_loss``, and for validation and
+    Both are trained in each step, each by an Adam of its own; ``trainer.global_step`` counts the generator's alone, one
+    a batch. The losses are the non-saturating ones: binary cross-entropy for the discriminator, and for the generator
+    that of its images with the labels of real ones. Logs ``train/generator_loss`` and ``train/discriminator_loss``, and for validation and
     test how like the real images as many generated ones are: ``frechet_pca``, ``precision`` and ``recall`` (see
     :func:`~lightning_acts.zoo.models.image_quality.image_quality`; no FID, whose network would have to be downloaded).
 
@@ -124,6 +125,8 @@ class GAN(ZooModel):
         images = self.inputs(batch)
         optimizers: Any = self.optimizers()
         of_generator, of_discriminator = optimizers
+        # Lightning counts the steps of every optimizer, and has no public way to leave one out (its issue 17958).
+        of_discriminator._on_before_step = of_discriminator._on_after_step = do_nothing_closure
         generated = self(torch.randn(len(images), self.latent_dim, device=images.device, dtype=images.dtype))
         loss = _real_loss(self.discriminator(images)) + _generated_loss(self.discriminator(generated.detach()))
         of_discriminator.zero_grad()

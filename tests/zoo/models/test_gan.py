@@ -30,7 +30,7 @@ def test_a_step_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     again.load_state_dict(model.state_dict())
     with monkeypatch.context() as patch:
         patch.setattr(torch, "randn", lambda *_, **__: noise)
-        quiet(max_steps=2, limit_val_batches=0).fit(model, DataLoader(TensorDataset(images), batch_size=16))
+        quiet(max_steps=1, limit_val_batches=0).fit(model, DataLoader(TensorDataset(images), batch_size=16))
     judge, maker = again.discriminator, again.generator
     of_judge, of_maker = (
         torch.optim.Adam(network.parameters(), lr=lr, betas=(0.5, 0.999))
@@ -93,16 +93,19 @@ def test_resumed_within_an_epoch_it_is_the_same_to_the_bit(moment: tuple[int, in
         scheduler = lambda optimizer: torch.optim.lr_scheduler.ExponentialLR(optimizer, 0.5)  # noqa: E731
         return GAN(**SMALL, scheduler=scheduler), data()
 
+    def callbacks() -> list[L.Callback]:
+        return [acts.ActivationSwap({"relu": "mish"}, at={"step": 4}, blend={"steps": 4}), acts.ExactResume()]
+
     whole, digits = made()
-    trainer = quiet(max_epochs=3, callbacks=[acts.ExactResume()])
+    trainer = quiet(max_epochs=3, callbacks=callbacks())
     trainer.fit(whole, digits)
     stopped, digits = made()
     path = tmp_path / "a.ckpt"
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        quiet(max_epochs=3, callbacks=[acts.ExactResume(), StopAt(*moment, path)]).fit(stopped, digits)
+        quiet(max_epochs=3, callbacks=[*callbacks(), StopAt(*moment, path)]).fit(stopped, digits)
     resumed, digits = made()
     torch.manual_seed(5)
-    other = quiet(max_epochs=3, callbacks=[acts.ExactResume()])
+    other = quiet(max_epochs=3, callbacks=callbacks())
     other.fit(resumed, digits, ckpt_path=path, weights_only=True)
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
@@ -110,6 +113,27 @@ def test_resumed_within_an_epoch_it_is_the_same_to_the_bit(moment: tuple[int, in
         torch.testing.assert_close(one.state_dict(), two.state_dict(), rtol=0, atol=0)
     assert [group["lr"] for group in other.optimizers[0].param_groups] == [1e-3 / 8] * 2
     assert dict(trainer.callback_metrics) == dict(other.callback_metrics)
+    assert trainer.global_step == other.global_step == 12
+
+
+class Runs(L.Callback):
+    """Notes before how many batches the first activation of the generator was what."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def on_train_batch_start(self, trainer: Trainer, module: Any, batch: Any, index: int) -> None:
+        self.seen.append(str(next(site for site in acts.find(module) if site.path.startswith("generator")).activation))
+
+
+def test_a_step_is_a_batch() -> None:
+    """4 batches an epoch: the swap comes before the 7th, and the fit ends with the 10th."""
+    swap, runs = acts.ActivationSwap({"relu": "mish"}, at={"step": 6}), Runs()
+    trainer = quiet(max_steps=10, callbacks=[swap, runs])
+    trainer.fit(GAN(**SMALL), data())
+    assert trainer.num_training_batches == 4
+    assert runs.seen == ["relu"] * 6 + ["mish"] * 4
+    assert trainer.global_step == 10
 
 
 def test_activations_of_both_networks_can_be_swapped() -> None:
