@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from lightning_acts.hints import did_you_mean, listed
 from lightning_acts.surgery.history import plans_of
 from lightning_acts.surgery.saving import FILE_NAME, SUFFIX, load_swaps, save_swaps
 
+# Whether a checkpoint brings the weights.
+_FROM_CHECKPOINT = ContextVar("_FROM_CHECKPOINT", default=False)
 _FORMS = "torchvision:NAME, timm:NAME, hf:NAME_OR_FOLDER or package.module:callable"
 
 
@@ -32,7 +36,9 @@ class ModelError(ActsError, ValueError):
     exit_status = 2
 
 
-def build(model: str, *, weights: str | os.PathLike[str] | None = None, **options: Any) -> nn.Module:
+def build(
+    model: str, *, weights: str | os.PathLike[str] | None = None, auto_class: str | None = None, **options: Any
+) -> nn.Module:
     """Make the model that a string names; with pretrained weights only when they are asked for.
 
     A model whose activations were swapped gets its swaps back: those in ``swap.json`` in a folder of transformers, or
@@ -44,7 +50,10 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
             ``transformers:BertConfig``, stands for the config's model.
         weights: ``"default"``; the name of weights of torchvision or the tag of weights of timm; or the path of a file
             with a state dict (``.safetensors``, else read by ``torch.load(weights_only=True)``), which must fit to the
-            last key. If pretrained weights are for another ``num_classes``, the head alone is new.
+            last key. If weights are for another ``num_classes`` (transformers: ``num_labels``) than is given, the head
+            alone is new.
+        auto_class: For transformers: the class that picks the architecture for a config, such as
+            ``AutoModelForImageClassification``; by default the config says.
         options: Passed to the callable; for transformers, to the config.
 
     Raises:
@@ -63,16 +72,41 @@ def build(model: str, *, weights: str | os.PathLike[str] | None = None, **option
         raise ModelError(f"weights are given both in {model!r} and beside it, as {os.fspath(weights)!r}")
     wanted = suffix if weights is None else os.fspath(weights)
     make = _factory(source, name)
+    if source == "hf":
+        make = functools.partial(make, auto_class=auto_class)
     if wanted is None:
-        return _with_swaps(_made(make(**options), model), Path(name) / FILE_NAME if source == "hf" else None)
-    if source in _PRETRAINED and (pretrained := _PRETRAINED[source](name, wanted, options)) is not None:
+        return _with_swaps(
+            _made(make(**options), model, auto_class), Path(name) / FILE_NAME if source == "hf" else None
+        )
+    from_checkpoint = _FROM_CHECKPOINT.get()
+    if source in _PRETRAINED and (pretrained := _PRETRAINED[source](name, wanted, options, auto_class)) is not None:
         return pretrained
     path = Path(wanted).expanduser()
-    if not path.is_file():
+    if not (from_checkpoint or path.is_file()):
         _check_weights(source, name, wanted)
-    built = _with_swaps(_made(make(**options), model), path.with_suffix(SUFFIX))
-    built.load_state_dict(read_state_dict(path))
+    built = _with_swaps(_made(make(**options), model, auto_class), path.with_suffix(SUFFIX))
+    if not from_checkpoint:
+        _load_fitting(built, read_state_dict(path), options.get("num_classes"))
     return built
+
+
+@contextlib.contextmanager
+def weights_from_checkpoint() -> Iterator[None]:
+    """Let :func:`build` make models as with the weights that it is asked for, but neither fetch nor read these.
+
+    Around what makes a model whose weights a checkpoint brings: they need not be there any more.
+
+    Example:
+        >>> with weights_from_checkpoint():
+        ...     model = build("torchvision:resnet18@default", num_classes=3)
+        >>> model.fc.out_features
+        3
+    """
+    token = _FROM_CHECKPOINT.set(True)
+    try:
+        yield
+    finally:
+        _FROM_CHECKPOINT.reset(token)
 
 
 def save(model: nn.Module, path: Path, *, overwrite: bool = False) -> dict[str, Path]:
@@ -277,10 +311,10 @@ def _callable(found: Any, name: str) -> Callable[..., Any]:
     return found  # type: ignore[no-any-return]
 
 
-def _made(built: Any, model: str) -> nn.Module:
+def _made(built: Any, model: str, auto_class: str | None) -> nn.Module:
     transformers = sys.modules.get("transformers")
     if transformers is not None and isinstance(built, transformers.PretrainedConfig):
-        built = _transformers_class(built)(built)
+        built = _transformers_class(built, auto_class)(built)
     if not isinstance(built, nn.Module):
         raise ModelError(f"{model} made no torch.nn.Module, but an object of type {type(built).__name__}")
     return built
@@ -296,12 +330,17 @@ def _timm_tags(name: str) -> list[str]:
     return [full.partition(".")[2] for full in tagged]
 
 
-def _torchvision_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.Module | None:
+def _torchvision_pretrained(
+    name: str, wanted: str, options: Mapping[str, Any], auto_class: str | None
+) -> nn.Module | None:
     members = _torchvision_weights(name)
     weights = members.get("DEFAULT" if wanted.lower() == "default" else wanted)
     if weights is None:
         return None
-    builder = require("torchvision.models", extra="vision").get_model_builder(name)
+    models = require("torchvision.models", extra="vision")
+    builder = models.get_model_builder(name)
+    if _FROM_CHECKPOINT.get() and name in models.list_models(module=models):
+        return builder(weights=None, **{**_set_by_weights(name, weights), **options})  # type: ignore[no-any-return]
     num_classes = options.get("num_classes")
     others = {key: value for key, value in options.items() if key != "num_classes"}
     file = Path(torch.hub.get_dir(), "checkpoints", weights.url.rpartition("/")[2])
@@ -314,6 +353,27 @@ def _torchvision_pretrained(name: str, wanted: str, options: Mapping[str, Any]) 
     return model
 
 
+def _load_fitting(model: nn.Module, state: Mapping[str, Any], num_classes: int | None) -> None:
+    """Load weights; layers that have ``num_classes`` outputs where the weights are for another number stay new."""
+    own = model.state_dict()
+    head = {
+        name: own[name]
+        for name, value in state.items()
+        if name in own and own[name].shape == (num_classes, *value.shape[1:])
+    }
+    others = {name: value for name, value in head.items() if value.shape != state[name].shape}
+    model.load_state_dict({**state, **others})
+
+
+def _set_by_weights(name: str, weights: Any) -> dict[str, Any]:
+    """Return what torchvision's builder of a classifier is told by weights, beside the number of classes."""
+    if name.startswith("vit_"):
+        return {"image_size": weights.meta["min_size"][0]}
+    if name not in ("googlenet", "inception_v3"):
+        return {}
+    return {"transform_input": True, "init_weights": False, **({"aux_logits": False} if name == "googlenet" else {})}
+
+
 def _take_head(model: nn.Module, fresh: nn.Module) -> None:
     """Replace the layers of ``model`` whose weights differ in shape from those of ``fresh``, by those of ``fresh``."""
     shapes = {name: parameter.shape for name, parameter in fresh.named_parameters()}
@@ -323,7 +383,7 @@ def _take_head(model: nn.Module, fresh: nn.Module) -> None:
             model.set_submodule(layer, fresh.get_submodule(layer))
 
 
-def _timm_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.Module | None:
+def _timm_pretrained(name: str, wanted: str, options: Mapping[str, Any], auto_class: str | None) -> nn.Module | None:
     timm = require("timm", extra="vision")
     architecture, _, given = name.partition(".")
     tags = _timm_tags(architecture)
@@ -334,7 +394,7 @@ def _timm_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.M
         raise ModelError(f"timm:{name} names the weights {given!r}, and {tag!r} are asked for beside it")
     full = f"{architecture}.{tag}" if tag else name
     try:
-        model: nn.Module = timm.create_model(full, pretrained=True, **options)
+        model: nn.Module = timm.create_model(full, pretrained=not _FROM_CHECKPOINT.get(), **options)
     except OSError as error:
         hub = timm.get_pretrained_cfg(full).hf_hub_id
         where = f"https://huggingface.co/{hub}" if hub else f"the weights of {full}"
@@ -344,32 +404,46 @@ def _timm_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.M
     return model
 
 
-def _from_config(name: str, **options: Any) -> nn.Module:
+def _from_config(name: str, *, auto_class: str | None = None, **options: Any) -> nn.Module:
     config = _fetched(name, require("transformers", extra="hf").AutoConfig.from_pretrained, **options)
-    model: nn.Module = _transformers_class(config)(config)
+    model: nn.Module = _transformers_class(config, auto_class)(config)
     return model
 
 
-def _transformers_pretrained(name: str, wanted: str, options: Mapping[str, Any]) -> nn.Module | None:
+def _transformers_pretrained(
+    name: str, wanted: str, options: Mapping[str, Any], auto_class: str | None
+) -> nn.Module | None:
     if wanted.lower() != "default":
         return None
+    if _FROM_CHECKPOINT.get():
+        return _with_swaps(_from_config(name, auto_class=auto_class, **options), Path(name) / FILE_NAME)
     config = _fetched(name, require("transformers", extra="hf").AutoConfig.from_pretrained, **options)
-    # Trained as other new models are, where from_pretrained gives it in eval mode.
-    model: nn.Module = _fetched(name, _transformers_class(config).from_pretrained, config=config).train()
+    load = _transformers_class(config, auto_class).from_pretrained
+    if "num_labels" not in options:
+        model: nn.Module = _fetched(name, load, config=config)
+    else:
+        model, said = _fetched(name, load, config=config, ignore_mismatched_sizes=True, output_loading_info=True)
+        others = [key for key, _, shape in said["mismatched_keys"] if shape[:1] != (options["num_labels"],)]
+        if others:
+            raise ModelError(
+                f"hf:{name}: its weights are of other sizes than its config says: {listed(sorted(others))}"
+            )
+    model.train()  # as other new models are, where from_pretrained gives it in eval mode
     if (Path(name) / FILE_NAME).exists():
         load_swaps(model, name)
     return model
 
 
-def _transformers_class(config: Any) -> Any:
+def _transformers_class(config: Any, auto_class: str | None) -> Any:
     transformers = require("transformers", extra="hf")
-    for architecture in config.architectures or ():
+    for architecture in (not auto_class and config.architectures) or ():
         if hasattr(transformers, architecture):
             return getattr(transformers, architecture)
     try:
-        return transformers.AutoModel._model_mapping[type(config)]
+        return getattr(transformers, auto_class or "AutoModel")._model_mapping[type(config)]
     except KeyError:
-        raise ModelError(f"transformers has no model for a {type(config).__name__}") from None
+        kind = f" of {auto_class}" if auto_class else ""
+        raise ModelError(f"transformers has no model{kind} for a {type(config).__name__}") from None
 
 
 def _fetched(name: str, load: Callable[..., Any], **options: Any) -> Any:
@@ -420,7 +494,7 @@ def read_state_dict(path: Path) -> Mapping[str, Any]:
 
 #: Where models have weights of their own: how they are made with them (None if there are none of this name), and what
 #: these are called.
-_PRETRAINED: Mapping[str, Callable[[str, str, Mapping[str, Any]], nn.Module | None]] = {
+_PRETRAINED: Mapping[str, Callable[[str, str, Mapping[str, Any], str | None], nn.Module | None]] = {
     "torchvision": _torchvision_pretrained,
     "timm": _timm_pretrained,
     "hf": _transformers_pretrained,

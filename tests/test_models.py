@@ -9,10 +9,26 @@ import timm
 import torch
 import torchvision
 from torch import nn
-from transformers import BertConfig, BertForMaskedLM, BertModel, BertTokenizer
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    BertTokenizer,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTModel,
+)
 
 import lightning_acts as acts
-from lightning_acts.models import ModelError, build, check_model, load_tokenizer, options_of, save
+from lightning_acts.models import (
+    ModelError,
+    build,
+    check_model,
+    load_tokenizer,
+    options_of,
+    save,
+    weights_from_checkpoint,
+)
 
 
 def test_torchvision() -> None:
@@ -130,6 +146,81 @@ def test_weights_for_another_number_of_classes_lose_the_head_alone(monkeypatch: 
     assert torch.equal(build("torchvision:resnet18@default", num_classes=1000).fc.weight, pretrained.fc.weight)
 
 
+@pytest.mark.parametrize("model", ["torchvision:resnet18", "torchvision:squeezenet1_0", "timm:resnet10t"])
+def test_a_file_for_another_number_of_classes_loses_the_head_alone(model: str, tmp_path: Path) -> None:
+    reference = build(model, num_classes=7)
+    torch.save(reference.state_dict(), tmp_path / "seven.pt")
+    body = dict(list(reference.state_dict().items())[:-2])
+    torch.manual_seed(0)
+    built = build(model, weights=tmp_path / "seven.pt", num_classes=3)
+    assert all(torch.equal(value, body[name]) for name, value in built.state_dict().items() if name in body)
+    torch.manual_seed(0)
+    fresh = list(build(model, num_classes=3).state_dict().values())[-2:]
+    assert all(map(torch.equal, list(built.state_dict().values())[-2:], fresh))
+    assert fresh[0].shape[0] == 3
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        build(model, weights=tmp_path / "seven.pt")
+
+
+@pytest.fixture
+def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is fetched."""
+
+    def fetch(*_: Any, **__: Any) -> None:
+        raise AssertionError("weights are fetched")
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", fetch)
+    monkeypatch.setattr("timm.models._builder.load_pretrained", fetch)
+    monkeypatch.setattr("transformers.PreTrainedModel.from_pretrained", fetch)
+
+
+def shape(model: nn.Module) -> dict[str, Any]:
+    """What two models of the same structure have in common."""
+    plain = {key: value for key, value in vars(model).items() if isinstance(value, (int, str, tuple))}
+    lines = [line for line in repr(model).splitlines() if not line.endswith(": None")]
+    return {"lines": lines, **plain, **{name: value.shape for name, value in model.state_dict().items()}}
+
+
+def made_as_with_weights(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fetched = "torchvision.models._api.load_state_dict_from_url"
+    for weights in torchvision.models.get_model_weights(name):
+        # A RegNet computes its widths by tensors.
+        with torch.device("cpu" if "regnet" in name else "meta"):
+            with weights_from_checkpoint():
+                made = build(f"torchvision:{name}@{weights.name}")
+            with monkeypatch.context() as patch:
+                patch.setattr(fetched, lambda *_, **__: {})
+                patch.setattr(nn.Module, "load_state_dict", lambda *_, **__: None)
+                reference = torchvision.models.get_model(name, weights=weights)
+        assert shape(made) == shape(reference)
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3", "vit_b_16", "resnet18"])
+def test_what_a_checkpoint_fills_is_made_as_with_weights(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made_as_with_weights(name, monkeypatch)
+
+
+@pytest.mark.slow
+def test_every_model_that_a_checkpoint_fills_is_made_as_with_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in torchvision.models.list_models(module=torchvision.models):
+        if not name.startswith("regnet") or name.endswith("400mf"):  # the others have gigabytes
+            made_as_with_weights(name, monkeypatch)
+
+
+@pytest.mark.usefixtures("unreachable")
+def test_what_a_checkpoint_fills_fetches_nothing(tmp_path: Path) -> None:
+    BertForMaskedLM(BertConfig(vocab_size=5, hidden_size=8, num_attention_heads=1)).save_pretrained(tmp_path)
+    with weights_from_checkpoint():
+        assert build("torchvision:resnet18@default", num_classes=3).fc.weight.shape == (3, 512)  # type: ignore[union-attr]
+        assert build("timm:resnet10t@default", num_classes=3).fc.weight.shape == (3, 512)  # type: ignore[union-attr]
+        assert isinstance(build(f"hf:{tmp_path}@default"), BertForMaskedLM)
+        assert isinstance(build("torch.nn:Linear@gone.pt", in_features=1, out_features=1), nn.Linear)
+        with pytest.raises(ModelError, match="has no model 'resnet81'"):
+            build("torchvision:resnet81@default")
+    with pytest.raises(AssertionError, match="weights are fetched"):
+        build("torchvision:resnet18@default")
+
+
 def test_options() -> None:
     assert options_of("torch.nn:Flatten") == {"start_dim", "end_dim"}
     assert options_of("torchvision:resnet18") is None
@@ -158,6 +249,11 @@ class TestTransformers:
         model = build("transformers:BertConfig", **sizes)
         assert type(model) is BertModel and len(model.encoder.layer) == 3
 
+    def test_a_config_of_a_class_of_its_own(self) -> None:
+        sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8}
+        model = build("transformers:ViTConfig", num_labels=3, auto_class="AutoModelForImageClassification", **sizes)
+        assert type(model) is ViTForImageClassification and model.classifier.out_features == 3
+
     def test_weights(self, folder: Path) -> None:
         saved = BertForMaskedLM.from_pretrained(folder)
         for model in (build(f"hf:{folder}@default"), build(f"hf:{folder}", weights="default")):
@@ -166,6 +262,27 @@ class TestTransformers:
         check_model(f"hf:{folder}@default")
         with pytest.raises(ModelError, match="no weights 'defalt'.*did you mean 'default'"):
             build(f"hf:{folder}@defalt")
+
+    @pytest.mark.parametrize("saved", [ViTForImageClassification, ViTModel])
+    def test_a_class_of_its_own_gets_a_new_head(self, saved: Any, tmp_path: Path) -> None:
+        config = ViTConfig(
+            hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, image_size=8, patch_size=4
+        )
+        saved(config).save_pretrained(tmp_path)
+        options: Any = {"num_labels": 3, "auto_class": "AutoModelForImageClassification"}
+        model = build(f"hf:{tmp_path}@default", **options)
+        assert type(model) is ViTForImageClassification and model.classifier.out_features == 3
+        reference = saved.from_pretrained(tmp_path).state_dict()
+        body = {name: value for name, value in model.state_dict().items() if not name.startswith("classifier")}
+        for name, value in body.items():
+            assert torch.equal(value, reference[name if saved is not ViTModel else name.removeprefix("vit.")])
+        with weights_from_checkpoint():
+            again = build(f"hf:{tmp_path}@default", **options)
+        assert repr(again) == repr(model) and again.config.to_dict() == model.config.to_dict()
+        with pytest.raises(ModelError, match="other sizes than its config says: vit.embeddings.cls_token"):
+            build(f"hf:{tmp_path}@default", hidden_size=16, **options)
+        with pytest.raises(ModelError, match="no model of AutoModelForCausalLM for a ViTConfig"):
+            build(f"hf:{tmp_path}", auto_class="AutoModelForCausalLM")
 
     def test_swaps_come_back(self, folder: Path) -> None:
         model = BertForMaskedLM.from_pretrained(folder)

@@ -27,6 +27,7 @@ from lightning_acts.callbacks.exact_resume import ExactResume
 from lightning_acts.callbacks.loops import size_from
 from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.files import UNFINISHED, replacing, write_whole
+from lightning_acts.models import weights_from_checkpoint
 from lightning_acts.reports.pictures import (
     plot_activations,
     plot_learning_curves,
@@ -127,7 +128,9 @@ def resume(checked: Checked, folder: RunFolder) -> Result:
         former = folder.config.read_text(encoding="utf-8")
         same = load([str(folder.config)]).data == checked.config.data
         recorder = Recorder(folder, lines=not _in_terminal(), ends=same)
-        built = _build(checked, [recorder])
+        # Killed before its first checkpoint, it begins anew.
+        with weights_from_checkpoint() if checkpoint else contextlib.nullcontext():
+            built = _build(checked, [recorder])
         if is_main():
             for left in folder.checkpoints.glob(f".*{UNFINISHED}"):  # by a process that was killed
                 left.unlink(missing_ok=True)
@@ -186,7 +189,8 @@ def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:
     """
     best = folder.best
     check_checkpoint(best)
-    built = _build(checked, [])
+    with weights_from_checkpoint():
+        built = _build(checked, [])
     for what in _untested(built):
         raise RunError(f"{what}: there is nothing to measure")
     (metrics, *_) = built.trainer.test(
@@ -207,7 +211,8 @@ def predict(checked: Checked, folder: RunFolder, out: Path) -> int:
     refuse_taken(out)
     best = folder.best
     check_checkpoint(best)
-    built = _build(checked, [])
+    with weights_from_checkpoint():
+        built = _build(checked, [])
     model, data = type(built.model), type(built.data)
     if data.predict_dataloader is L.LightningDataModule.predict_dataloader:
         raise RunError(f"{data.__name__} has no predict_dataloader: there is nothing to predict for")
@@ -262,12 +267,12 @@ def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:
 
 
 def new_model(checked: Checked) -> L.LightningModule:
-    """Return the model of a config as it is made, before any swap.
+    """Return the model of a config as it is made, before any swap and without pretrained weights.
 
     Raises:
         ConfigError: Its class refuses its arguments.
     """
-    with _refusals(checked.config) as refusals, refusals.of(("model",)):
+    with _refusals(checked.config) as refusals, refusals.of(("model",)), weights_from_checkpoint():
         model = _model(checked)
         model.configure_model()
     return model
