@@ -6,11 +6,13 @@ from .data.digits import Digits
 from .data.fashion_mnist import FashionMNIST
 from .data.image_field import ImageField
 from .data.image_folder import ImageFolder
+from .data.many_digits import ManyDigits
 from .data.prose import Prose
 from .data.scenes import Scenes
 from .data.signal_field import SignalField
 from .data.table_file import TableFile
 from .data.tabular import BreastCancer, Diabetes, Wine
+from .data.torchvision_data import TorchvisionData
 from .data.waveforms import Waveforms
 from .models.autoencoder import Autoencoder
 from .models.bilinear_matcher import BilinearMatcher
@@ -45,6 +47,7 @@ __all__ = [
     "ImplicitField",
     "LanguageModel",
     "LinearRegressor",
+    "ManyDigits",
     "PhysicsField",
     "Prose",
     "Scenes",
@@ -54,6 +57,7 @@ __all__ = [
     "TableFile",
     "TabularClassifier",
     "TabularRegressor",
+    "TorchvisionData",
     "Waveforms",
     "Wine",
 ]

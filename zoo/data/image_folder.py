@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from lightning_acts.extras import require
 
-from .base import ZooData, check_fractions, split
-
-# More would hold up the start of each process, by hours for ImageNet, and change the digits behind the third.
-_MOST_MEASURED = 2_000
+from .base import check_fractions, split
+from .images import Augment, ImageData
 
 
-class ImageFolder(ZooData):
+class ImageFolder(ImageData):
     """Images in folders, one a class: ``FOLDER/cat/1.png``, ``FOLDER/dog/2.jpg``.
 
     Images are scaled to squares, ``(channels, size, size)``; each channel has mean 0 and standard deviation 1 over the
@@ -30,6 +25,8 @@ class ImageFolder(ZooData):
         folder: The folder of the folders.
         image_size: Edge length that images are scaled to.
         gray: One channel instead of three.
+        augment: What changes in training: ``none``, ``crop`` or ``crop_and_flip``; see
+            :class:`~lightning_acts.zoo.data.images.ImageData`.
         batch_size: Images a batch.
         val_fraction: The share of the images for validation.
         test_fraction: The share of the images for the test.
@@ -52,18 +49,16 @@ class ImageFolder(ZooData):
         folder: str,
         image_size: int = 64,
         gray: bool = False,
+        augment: Augment = "none",
         batch_size: int = 32,
         val_fraction: float = 0.15,
         test_fraction: float = 0.25,
         split_seed: int = 0,
         num_workers: int = 0,
     ) -> None:
-        super().__init__(batch_size, num_workers)
-        if image_size < 1:
-            raise ValueError(f"ImageFolder(image_size={image_size}): at least 1")
+        super().__init__(gray, image_size, augment, batch_size=batch_size, num_workers=num_workers)
         check_fractions("ImageFolder", val_fraction=val_fraction, test_fraction=test_fraction)
         self.save_hyperparameters()
-        self.in_channels = 1 if gray else 3
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -86,29 +81,32 @@ class ImageFolder(ZooData):
 
     def parts(self) -> Mapping[str, Dataset[Any]]:
         """Find the images, split them, and measure the training part."""
-        datasets = require("torchvision.datasets", extra="vision")
-        transforms = require("torchvision.transforms.v2", extra="vision")
-        names, size = self.class_names, self.hparams["image_size"]
-        to_tensor = transforms.Compose(
-            [
-                transforms.Grayscale() if self.in_channels == 1 else transforms.RGB(),
-                transforms.Resize((size, size), antialias=True),
-                transforms.ToImage(),
-                transforms.ToDtype(torch.float32, scale=True),
-            ]
-        )
-        whole = datasets.ImageFolder(self.hparams["folder"], transform=to_tensor, loader=_opened)
-        assert tuple(whole.classes) == names
+        folder = require("torchvision.datasets.folder", extra="vision")
+        numbers = {name: number for number, name in enumerate(self.class_names)}
+        root = Path(self.hparams["folder"]).expanduser()
+        files = folder.make_dataset(str(root), numbers, folder.IMG_EXTENSIONS)
         indices = split(
-            len(whole),
+            len(files),
             self.hparams["val_fraction"],
             self.hparams["test_fraction"],
             self.hparams["split_seed"],
-            whole.targets,
+            [label for _, label in files],
         )
-        mean, deviation = _statistics(Subset(whole, indices["train"]))
-        whole.transform = transforms.Compose([to_tensor, transforms.Normalize(mean, deviation)])
-        return {part: Subset(whole, members) for part, members in indices.items()}
+        return self.normalized({part: _Files([files[index] for index in members]) for part, members in indices.items()})
+
+
+class _Files(Dataset[Any]):
+    """Images in files, and their classes."""
+
+    def __init__(self, files: Sequence[tuple[str, int]]) -> None:
+        self.files = files
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> tuple[Any, int]:
+        path, label = self.files[index]
+        return _opened(path), label
 
 
 def _opened(path: str) -> Any:
@@ -118,17 +116,3 @@ def _opened(path: str) -> Any:
             return file.convert("RGB")
     except OSError as error:
         raise ValueError(f"{path} can't be read as an image: {error}") from error
-
-
-def _statistics(images: Dataset[Any]) -> tuple[list[float], list[float]]:
-    """Return mean and standard deviation of each channel."""
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    number = len(images)  # type: ignore[arg-type]
-    for index in range(0, number, max(1, math.ceil(number / _MOST_MEASURED))):
-        image: Tensor = images[index][0].double()
-        count += image[0].numel()
-        total = total + image.sum((1, 2))
-        squares = squares + image.square().sum((1, 2))
-    mean = total / count
-    deviation = (squares / count - mean.square()).clamp_min(1e-8).sqrt()
-    return mean.tolist(), deviation.tolist()

@@ -9,7 +9,7 @@ from lightning_acts.runs import training
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.config import load
 from lightning_acts.zoo import ImageFolder
-from lightning_acts.zoo.data import image_folder
+from lightning_acts.zoo.data import image_folder, images
 
 
 @pytest.fixture
@@ -39,6 +39,7 @@ def test_each_part_has_its_share_and_training_is_normalized(folder: Path) -> Non
             torch.testing.assert_close(pixels.mean((0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
             torch.testing.assert_close(pixels.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4, rtol=0)
     assert sizes == {"train": (20, 10), "val": (8, 4), "test": (12, 6)}
+    (folder / ".ipynb_checkpoints").mkdir()  # no class
     gray = ImageFolder(str(folder), image_size=8, gray=True)
     gray.setup()
     assert next(iter(gray.test_dataloader()))[0].shape == (10, 1, 8, 8)
@@ -48,7 +49,7 @@ def test_of_many_images_some_are_measured(folder: Path, monkeypatch: pytest.Monk
     read: list[str] = []
     opened = image_folder._opened
     monkeypatch.setattr(image_folder, "_opened", lambda path: read.append(path) or opened(path))
-    monkeypatch.setattr(image_folder, "_MOST_MEASURED", 7)
+    monkeypatch.setattr(images, "_MOST_MEASURED", 7)
     ImageFolder(str(folder), val_fraction=0.2, test_fraction=0.3).setup()
     assert len(read) == len(set(read)) == 7
     assert {Path(path).parent.name for path in read} == {"dark", "light"}
