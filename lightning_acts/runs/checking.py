@@ -19,6 +19,7 @@ from lightning.pytorch.loggers import Logger
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.errors import SwapError
 from lightning_acts.extras import ImportPathError, import_name
+from lightning_acts.factory import resolve
 from lightning_acts.hints import did_you_mean
 from lightning_acts.models import ModelError, check_model
 from lightning_acts.runs.coercion import coerce, shown, type_in_words
@@ -252,6 +253,7 @@ class _Checker:
             if name in known and known[name].default is None:
                 annotation = Union[annotation, None]  # many write ``width: int = None``
             coerced[name] = self.value(here, value, annotation)
+            self.specs(here, value, _hints(target, include_extras=True).get(name, Any))
         missing = [
             name for name, parameter in known.items() if parameter.default is parameter.empty and name not in given
         ]
@@ -281,6 +283,19 @@ class _Checker:
         if isinstance(coerced, list):
             return [self.value((*path, index), child, Any) for index, child in enumerate(coerced)]
         return coerced
+
+    def specs(self, path: KeyPath, value: Any, annotation: Any) -> None:
+        """Add what is wrong with specs of activations, where they are declared: ``Annotated[str, ActivationSpec]``."""
+        if isinstance(value, list):
+            for index, child in enumerate(value):
+                self.specs((*path, index), child, _member(annotation))
+        elif isinstance(value, str) and any(
+            ActivationSpec in getattr(kind, "__metadata__", ()) for kind in _kinds(annotation)
+        ):
+            try:
+                resolve(value)
+            except SpecError as error:
+                self.add(path, f"{dotted(path)}: {error}")
 
     def trainer(self, value: Any) -> dict[str, Any]:
         if value is None:
@@ -494,10 +509,10 @@ def _words(target: Callable[..., Any]) -> str:
     return f"{', '.join(names)} and {last}"
 
 
-def _hints(target: Callable[..., Any]) -> dict[str, Any]:
+def _hints(target: Callable[..., Any], include_extras: bool = False) -> dict[str, Any]:
     function: Any = vars(target).get("__init__", target.__init__) if isinstance(target, type) else target  # type: ignore[misc]
     try:
-        return typing.get_type_hints(function)
+        return typing.get_type_hints(function, include_extras=include_extras)
     except Exception:  # names that exist only while types are checked: such a signature tells names, not types
         return {}
 

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypedDict
 import lightning as L
 import torch
 from torch import nn
+from lightning_acts.spec import ActivationSpec
 
 class Color(enum.Enum):
     RED = "red"
@@ -68,6 +69,12 @@ REFUSED = [
     ("p: Pair", "[1, 2, 3]", "must be a list, not a list|must be Pair"),
     ("p: Options", "{width: x}", "must be a whole number, not 'x'"),
 ]
+SPEC = "typing.Annotated[str, ActivationSpec]"
+SPECS = [
+    (f"p: {SPEC}", "rellu", "model.p: there is no activation 'rellu'; did you mean 'relu'"),
+    (f"p: {SPEC} | None = None", "elu(alfa=1)", "model.p: elu has no parameter 'alfa'"),
+    (f"p: list[{SPEC}]", "[relu, rellu]", "model.p.1: there is no activation 'rellu'"),
+]
 TARGETS = ["p", "p: Any", "p: nn.Module", "p: object = None", "**more"]
 
 
@@ -113,6 +120,25 @@ def test_other_values_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=f"c.yaml:1: model.p.*: ({message})"):
         checked(parameter, value, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(("parameter", "value", "message"), SPECS)
+def test_specs_of_activations_are_checked_where_they_are_declared(
+    parameter: str, value: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigError, match=f"c.yaml:1: {message}"):
+        checked(parameter, value, tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value"),
+    [(f"p: {SPEC}", "Swish"), (f"p: {SPEC} | None", "null"), ("p: str", "rellu"), (f"p: {SPEC} | bool", "true")],
+)
+def test_other_values_are_not_taken_for_specs(
+    parameter: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, found = checked(parameter, value, tmp_path, monkeypatch)
+    assert found == {"null": None, "true": True}.get(value, value)
 
 
 @pytest.mark.parametrize("parameter", TARGETS)

@@ -254,6 +254,15 @@ SEVERAL: list[tuple[str, tuple[str, ...], list[str]]] = [
         "a.yaml:3: unknown key model.bakbone",
         "a.yaml:4: model.backbone: torchvision has no model 'resnet81'",
     ]),
+    ("model:\n  _target_: lightning_acts.zoo.TabularRegressor\n  in_features: 4\n  activation: [relu,\n    elu(alfa=1),\n    rellu]", (), [
+        "a.yaml:5: model.activation.1: elu has no parameter 'alfa'; did you mean 'alpha'",
+        "a.yaml:6: model.activation.2: there is no activation 'rellu'; did you mean 'relu'",
+    ]),
+    ("model:\n  _target_: lightning_acts.zoo.GAN\n  latent_dim: x\n  activation: softplus(beta=0)", ("+model.discriminator_activation=mishh",), [
+        "a.yaml:3: model.latent_dim: must be a whole number",
+        "a.yaml:4: model.activation: softplus(beta=0): beta must not be 0",
+        "command line: +model.discriminator_activation=mishh: model.discriminator_activation: there is no activation 'mishh'",
+    ]),
     ("callbacks:\n  best:\n    monitr: x\n    save_top_k: x\n  stop:\n    _target_: lightning.pytorch.callbacks.EarlyStopping\n    patience: x", (), [
         "a.yaml:3: unknown key callbacks.best.monitr",
         "a.yaml:4: callbacks.best.save_top_k: must be a whole number",

@@ -14,7 +14,7 @@ from torchmetrics.text import Perplexity
 import lightning_acts as acts
 
 from .base import MakeOptimizer, MakeScheduler, SupervisedModel
-from .layers import Residual, SelfAttention
+from .layers import Activation, Residual, SelfAttention
 
 
 class LanguageModel(SupervisedModel):
@@ -63,7 +63,7 @@ class LanguageModel(SupervisedModel):
         width: int = 64,
         depth: int = 2,
         heads: int = 4,
-        activation: str = "gelu",
+        activation: Activation = "gelu",
         dropout: float = 0.0,
         lr: float = 3e-3,
         weight_decay: float = 0.1,

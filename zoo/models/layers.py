@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -11,8 +11,10 @@ from torch import Tensor, nn
 import lightning_acts as acts
 from lightning_acts.spec import ActivationSpec
 
+#: The spec of an activation; ``validate`` tells what is wrong with one in a config.
+Activation: TypeAlias = Annotated[str, ActivationSpec]
 #: One spec for all hidden layers, or a spec for each.
-Activations: TypeAlias = str | list[str]
+Activations: TypeAlias = Activation | list[Activation]
 
 
 def make_activations(activation: Activations, count: int) -> list[nn.Module]:

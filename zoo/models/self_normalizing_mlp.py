@@ -8,7 +8,7 @@ import lightning_acts as acts
 
 from .base import MakeOptimizer, MakeScheduler
 from .classifier import Classifier, Output
-from .layers import make_activations
+from .layers import Activation, make_activations
 from .tabular import RowModel
 
 
@@ -58,7 +58,7 @@ class SelfNormalizingMLP(RowModel, Classifier):
         num_classes: int,
         width: int = 64,
         depth: int = 20,
-        activation: str = "selu",
+        activation: Activation = "selu",
         dropout: float = 0.05,
         output: Output = "logits",
         lr: float = 1e-3,
