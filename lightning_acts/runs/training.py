@@ -325,7 +325,18 @@ def _build(checked: Checked, recorders: list[Callback], *, dry: bool = False) ->
         if dry and trainer:
             trainer = make(set(), writes=False, fast_dev_run=True)
     assert trainer
+    _check_data(config, model, data)
     return _Built(model, data, trainer, swaps)
+
+
+def _check_data(config: Config, model: L.LightningModule, data: L.LightningDataModule) -> None:
+    """Have data and model say what is wrong with the data, if they can: before anything is written or trained."""
+    if not is_main():  # others read what the first one has fetched
+        return
+    with _refusals(config) as refusals, refusals.of(("data",)):
+        getattr(data, "check", lambda: None)()
+    with _refusals(config) as refusals, refusals.of(("model",)):
+        getattr(model, "check_data", lambda data: None)(data)
 
 
 def _trainer(

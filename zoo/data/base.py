@@ -66,6 +66,11 @@ class ZooData(L.LightningDataModule):
         """Read and split the data once."""
         self._parts = self._parts or self.parts()
 
+    def check(self) -> None:
+        """Fetch and read the data: a run has what is wrong with them told before it makes a folder."""
+        self.prepare_data()
+        self.setup()
+
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training part, shuffled; it resumes within an epoch where it was interrupted.
 

@@ -13,13 +13,17 @@ from lightning_acts.extras import require
 from .base import check_fractions, split
 from .images import Augment, ImageData
 
+# More would hold up the start of each process.
+_MOST_OPENED = 2_000
+
 
 class ImageFolder(ImageData):
     """Images in folders, one a class: ``FOLDER/cat/1.png``, ``FOLDER/dog/2.jpg``.
 
     Images are scaled to squares, ``(channels, size, size)``; each channel has mean 0 and standard deviation 1 over the
-    training part, of which 2,000 images at most are measured. Labels count the classes in the order of their names, which
-    are ``class_names``. Each part has the same share of each class.
+    training part, of which 2,000 images at most are measured. If there are no more in all, every image is opened before
+    work starts. Labels count the classes in the order of their names, which are ``class_names``. Each part has the same
+    share of each class.
 
     Args:
         folder: The folder of the folders.
@@ -92,6 +96,9 @@ class ImageFolder(ImageData):
             self.hparams["split_seed"],
             [label for _, label in files],
         )
+        if len(files) <= _MOST_OPENED:
+            for index in (*indices["val"], *indices["test"]):
+                _opened(files[index][0])  # a damaged one is told now, not after the training
         return self.normalized({part: _Files([files[index] for index in members]) for part, members in indices.items()})
 
 

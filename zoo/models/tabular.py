@@ -79,12 +79,16 @@ class RowModel(ZooModel):
         self.in_features, self.example_input_array = in_features, torch.zeros(2, in_features)
 
     def setup(self, stage: str) -> None:
-        """Compare the model's sizes with those of the data.
+        """Compare the model's sizes with those of the data, as :meth:`check_data` does."""
+        self.check_data(getattr(self.trainer, "datamodule", None))
+        super().setup(stage)
+
+    def check_data(self, data: Any) -> None:
+        """Compare the model's sizes with those of data; a run does so before it makes a folder.
 
         Raises:
             ValueError: The data's ``in_features`` or ``num_classes`` differ from the model's.
         """
-        data: Any = getattr(self.trainer, "datamodule", None)
         for name in ("in_features", "num_classes"):
             own, given = getattr(self, name, None), getattr(data, name, None)
             if None not in (own, given) and own != given:
@@ -93,4 +97,3 @@ class RowModel(ZooModel):
                     f"{type(self).__name__}({name}={own}): {type(data).__name__} has {name}={given}"
                     + (f": {', '.join(columns)}" if columns else "")
                 )
-        super().setup(stage)

@@ -50,6 +50,7 @@ def test_of_many_images_some_are_measured(folder: Path, monkeypatch: pytest.Monk
     opened = image_folder._opened
     monkeypatch.setattr(image_folder, "_opened", lambda path: read.append(path) or opened(path))
     monkeypatch.setattr(images, "_MOST_MEASURED", 7)
+    monkeypatch.setattr(image_folder, "_MOST_OPENED", 39)
     ImageFolder(str(folder), val_fraction=0.2, test_fraction=0.3).setup()
     assert len(read) == len(set(read)) == 7
     assert {Path(path).parent.name for path in read} == {"dark", "light"}
@@ -62,11 +63,18 @@ def test_mistakes(folder: Path, tmp_path: Path) -> None:
         ImageFolder(str(tmp_path)).setup()
     with pytest.raises(ValueError, match=r"ImageFolder\(image_size=0\)"):
         ImageFolder(str(folder), image_size=0)
-    (folder / "dark" / "0.jpg").write_bytes(b"no picture")
-    with pytest.raises(ValueError, match=r"dark/0.jpg can't be read as an image"):
-        ImageFolder(str(folder), val_fraction=0.1, test_fraction=0.1).setup()
     (folder / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="empty"):
+        ImageFolder(str(folder)).setup()
+
+
+@pytest.mark.parametrize("part", ["train", "val", "test"])
+def test_a_damaged_picture_is_told_whichever_part_it_is_in(folder: Path, part: str) -> None:
+    data = ImageFolder(str(folder))
+    data.setup()
+    path, _ = data._parts[part].pairs.files[-1]  # type: ignore[attr-defined]
+    Path(path).write_bytes(Path(path).read_bytes()[:-300])
+    with pytest.raises(ValueError, match=f"{Path(path).name} can't be read as an image"):
         ImageFolder(str(folder)).setup()
 
 
