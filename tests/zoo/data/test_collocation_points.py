@@ -20,6 +20,17 @@ def test_conditions_are_on_the_edges_and_nothing_of_the_solution_is_inside(name:
         assert points[:, coordinate].max() <= equation.high[coordinate]
 
 
+@pytest.mark.parametrize("name", EQUATIONS)
+def test_every_edge_is_covered_from_end_to_end(name: str) -> None:
+    equation = EQUATIONS[name]
+    points, holds, _ = CollocationPoints(name, inside=128, edge=192).parts()["train"].columns  # type: ignore[attr-defined]
+    for coordinate, value in equation.edges:
+        along = points[~holds & (points[:, coordinate] == value), 1 - coordinate]
+        low, high = equation.low[1 - coordinate], equation.high[1 - coordinate]
+        counts = torch.histc((along - low) / (high - low), bins=4, min=0.0, max=1.0)
+        assert counts.min() >= 192 / len(equation.edges) / 4 - 2
+
+
 def test_points_follow_their_seed_alone() -> None:
     one, again, other = (CollocationPoints(seed=seed).parts() for seed in (0, 0, 1))
     assert torch.equal(one["train"].columns[0], again["train"].columns[0])  # type: ignore[attr-defined]
