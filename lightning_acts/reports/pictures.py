@@ -40,6 +40,8 @@ _MOST_POINTS = 5_000
 # Light blue between two images, which are often black and white.
 _GAP = (0.34, 0.71, 0.91)
 _LONGEST_LABEL = 20
+# A metric that falls by more than this is drawn on a logarithmic axis: on a linear one its end is a flat line.
+_MOST_LINEAR = 100
 
 
 def plot_activations(activations: Sequence[ActivationLike], path: Path, low: float = -5.0, high: float = 5.0) -> Path:
@@ -154,6 +156,9 @@ def plot_learning_curves(
                     markevery=max(1, math.ceil(len(epochs) / 20)),
                 )
         _dress(axes, metric, "epoch", None)
+        drawn = [value for line in axes.get_lines() for value in line.get_ydata() if math.isfinite(value)]  # type: ignore[union-attr]
+        if drawn and 0 < _MOST_LINEAR * min(drawn) < max(drawn):
+            axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         beside = 0.03 * (last - 1) or 0.5
         axes.set_xlim(1 - beside, last + beside)
@@ -343,11 +348,12 @@ def plot_field(
     figure = _figure(13, 4)
     size = error.square().mean(dim=-1).sqrt() if colored else error[..., 0]
     most = size.abs().max().item() or 1.0
-    (left, top), (right, bottom) = (coordinates[corner].tolist()[::-1] for corner in ((0, 0), (-1, -1)))
-    # Of an image, rows go down; of a function, its second coordinate goes to the right, its first one up.
+    # Of an image, rows go down; of a function, its first coordinate goes to the right, its second one up.
     place: dict[str, Any] = {"aspect": "equal" if colored or not axes_names else "auto"}
     if axes_names:
-        place |= {"extent": (left, right, top, bottom), "origin": "lower"}
+        truth, field, size = truth.transpose(0, 1), field.transpose(0, 1), size.T
+        (left, bottom), (right, top) = (coordinates[corner].tolist() for corner in ((0, 0), (-1, -1)))
+        place |= {"extent": (left, right, bottom, top), "origin": "lower"}
     limits = {"vmin": min(truth.min().item(), field.min().item()), "vmax": max(truth.max().item(), field.max().item())}
     signed = {"vmin": -most, "vmax": most, "cmap": "RdBu_r"}
     for axes, values, title in zip(figure.subplots(1, 3), (truth, field, size), ("truth", name, "error"), strict=True):
@@ -360,11 +366,11 @@ def plot_field(
             image = axes.imshow(values[..., 0].tolist(), **limits, cmap="viridis" if axes_names else "gray", **place)
         axes.set_title(title)
         if axes_names:
-            axes.set(xlabel=axes_names[1], ylabel=axes_names[0])
+            axes.set(xlabel=axes_names[0], ylabel=axes_names[1])
         else:
             axes.set_axis_off()
         if title == "error" or not colored:
-            figure.colorbar(image, ax=axes, fraction=0.046)
+            figure.colorbar(image, ax=axes, fraction=0.046, aspect=30)
     return _save(figure, path)
 
 

@@ -1,4 +1,5 @@
 import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,18 @@ def test_learning_curves(tmp_path: Path, drawn: list[object]) -> None:
     assert [list(values) for values in accuracy.get_lines()[0].get_data()] == [[1, 2], [0.5, 0.75]]
     assert [list(values) for values in loss.get_lines()[0].get_data()] == [[2], [2.0]]
     assert (tmp_path / "b.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("values", "scale"),
+    [((550.0, 0.01), "log"), ((2.0, 0.1), "linear"), ((5.0, 0.0), "linear"), ((5.0, -1e-3), "linear")],
+)
+def test_a_loss_that_falls_far_has_a_logarithmic_axis(
+    values: tuple[float, float], scale: str, tmp_path: Path, drawn: list[object]
+) -> None:
+    rows = [{"epoch": epoch, "val/loss": value} for epoch, value in enumerate((*values, math.nan))]
+    pictures.plot_learning_curves({"relu": rows}, ["val/loss"], tmp_path / "a.png")
+    assert drawn[0].axes[0].get_yscale() == scale  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("slash", ["/", "_"])
@@ -284,7 +297,7 @@ def test_a_field_beside_the_truth(
     shape: tuple[int, ...], names: tuple[str, ...], panels: int, tmp_path: Path, drawn: list[object]
 ) -> None:
     truth = torch.linspace(-1, 1, 20 if len(shape) == 2 else 4 * 6 * shape[-1]).reshape(shape)
-    axes = [torch.linspace(0, 1, size) for size in shape[:-1]]
+    axes = [torch.linspace(0, end, size) for end, size in zip((2, 3), shape[:-1], strict=False)]
     coordinates = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     pictures.plot_field(truth + 0.25, truth, tmp_path / "a.png", "sine", coordinates, names)
     panes = drawn[0].axes  # type: ignore[attr-defined]
@@ -292,5 +305,6 @@ def test_a_field_beside_the_truth(
     error = panes[1].get_lines()[0].get_ydata() if len(shape) == 2 else panes[2].images[0].get_array().flatten()
     assert list(error) == pytest.approx([0.25] * len(error), abs=1e-6)
     if names:
-        assert (panes[0].get_xlabel(), panes[0].get_ylabel()) == ("t", "x")
-        assert panes[0].images[0].get_extent() == [0, 1, 0, 1]
+        assert (panes[0].get_xlabel(), panes[0].get_ylabel()) == ("x", "t")
+        assert panes[0].images[0].get_extent() == [0, 2, 0, 3]
+        assert panes[0].images[0].get_array().tolist() == truth[..., 0].T.tolist()
