@@ -93,6 +93,51 @@ torch.save(model.eval()(torch.load('x.pt')).detach(), 'z.pt')
     assert {path.name for path in project.glob("m.*")} == {"m.onnx", "m.pt2", "m.safetensors", "m.swap.json"}
 
 
+def accuracy(outputs: torch.Tensor, labels: torch.Tensor) -> float:
+    return (outputs.argmax(1) == labels).double().mean().item()
+
+
+def perplexity(outputs: torch.Tensor, tokens: torch.Tensor) -> float:
+    return nn.functional.cross_entropy(outputs.flatten(0, 1), tokens.flatten()).exp().item()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "overrides", "metric", "measure"),
+    [
+        ("cnn_digits_scheduled", ["swap.0.at.epoch=1", "swap.0.blend.epochs=1"], "test/acc", accuracy),
+        ("gpt_scheduled", ["model.width=16", "+trainer.limit_train_batches=30"], "test/perplexity", perplexity),
+    ],
+)
+def test_what_a_shipped_scheduled_swap_ends_with_is_tested_predicted_and_exported(
+    name: str, overrides: list[str], metric: str, measure: Any, project: Path, cli
+) -> None:
+    """It is the replacement alone, in a fresh process and in one without this package too."""
+    config = check_config(load([name], [*overrides, "trainer.max_epochs=3", "trainer.accelerator=cpu"]))
+    result = train(config, project / "runs", lambda folder: None)
+    old, new = next(iter(config.swap[0]["map"].items()))
+    data = config.data.make()
+    data.setup()
+    x, targets = (torch.cat(parts) for parts in zip(*data.test_dataloader(), strict=True))
+    cli("predict", str(result.folder.path), "--out", "p.pt")
+    expected = torch.load("p.pt")
+    assert measure(expected, targets) == pytest.approx(result.metrics[metric], rel=1e-5)
+    cli("export", str(result.folder.path), "--out", "m.pt2")
+    torch.save(x, "x.pt")
+    script = """
+import sys, torch
+program = torch.export.load("m.pt2")
+torch.save(program.module()(torch.load("x.pt")), "y.pt")
+assert "lightning_acts" not in sys.modules
+print({str(node.target) for node in program.graph.nodes})
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=300)
+    outputs = torch.load("y.pt")
+    assert measure(outputs, targets) == pytest.approx(result.metrics[metric], rel=1e-5)
+    assert f"aten.{new}." in done.stdout
+    assert f"aten.{old}." not in done.stdout
+
+
 def test_mistakes(run: RunFolder, project: Path) -> None:
     for out, message in (
         ("m.tar", "its suffix says what to write: .onnx, .pt2, .safetensors"),
