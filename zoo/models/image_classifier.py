@@ -7,15 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lightning_acts.models import ModelError, build, options_of
+from lightning_acts.models import ModelError
 
+from .backbones import build_backbone
 from .base import MakeOptimizer, MakeScheduler
 from .classifier import Classifier, Output
 from .layers import Activations
 from .vision import ConvNet, VisionTransformer
-
-# What these libraries' models take; a callable of one's own says so in its signature.
-_OPTIONS = {"torchvision": {"num_classes"}, "timm": {"num_classes", "in_chans"}}
 
 
 class ImageClassifier(Classifier):
@@ -77,7 +75,6 @@ class ImageClassifier(Classifier):
         self.check_at_least(1, in_channels=in_channels, image_size=image_size)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
         self.example_input_array = torch.zeros(2, in_channels, image_size, image_size)
-        sizes: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_channels, "in_channels": in_channels}
         if backbone == "cnn":
             self.backbone: nn.Module = ConvNet(in_channels, num_classes, activation=activation or "relu")
         elif backbone == "vit":
@@ -90,9 +87,7 @@ class ImageClassifier(Classifier):
                     f"ImageClassifier(activation={activation!r}): for the backbones cnn and vit; the activations of "
                     f"{backbone} are swapped, as by swap: [{{map: {{relu: mish}}}}] in a config"
                 )
-            taken = _OPTIONS.get(backbone.partition(":")[0]) or options_of(backbone) or {"num_classes"}
-            kept = {name: value for name, value in sizes.items() if name in taken}
-            self.backbone = build(backbone, **kept)
+            self.backbone = build_backbone(backbone, num_classes, in_channels)
         if small_images:
             _fit_stem(self.backbone, backbone)
         if backbone.startswith("torchvision:"):

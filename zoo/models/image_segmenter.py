@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchmetrics.classification import MulticlassAccuracy, MulticlassF1Score, MulticlassJaccardIndex
 
-from lightning_acts.models import build, options_of
 from lightning_acts.reports.pictures import plot_segmentations
 
+from .backbones import build_backbone
 from .base import MakeOptimizer, MakeScheduler, SupervisedModel
 from .layers import Activations, make_activations
 
@@ -77,10 +77,13 @@ class ImageSegmenter(SupervisedModel):
         self.check_at_least(1, num_classes=num_classes, in_channels=in_channels, image_size=image_size)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
         self.example_input_array = torch.zeros(2, in_channels, image_size, image_size)
+        # Torchvision's builders fetch weights of the classifier within, unless they are told not to.
+        plain = backbone.startswith("torchvision:") and "@" not in backbone
+        own = {"weights_backbone": None} if plain else {}
         self.backbone = (
             UNet(in_channels, num_classes, channels, activation)
             if backbone == "unet"
-            else _built(backbone, num_classes, in_channels)
+            else build_backbone(backbone, num_classes, in_channels, **own)
         )
         options: Any = {"num_classes": num_classes, "ignore_index": _NO_CLASS}
         self.set_metrics(
@@ -182,13 +185,3 @@ def _block(before: int, after: int, first: nn.Module, second: nn.Module) -> nn.S
         nn.Conv2d(before, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), first,
         nn.Conv2d(after, after, 3, padding=1, bias=False), nn.BatchNorm2d(after), second,
     )  # fmt: skip
-
-
-def _built(backbone: str, num_classes: int, in_channels: int) -> nn.Module:
-    if backbone.startswith("torchvision:"):
-        # Their builders fetch weights of the classifier within, unless they are told not to.
-        own: dict[str, Any] = {} if "@" in backbone else {"weights_backbone": None}
-        return build(backbone, num_classes=num_classes, **own)
-    given: dict[str, Any] = {"num_classes": num_classes, "in_channels": in_channels}
-    taken = options_of(backbone) or set(given)
-    return build(backbone, **{name: value for name, value in given.items() if name in taken})
