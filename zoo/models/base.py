@@ -38,6 +38,16 @@ class ZooModel(L.LightningModule):
 
     Raises:
         ValueError: ``lr`` or ``weight_decay`` is out of range.
+
+    Example:
+        >>> class Mean(ZooModel):
+        ...     def __init__(self) -> None:
+        ...         super().__init__(lr=0.1)
+        ...         self.mean = torch.nn.Parameter(torch.zeros(2))
+        ...     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        ...         return (self.inputs(batch) - self.mean).square().mean()
+        >>> Mean().training_step(torch.ones(4, 2), 0)
+        tensor(1., grad_fn=<MeanBackward0>)
     """
 
     def __init__(

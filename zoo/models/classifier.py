@@ -64,6 +64,17 @@ class Classifier(SupervisedModel):
 
     Raises:
         ValueError: A number is out of range, or ``output`` is another word.
+
+    Example:
+        >>> class Signs(Classifier):
+        ...     def forward(self, x: Tensor) -> Tensor:
+        ...         return self.activate(torch.stack([-x, x], dim=1))
+        >>> model = Signs(num_classes=2, output="softmax")
+        >>> model(torch.tensor([0.0, 3.0]))
+        tensor([[0.5000, 0.5000],
+                [0.0025, 0.9975]])
+        >>> model.loss(model(torch.tensor([3.0])), torch.tensor([1]))
+        tensor(0.0025)
     """
 
     def __init__(self, num_classes: int, output: Output = "logits", **options: Any) -> None:

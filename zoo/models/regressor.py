@@ -39,6 +39,15 @@ class Regressor(SupervisedModel):
 
     Raises:
         ValueError: A number is out of range, or ``output`` is another word.
+
+    Example:
+        >>> class Same(Regressor):
+        ...     def forward(self, x: Tensor) -> Tensor:
+        ...         return self.in_units(x)
+        >>> Same(output="linear")(torch.tensor([-3.0, 3.0]))
+        tensor([-3.,  3.])
+        >>> Same(output="softplus")(torch.tensor([-3.0, 3.0]))
+        tensor([0.0486, 3.0486])
     """
 
     target_mean: Tensor

@@ -70,6 +70,18 @@ class RowModel(ZooModel):
     """A model of rows of numbers; it goes before another base of a class, such as a classifier.
 
     Refuses data of other sizes than its own, before the first batch.
+
+    Example:
+        >>> from lightning_acts.zoo.models.regressor import Regressor
+        >>> class Sum(RowModel, Regressor):
+        ...     def __init__(self, in_features: int) -> None:
+        ...         super().__init__()
+        ...         self.take_rows(in_features)
+        ...     def forward(self, rows: torch.Tensor) -> torch.Tensor:
+        ...         return self.in_units(rows.sum(dim=1))
+        >>> model = Sum(in_features=3)
+        >>> model(model.example_input_array)
+        tensor([0., 0.])
     """
 
     in_features: int
