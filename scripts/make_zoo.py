@@ -94,8 +94,14 @@ def config_row(name: str, path: Path, memory: str) -> str:
 
 
 def parameters(name: str) -> int:
-    """Return the number of parameters of the model that a config builds."""
-    return sum(parameter.numel() for parameter in new_model(check_config(load([name]))).parameters())
+    """Return the number of parameters of the model that a config builds.
+
+    Where the sizes are on the Hugging Face Hub, it is that of the dry run, which has the same.
+    """
+    config = load([name])
+    if "hf:" in str(config.data["model"]):
+        config = load([name], read_head(named()[name]).laptop)
+    return sum(parameter.numel() for parameter in new_model(check_config(config)).parameters())
 
 
 def peak_memory(name: str, head: Head) -> str:

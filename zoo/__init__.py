@@ -3,6 +3,7 @@
 from .data.collocation_points import CollocationPoints
 from .data.digit_pairs import DigitPairs
 from .data.digits import Digits
+from .data.docstrings import Docstrings
 from .data.fashion_mnist import FashionMNIST
 from .data.image_field import ImageField
 from .data.image_folder import ImageFolder
@@ -12,6 +13,7 @@ from .data.scenes import Scenes
 from .data.signal_field import SignalField
 from .data.table_file import TableFile
 from .data.tabular import BreastCancer, Diabetes, Wine
+from .data.text_file import TextFile
 from .data.torchvision_data import TorchvisionData
 from .data.waveforms import Waveforms
 from .models.autoencoder import Autoencoder
@@ -27,6 +29,7 @@ from .models.self_normalizing_mlp import SelfNormalizingMLP
 from .models.sequence_classifier import SequenceClassifier
 from .models.tabular_classifier import TabularClassifier
 from .models.tabular_regressor import TabularRegressor
+from .models.text_classifier import TextClassifier
 from .models.vae import VAE
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "Diabetes",
     "DigitPairs",
     "Digits",
+    "Docstrings",
     "FashionMNIST",
     "ImageClassifier",
     "ImageField",
@@ -57,6 +61,8 @@ __all__ = [
     "TableFile",
     "TabularClassifier",
     "TabularRegressor",
+    "TextClassifier",
+    "TextFile",
     "TorchvisionData",
     "Waveforms",
     "Wine",

@@ -83,6 +83,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("missing in the scheduler", "scheduler: {_target_: torch.optim.lr_scheduler.StepLR}", "scheduler: StepLR needs step_size"),
     ("backbone misspelled", "model: {backbone: 'torchvision:resnet81'}", "model.backbone: torchvision has no model 'resnet81'; did you mean 'resnet18'"),
     ("weights misspelled", "model:\n  backbone: torchvision:resnet18@imagenet", "a.yaml:2: model.backbone: torchvision:resnet18 has no weights 'imagenet'"),
+    ("encoder misspelled", "model: {_target_: lightning_acts.zoo.TextClassifier, encoder: 'transformers:BertConfg'}", "model.encoder: transformers:BertConfg: transformers has no 'BertConfg'; did you mean 'BertConfig'"),
     ("taken by the run: callbacks", "trainer: {callbacks: []}", "trainer.callbacks is not for a config: use the group 'callbacks'"),
     ("taken by the run: logger", "trainer: {logger: true}", "trainer.logger is not for a config: use the group 'logger'"),
     ("taken by the run: folder", "trainer: {default_root_dir: x}", "trainer.default_root_dir is not for a config: use --out"),

@@ -29,6 +29,7 @@ MODELS: dict[str, tuple[Callable[[], L.LightningModule], tuple[Any, ...]]] = {
     "SequenceClassifier": (lambda: zoo.SequenceClassifier(width=8), (torch.rand(4, 1, 21), CLASSES)),
     "TabularClassifier": (lambda: zoo.TabularClassifier(3, 3, width=8), (torch.rand(4, 3), CLASSES)),
     "TabularRegressor": (lambda: zoo.TabularRegressor(3, width=8), (torch.rand(4, 3), torch.rand(4))),
+    "TextClassifier": (lambda: zoo.TextClassifier("transformer", vocab_size=11, num_classes=3, length=8, width=8), (torch.randint(11, (4, 8)), CLASSES)),
     "VAE": (lambda: zoo.VAE(image_size=8, channels=(4, 8), hidden=(8,), draws=2), (torch.rand(4, 1, 8, 8), CLASSES)),
 }  # fmt: skip
 #: Of ten families, and one that changes the number of features, for which the layers around it have no room.

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from lightning_acts.extras import require
+from lightning_acts.hints import listed
 
 from .loading import ResumableLoader
 
@@ -112,6 +114,23 @@ def check_fractions(name: str, **fractions: float) -> None:
     if min(fractions.values()) <= 0 or sum(fractions.values()) >= 1:
         listed = ", ".join(f"{argument}={value}" for argument, value in fractions.items())
         raise ValueError(f"{name}({listed}): each above 0, their sum below 1")
+
+
+def check_classes(name: str, labels: Iterable[int], class_names: Sequence[str]) -> None:
+    """Refuse classes that can't be in all three parts.
+
+    Args:
+        name: Who is given them.
+        labels: The class of each sample.
+        class_names: Names of the classes.
+
+    Raises:
+        ValueError: One has fewer than 3 samples.
+    """
+    counts = Counter(labels)
+    few = [f"{title} ({counts[label]})" for label, title in enumerate(class_names) if counts[label] < 3]
+    if few:
+        raise ValueError(f"{name}: classes of fewer than 3 samples can't be in all three parts: {listed(few)}")
 
 
 def split(

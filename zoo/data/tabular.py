@@ -12,9 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from lightning_acts.extras import require
-from lightning_acts.hints import listed
 
-from .base import ZooData, check_fractions, split
+from .base import ZooData, check_classes, check_fractions, split
 
 
 @dataclass(frozen=True)
@@ -89,7 +88,7 @@ class TabularData(ZooData):
         self.feature_names, self.in_features = list(table.feature_names), len(table.feature_names)
         if table.class_names:
             self.class_names, self.num_classes = list(table.class_names), len(table.class_names)
-            self._check_classes(table)
+            check_classes(type(self).__name__, table.targets.tolist(), table.class_names)
         labels = table.targets.tolist() if table.class_names else None
         indices = split(len(table.targets), self.val_fraction, self.test_fraction, self.split_seed, labels)
         features = standardized(torch.tensor(table.features, dtype=torch.float64), indices["train"]).float()
@@ -98,14 +97,6 @@ class TabularData(ZooData):
             training = table.targets[indices["train"]]
             self.target_mean, self.target_std = float(training.mean()), float(training.std()) or 1.0
         return {part: TensorDataset(features[members], targets[members]) for part, members in indices.items()}
-
-    def _check_classes(self, table: Table) -> None:
-        counts = np.bincount(table.targets, minlength=len(table.class_names))
-        few = [f"{name} ({count})" for name, count in zip(table.class_names, counts, strict=True) if count < 3]
-        if few:
-            raise ValueError(
-                f"{type(self).__name__}: classes of fewer than 3 rows can't be in all three parts: {listed(few)}"
-            )
 
 
 class BreastCancer(TabularData):

@@ -114,7 +114,7 @@ class SelfAttention(nn.Module):
         causal: Each member attends to itself and those before it alone.
 
     Shape:
-        ``(N, L, width)`` to the same.
+        ``(N, L, width)`` to the same; ``seen``, which members are attended to, is ``(N, L)``, by default all.
 
     Source:
         Vaswani et al. 2017, arXiv:1706.03762.
@@ -130,10 +130,11 @@ class SelfAttention(nn.Module):
         self.heads, self.dropout, self.causal = heads, dropout, causal
         self.qkv, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
         """Return what each member has gathered from those that it attends to."""
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         dropout = self.dropout if self.training else 0.0
-        gathered = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=self.causal)
+        mask = None if seen is None else seen[:, None, None]
+        gathered = F.scaled_dot_product_attention(query, key, value, mask, dropout, is_causal=self.causal)
         output: Tensor = self.out(gathered.transpose(1, 2).flatten(2))
         return output

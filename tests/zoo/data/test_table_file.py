@@ -159,7 +159,7 @@ def test_no_such_file() -> None:
             "kind",
             ["cat"] * 58 + ["dog"] * 2,
             {},
-            r"classes of fewer than 3 rows can't be in all three parts: dog \(2\)",
+            r"classes of fewer than 3 samples can't be in all three parts: dog \(2\)",
         ),
         ("price", ["dear"] * 60, {"target": "price", "task": "regression"}, "the target 'price' holds text"),
     ],

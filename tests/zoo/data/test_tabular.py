@@ -92,7 +92,9 @@ class Own(TabularData):
 
 
 def test_a_class_that_can_not_be_in_all_parts() -> None:
-    with pytest.raises(ValueError, match=r"Own: classes of fewer than 3 rows can't be in all three parts: dog \(2\)"):
+    with pytest.raises(
+        ValueError, match=r"Own: classes of fewer than 3 samples can't be in all three parts: dog \(2\)"
+    ):
         Own([0] * 10 + [1] * 2).setup()
 
 
