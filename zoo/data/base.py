@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 from lightning_acts.extras import require
 from lightning_acts.hints import listed
 
-from .loading import ResumableLoader
+from .loading import EpochShuffle, ResumableLoader
 
 
 class ZooData(L.LightningDataModule):
@@ -76,10 +76,16 @@ class ZooData(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training part, shuffled; it resumes within an epoch where it was interrupted.
 
-        A last, smaller batch is dropped, for batch normalization can't take a batch of one.
+        A last, smaller batch is dropped, for batch normalization can't take a batch of one. Over several processes each
+        has its share of the samples, and all have the same seed.
         """
         part = self._parts["train"]
-        return ResumableLoader(part, drop_last=len(part) >= self.batch_size, **self._options())  # type: ignore[arg-type]
+        options: dict[str, Any] = {}
+        if self.trainer is not None:
+            seed = self.trainer.strategy.broadcast(torch.initial_seed() % 2**31)
+            options = {"seed": seed, **(self.trainer.distributed_sampler_kwargs or {})}
+        order = EpochShuffle(len(part), **options)  # type: ignore[arg-type]
+        return ResumableLoader(part, sampler=order, drop_last=len(order) >= self.batch_size, **self._options())
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation part, in order."""

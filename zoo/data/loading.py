@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 
-class EpochShuffle(Sampler[int]):
+class EpochShuffle(DistributedSampler[int]):
     """A random order that depends on the seed and the epoch alone, not on what else is drawn.
+
+    Over several processes each has its share, so that all of them together go through the samples in the order of one.
 
     Args:
         size: How many there are to order.
         seed: The seed; by default torch's initial one.
+        num_replicas: How many processes there are.
+        rank: Which of them this is.
 
     Example:
         >>> order = EpochShuffle(5, seed=1)
@@ -24,10 +29,10 @@ class EpochShuffle(Sampler[int]):
         (True, False)
     """
 
-    def __init__(self, size: int, seed: int | None = None) -> None:
-        self.size = size
+    def __init__(self, size: int, seed: int | None = None, num_replicas: int = 1, rank: int = 0) -> None:
+        # A DistributedSampler is what Lightning leaves as it is.
+        super().__init__(range(size), num_replicas, rank)  # type: ignore[arg-type]
         self.seed = torch.initial_seed() % 2**31 if seed is None else seed
-        self.epoch = 0
         self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -37,12 +42,10 @@ class EpochShuffle(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed * 100_003 + self.epoch)
-        order = torch.randperm(self.size, generator=generator).tolist()
-        skip, self.skip = self.skip, 0
-        yield from order[skip:]
-
-    def __len__(self) -> int:
-        return self.size
+        order = torch.randperm(len(self.dataset), generator=generator).tolist()  # type: ignore[arg-type]
+        first, self.skip = self.rank + self.skip * self.num_replicas, 0
+        # All processes have equally many: at the end the first ones come again.
+        return itertools.islice(itertools.cycle(order), first, self.total_size, self.num_replicas)
 
 
 class ResumableLoader(DataLoader[Any]):
@@ -84,15 +87,17 @@ class ResumableLoader(DataLoader[Any]):
             yield batch
 
     def state_dict(self) -> dict[str, int]:
-        """Return the epoch, and how many of its batches were given."""
-        return {"epoch": self._epoch, "given": self._given}
+        """Return the epoch, how many of its batches were given, and to how many processes each."""
+        return {"epoch": self._epoch, "given": self._given, "processes": self._processes}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on where another loader of the same data stopped; after an epoch's last batch, with the next epoch.
-
-        Over several processes the samplers are Lightning's, and an epoch begins again.
-        """
+        """Go on where another loader of the same data stopped; after an epoch's last batch, with the next epoch."""
         if isinstance(self.sampler, EpochShuffle):
-            whole = state["given"] >= len(self)
+            batches = state["given"] * state["processes"] // self._processes
+            whole = batches >= len(self)
             self.sampler.epoch = state["epoch"] + whole
-            self.sampler.skip = 0 if whole else state["given"] * (self.batch_size or 1)
+            self.sampler.skip = 0 if whole else batches * (self.batch_size or 1)
+
+    @property
+    def _processes(self) -> int:
+        return self.sampler.num_replicas if isinstance(self.sampler, DistributedSampler) else 1
