@@ -66,6 +66,21 @@ class ZooModel(L.LightningModule):
         self._make_optimizer, self._make_scheduler = optimizer, scheduler
         self._seen: Counter[int] = Counter()
 
+    def _apply(self, fn: Any, recurse: bool = True) -> ZooModel:
+        # A sum over hundreds of samples in bfloat16 would stop growing: metrics keep their precision.
+        kept = [
+            (metric, name, default.dtype)
+            for metric in self.modules()
+            if isinstance(metric, Metric)
+            for name, default in metric._defaults.items()
+            if isinstance(default, Tensor)
+        ]
+        super()._apply(fn, recurse)
+        for metric, name, dtype in kept:
+            metric._defaults[name] = metric._defaults[name].to(dtype)
+            setattr(metric, name, getattr(metric, name).to(dtype))
+        return self
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the first tenth of the steps and falls along a cosine; constant without an end."""
         groups = acts.parameter_groups(self)
@@ -103,6 +118,19 @@ class ZooModel(L.LightningModule):
         """Return the inputs in a batch: its first member, or all of a batch that is a tensor."""
         return batch[0] if isinstance(batch, (tuple, list)) else batch
 
+    def draw_noise(self, count: int, size: int, like: Tensor) -> Tensor:
+        """Return normally distributed rows ``(count, size)``; over several processes, which have one seed, each has its own.
+
+        Args:
+            count: Samples in the batch of this process.
+            size: Numbers for a sample.
+            like: Gives type and device.
+        """
+        processes = 1 if self._trainer is None else self._trainer.world_size
+        # Those that one process would draw for the batches of all.
+        rows = torch.randn(count * processes, size, dtype=like.dtype, device=like.device)
+        return rows[self.global_rank :: processes]
+
     def first_test_batch(self) -> Any:
         """Return the first batch of the last test on the model's device, for pictures; None without a test."""
         loaders = self._trainer.test_dataloaders if self._trainer is not None else None
@@ -110,12 +138,19 @@ class ZooModel(L.LightningModule):
         return None if loader is None else self.transfer_batch_to_device(next(iter(loader)), self.device, 0)
 
     def on_validation_epoch_start(self) -> None:
-        """Count the samples of this epoch from 0."""
-        self._seen.clear()
+        """Begin with empty metrics, and count samples from 0."""
+        self._begin("val_")
 
     def on_test_epoch_start(self) -> None:
-        """Count the samples of this epoch from 0."""
+        """Begin with empty metrics, and count samples from 0."""
+        self._begin("test_")
+
+    def _begin(self, stage: str) -> None:
         self._seen.clear()
+        # Lightning has emptied them in inference mode, outside of which they could not be updated: in a fit.
+        for name, metric in self.named_children():
+            if name.startswith(stage) and isinstance(metric, (Metric, MetricCollection)):
+                metric.reset()
 
     def not_padding(self, loaders: Any, index: int, count: int) -> Tensor:
         """Return which samples of the next batch of a validation or test are not padding.
@@ -154,7 +189,7 @@ class SupervisedModel(ZooModel):
     """A model that is trained on pairs of inputs and targets, and measured by metrics over all samples.
 
     A task defines ``forward`` and :meth:`loss`, and names its metrics with :meth:`set_metrics`. Logs ``train/``, ``val/``
-    and ``test/`` with ``loss`` and each metric. Over several processes each sample counts once in validation and test,
+    and ``test/`` with ``loss`` and each metric, computed in single precision at least. Over several processes each sample counts once in validation and test,
     although samplers hand some of them to two processes.
 
     Args:
@@ -218,7 +253,7 @@ class SupervisedModel(ZooModel):
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        outputs, targets = self.outputs(batch), self.targets(batch)
+        outputs, targets = at_least_single((self.outputs(batch), self.targets(batch)))
         loss = self.loss(outputs, targets)
         self.measure(self.train_metrics, apply_to_collection(outputs, Tensor, Tensor.detach), targets)
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(targets), sync_dist=True)
@@ -255,7 +290,7 @@ class SupervisedModel(ZooModel):
 
     def predict_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> Tensor:
         """Return the predictions for a batch of inputs, or of pairs that begin with them."""
-        return self.prediction(self.outputs(batch))
+        return self.prediction(at_least_single(self.outputs(batch)))
 
     def without_padding(self, batch: Any, loaders: Any, index: int) -> tuple[Any, Tensor]:
         """Return outputs and targets of the samples of a batch that are not padding.
@@ -265,10 +300,16 @@ class SupervisedModel(ZooModel):
             loaders: The loaders of the stage.
             index: The number of the loader that gave the batch.
         """
-        targets = self.targets(batch)
+        outputs, targets = at_least_single((self.outputs(batch), self.targets(batch)))
         kept = self.not_padding(loaders, index, len(targets))
-        outputs = apply_to_collection(self.outputs(batch), Tensor, lambda output: output[kept])
+        outputs = apply_to_collection(outputs, Tensor, lambda output: output[kept])
         return outputs, targets[kept]
+
+
+def at_least_single(values: Any) -> Any:
+    """Return values with tensors in half precision, of which losses and metrics would lose digits, made single ones."""
+    half = (torch.float16, torch.bfloat16)
+    return apply_to_collection(values, Tensor, lambda value: value.float() if value.dtype in half else value)
 
 
 def samples_once(loader: Any, first: int, count: int) -> Tensor:

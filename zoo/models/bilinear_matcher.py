@@ -79,7 +79,9 @@ class BilinearMatcher(SupervisedModel):
 
     def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
         """Return the logit of each pair."""
-        logits: Tensor = self.bilinear(self.encoder1(input1.flatten(1)), self.encoder2(input2.flatten(1)))
+        features = self.encoder1(input1.flatten(1)), self.encoder2(input2.flatten(1))
+        # Autocast leaves a bilinear layer as it is, and the features in half precision.
+        logits: Tensor = self.bilinear(*(each.to(self.bilinear.weight.dtype) for each in features))
         return logits.squeeze(1)
 
     def outputs(self, batch: Any) -> Tensor:

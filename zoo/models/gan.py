@@ -16,7 +16,7 @@ from torchmetrics import CatMetric
 import lightning_acts as acts
 from lightning_acts.reports.pictures import plot_image_sheet
 
-from .base import MakeOptimizer, MakeScheduler, ZooModel
+from .base import MakeOptimizer, MakeScheduler, ZooModel, at_least_single
 from .image_coding import ImageDecoder, ImageEncoder
 from .image_quality import image_quality
 from .layers import Activations
@@ -127,7 +127,7 @@ class GAN(ZooModel):
         of_generator, of_discriminator = optimizers
         # Lightning counts the steps of every optimizer, and has no public way to leave one out (its issue 17958).
         of_discriminator._on_before_step = of_discriminator._on_after_step = do_nothing_closure
-        generated = self(torch.randn(len(images), self.latent_dim, device=images.device, dtype=images.dtype))
+        generated = self(self.draw_noise(len(images), self.latent_dim, images))
         loss = _real_loss(self.discriminator(images)) + _generated_loss(self.discriminator(generated.detach()))
         of_discriminator.zero_grad()
         self.manual_backward(loss)
@@ -186,8 +186,10 @@ class GAN(ZooModel):
 
 
 def _real_loss(scores: Tensor) -> Tensor:
+    scores = at_least_single(scores)
     return F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores))
 
 
 def _generated_loss(scores: Tensor) -> Tensor:
+    scores = at_least_single(scores)
     return F.binary_cross_entropy_with_logits(scores, torch.zeros_like(scores))

@@ -127,11 +127,12 @@ class VAE(SupervisedModel):
         mean, score = self.encoder(images).chunk(2, dim=1)
         # Far below 0 softplus rounds to 0, which has no logarithm.
         std = F.softplus(score) + 1e-6 if self.positive == "softplus" else score.exp()
-        noise = torch.randn_like(mean).unsqueeze(1) if self.training else self.noise.to(mean.dtype)
+        noise = self.draw_noise(*mean.shape, mean).unsqueeze(1) if self.training else self.noise.to(mean.dtype)
         return Coded(self.decode(mean.unsqueeze(1) + std.unsqueeze(1) * noise), mean, std)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Return the scores ``(N, draws, C, H, W)`` for latents ``(N, draws, latent_dim)``."""
+        latents = latents.to(self.noise.dtype)
         scores: Tensor = self.decoder(latents.flatten(0, 1)).unflatten(0, latents.shape[:2])
         return scores
 

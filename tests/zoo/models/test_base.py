@@ -50,6 +50,40 @@ def test_an_epoch_is_measured_from_its_beginning() -> None:
     assert trainer.validate(model, loader(), verbose=False) == first
 
 
+@pytest.mark.parametrize("stage", ["validate", "test"])
+def test_a_fit_and_a_test_may_follow_one_in_inference_mode(stage: str) -> None:
+    model = Line()
+    first = getattr(quiet(inference_mode=True), stage)(model, loader(), verbose=False)
+    assert getattr(quiet(inference_mode=False), stage)(model, loader(), verbose=False) == first
+    quiet(max_epochs=1).fit(model, loader(), loader())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_metrics_keep_their_precision_in_a_model_of_half_precision() -> None:
+    torch.manual_seed(0)
+    model = Line()
+    (tested,) = quiet(precision="bf16-true").test(model, loader(1000), verbose=False)
+    x, y = (column.bfloat16() for column in loader(1000).dataset.tensors)  # type: ignore[attr-defined]
+    assert model.linear.weight.dtype == torch.bfloat16
+    gap = (model(x).float() - y.float()).detach()
+    # 250 batches: in bfloat16 the sum of 256 samples and 4 more is that of 256.
+    assert tested["test/mse"] == pytest.approx(gap.square().mean().item(), rel=1e-3)
+    assert tested["test/loss"] == pytest.approx(gap.square().mean().item(), rel=1e-3)
+    assert tested["test/mae"] == pytest.approx(gap.abs().mean().item(), rel=1e-3)
+
+
+def test_processes_draw_what_one_would_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = ZooModel()
+    torch.manual_seed(0)
+    whole = model.draw_noise(6, 3, torch.zeros(()))
+    model.trainer = quiet()
+    monkeypatch.setattr(type(model), "global_rank", property(lambda self: rank))
+    monkeypatch.setattr(type(model.trainer), "world_size", 2)
+    for rank in range(2):
+        torch.manual_seed(0)
+        assert torch.equal(model.draw_noise(3, 3, torch.zeros(())), whole[rank::2])
+
+
 def test_optimizer_and_scheduler_of_ones_own() -> None:
     model = ZooModel(
         optimizer=lambda groups: torch.optim.SGD(groups, lr=3.0),

@@ -68,3 +68,11 @@ def test_both_encoders_are_swapped() -> None:
 def test_mistakes(options: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=f"BilinearMatcher\\({next(iter(options))}="):
         BilinearMatcher(**{"in_features1": 4, "in_features2": 3, **options})  # type: ignore[arg-type]
+
+
+def test_under_autocast_it_gives_what_it_gives_in_single_precision() -> None:
+    torch.manual_seed(0)
+    model, inputs = BilinearMatcher(4, 6, width=8), (torch.randn(5, 4), torch.randn(5, 6))
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model(*inputs)
+    torch.testing.assert_close(logits, model(*inputs), rtol=0.05, atol=0.05)
