@@ -111,15 +111,19 @@ class TextClassifier(Classifier):
         self.example_input_array = torch.full((2, length), self.padding + 1)
 
     def setup(self, stage: str) -> None:
-        """Check that the tokens of the data are those of the encoder.
+        """Check the data, as :meth:`check_data` does."""
+        self.check_data(getattr(self.trainer, "datamodule", None))
+
+    def check_data(self, data: Any) -> None:
+        """Check that the tokens of data are those of the encoder; a run does so before it makes a folder.
 
         Raises:
             ValueError: They are not.
         """
         for name, own in (("vocab_size", self.vocab_size), ("length", self.length)):
-            if (given := self.of_data(name, own)) > own:
+            if (given := getattr(data, name, own)) > own:
                 raise ValueError(f"TextClassifier: the data have {name}={given}, and the model {own}")
-        if (padding := self.of_data("padding", self.padding)) != self.padding:
+        if (padding := getattr(data, "padding", self.padding)) != self.padding:
             raise ValueError(
                 f"TextClassifier: padding is token {padding} in the data, and {self.padding} for the model: give the data "
                 "the encoder's tokenizer"
