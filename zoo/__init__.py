@@ -25,6 +25,7 @@ from .models.implicit_field import ImplicitField
 from .models.language_model import LanguageModel
 from .models.linear_regressor import LinearRegressor
 from .models.physics_field import PhysicsField
+from .models.pretrained_model import PretrainedModel
 from .models.self_normalizing_mlp import SelfNormalizingMLP
 from .models.sequence_classifier import SequenceClassifier
 from .models.tabular_classifier import TabularClassifier
@@ -53,6 +54,7 @@ __all__ = [
     "LinearRegressor",
     "ManyDigits",
     "PhysicsField",
+    "PretrainedModel",
     "Prose",
     "Scenes",
     "SelfNormalizingMLP",

@@ -12,8 +12,6 @@ import typer
 
 from lightning_acts.cli import completion
 from lightning_acts.cli.arguments import Inputs, Json, Model, Weights
-from lightning_acts.cli.configs import check_loaded
-from lightning_acts.cli.runs import open_run
 from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.reading import ConfigError, Problem
 
@@ -148,17 +146,16 @@ def verify(
 
 def build_model(model: str, weights: str | None) -> nn.Module:
     """Build the model that MODEL names; it may be a run."""
-    import_from_here()
     if not Path(model).is_dir():
+        import_from_here()
         from lightning_acts.models import build
 
         return build(model, weights=weights)
     if weights is not None:
         raise ConfigError(Problem(None, f"--weights {weights}: {model} is a run and has its own weights"))
-    from lightning_acts.runs import training
+    from lightning_acts.runs.training import model_of_run
 
-    folder, config = open_run(model)
-    return training.trained_model(check_loaded(config), folder)
+    return model_of_run(model)
 
 
 def _pair(text: str) -> tuple[str, str | None]:

@@ -34,10 +34,11 @@ from lightning_acts.reports.pictures import (
     plot_swaps,
 )
 from lightning_acts.runs import folder as folders
-from lightning_acts.runs.checking import Checked, made_of
+from lightning_acts.runs.checking import Checked, check_config, made_of
 from lightning_acts.runs.config import Config, load, to_yaml
 from lightning_acts.runs.console import logged_to, quiet, silenced
 from lightning_acts.runs.folder import RunError, RunFolder
+from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.monitors import MonitorCheck, refuse_unlogged
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted, shown_path
 from lightning_acts.runs.recording import Recorder, WholeFiles
@@ -264,6 +265,19 @@ def trained_model(checked: Checked, folder: RunFolder) -> L.LightningModule:
     model = new_model(checked)
     load_into(model, folder.best)
     return model
+
+
+def model_of_run(path: str) -> L.LightningModule:
+    """Return the model of the run in a folder, as :func:`trained_model` does; its classes may be in the current folder.
+
+    Raises:
+        RunError: There is no such run, or it is not complete.
+        ConfigError: Its config is wrong.
+        CheckpointError: Its best checkpoint is missing, damaged, or of another model.
+    """
+    import_from_here()
+    folder = folders.open_run(path)
+    return trained_model(check_config(folder.load_config()), folder)
 
 
 def new_model(checked: Checked) -> L.LightningModule:

@@ -15,6 +15,7 @@ import lightning_acts as acts
 from lightning_acts.cli.app import app
 from lightning_acts.runs.checking import Checked, check_config
 from lightning_acts.runs.config import collect
+from lightning_acts.zoo import PretrainedModel
 
 GUIDE = (Path(acts.__file__).parents[1] / "docs" / "runs.md").read_text()
 
@@ -69,11 +70,12 @@ def test_the_configs_are_valid() -> None:
     for number, text in enumerate(snippets("yaml")):
         files.append(f"part_{number}.yaml")
         Path(files[-1]).write_text(text)
-    assert len(files) == 2
-    checked: list[Checked] = [check_config(*collect(["digits", file])) for file in files]
+    assert len(files) == 3
+    checked: list[Checked] = [check_config(*collect(["digits", file])) for file in files[:2]]
     assert set(checked[0].callbacks) == {"best", "stop", "ema", "lr"}
     assert checked[1].trainer["max_epochs"] == 20
     assert not checked[1].callbacks
+    assert check_config(*collect([files[2]])).model.target is PretrainedModel
 
 
 def test_the_message_of_a_mistake() -> None:

@@ -25,6 +25,7 @@ MODELS: dict[str, tuple[Callable[[], L.LightningModule], tuple[Any, ...]]] = {
     "LanguageModel": (lambda: zoo.LanguageModel(11, context=8, width=8, heads=2), (torch.randint(11, (4, 8)), torch.randint(11, (4, 8)))),
     "LinearRegressor": (lambda: zoo.LinearRegressor(3), (torch.rand(4, 3), torch.rand(4))),
     "PhysicsField": (lambda: zoo.PhysicsField(width=8), (torch.rand(4, 2), torch.tensor([True, True, False, False]), torch.zeros(4, 1))),
+    "PretrainedModel": (lambda: zoo.PretrainedModel("timm:test_efficientnet", num_classes=3, image_size=32), (torch.rand(4, 3, 32, 32), CLASSES)),
     "SelfNormalizingMLP": (lambda: zoo.SelfNormalizingMLP(3, 3, width=8, depth=3), (torch.rand(4, 3), CLASSES)),
     "SequenceClassifier": (lambda: zoo.SequenceClassifier(width=8), (torch.rand(4, 1, 21), CLASSES)),
     "TabularClassifier": (lambda: zoo.TabularClassifier(3, 3, width=8), (torch.rand(4, 3), CLASSES)),

@@ -83,11 +83,7 @@ class ZooModel(L.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the first tenth of the steps and falls along a cosine; constant without an end."""
-        groups = acts.parameter_groups(self)
-        if self._make_optimizer is not None:
-            optimizer = self._make_optimizer(groups)
-        else:
-            optimizer = torch.optim.AdamW(groups, lr=self._lr, weight_decay=self._weight_decay)
+        optimizer = self.new_optimizer()
         if self._make_scheduler is not None:
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self._make_scheduler(optimizer)}}
         steps = self.trainer.estimated_stepping_batches
@@ -95,6 +91,13 @@ class ZooModel(L.LightningModule):
             return optimizer
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, functools.partial(share_of_peak, steps=steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def new_optimizer(self) -> torch.optim.Optimizer:
+        """Return the optimizer of all parameters, in groups with and without weight decay."""
+        groups = acts.parameter_groups(self)
+        if self._make_optimizer is not None:
+            return self._make_optimizer(groups)
+        return torch.optim.AdamW(groups, lr=self._lr, weight_decay=self._weight_decay)
 
     def plot_results(self, folder: Path, label: str) -> None:
         """Draw pictures of the last test into a folder, in eval mode; a run calls it at its end.
