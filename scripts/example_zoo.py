@@ -40,7 +40,8 @@ def trained(name: str, out: Path) -> tuple[Any, Any, Result]:
 def draw(runs: Mapping[str, tuple[Any, Any, Result]]) -> Figure:
     """Return the picture of all runs, in order: fields, plane, equation, text."""
     figure = plt.figure(figsize=(10, 4.6), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[1, 1.15])
+    above, below = parts
     panels = above.subplots(1, 3)
     coordinates, photograph = runs["siren_image"][1].grid()
     fields = {"photograph, 48 x 48 pixels": photograph}

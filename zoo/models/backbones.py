@@ -28,7 +28,7 @@ def build_backbone(backbone: str, num_classes: int, in_channels: int, **options:
         >>> build_backbone("torch.nn:Flatten", num_classes=10, in_channels=1)
         Flatten(start_dim=1, end_dim=-1)
     """
-    sizes = {"num_classes": num_classes, "in_chans": in_channels, "in_channels": in_channels}
+    sizes: dict[str, Any] = {"num_classes": num_classes, "in_chans": in_channels, "in_channels": in_channels}
     taken = _OPTIONS.get(backbone.partition(":")[0]) or options_of(backbone)
     if taken is None:
         taken = {"num_classes"}
