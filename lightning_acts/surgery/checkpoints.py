@@ -105,13 +105,15 @@ class SavedSwaps:
         return torch.tensor(list(hashlib.sha256(text.encode()).digest()), dtype=torch.uint8)
 
     def lacking(self, present: SavedSwaps) -> list[Plan]:
-        """Return the plans for the places that a model with the swaps ``present`` does not have yet.
+        """Return the plans for the places that a model with the swaps ``present`` does not have yet, or has had changed since.
 
         Raises:
             CheckpointError: The model has swaps that are not among these.
         """
         if not self:
             return []
+        if self.unnamed == present.unnamed and self.plans[: len(present.plans)] == present.plans:
+            return [plan for plan in self.plans[len(present.plans) :] if plan.sites]
         if self.unnamed != present.unnamed or not present.structure.items() <= self.structure.items():
             raise _differs(self, present)
         missing = self.structure.keys() - present.structure.keys()

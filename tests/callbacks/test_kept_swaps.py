@@ -93,6 +93,36 @@ class TestSwappedWithoutAnotherCall:
             other.load_state_dict(state)
 
 
+class Swapped(Net):
+    """Swaps itself as it is made."""
+
+    def build(self) -> None:
+        super().build()
+        acts.swap(self.net, {"relu": "prelu"})
+
+
+class TestSwappedAgain:
+    @pytest.mark.filterwarnings("ignore:.*the fit ends before that:UserWarning")
+    @pytest.mark.parametrize("blend", [None, {"steps": 1000}])
+    def test_comes_back(self, trainer: MakeTrainer, tmp_path: Path, blend: Any) -> None:
+        model = Swapped()
+        path = fit_and_save(trainer, model, tmp_path, acts.ActivationSwap({"prelu": "silu"}, blend=blend))
+        assert same(acts.load_from_checkpoint(Swapped, path), model)
+        again = Swapped()
+        swap = acts.ActivationSwap({"prelu": "silu"}, blend=blend)
+        trainer(callbacks=[swap]).test(again, loader(), ckpt_path=path, verbose=False)
+        assert same(again, model)
+
+    def test_another_beginning_is_refused(self, trainer: MakeTrainer, tmp_path: Path) -> None:
+        path = fit_and_save(trainer, Swapped(), tmp_path, acts.ActivationSwap({"prelu": "silu"}))
+        other = Net()
+        acts.swap(other, {"relu": "elu"})
+        with pytest.raises(
+            acts.CheckpointError, match="relu -> prelu; prelu -> silu; this model is swapped relu -> elu"
+        ):
+            trainer().test(other, loader(), ckpt_path=path, verbose=False)
+
+
 class BuiltInHook(Net):
     """Builds its layers in ``on_load_checkpoint``, where its constructor and ``setup`` have not."""
 

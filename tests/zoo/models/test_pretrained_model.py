@@ -267,17 +267,6 @@ def trained(name: str, overrides: list[str], out: Path) -> RunFolder:
     return training.train(checked, out, lambda folder: None).folder
 
 
-def tuning(folder: RunFolder, *more: str) -> list[str]:
-    """Overrides of a config that fine-tune the model of a run on the digits."""
-    return [
-        "model._target_=lightning_acts.zoo.PretrainedModel",
-        f"model.backbone={folder.path}",
-        "+model.pretrained=false",
-        "trainer.max_epochs=2",
-        *more,
-    ]
-
-
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     overrides = ["trainer.max_epochs=2", "model.activation=mish", "swap=[{map: {mish: prelu}}]"]
@@ -305,13 +294,18 @@ def test_what_a_run_gives_are_scores(tmp_path: Path) -> None:
 
 
 def test_it_is_fine_tuned_with_a_blended_swap(source: RunFolder, tmp_path: Path) -> None:
-    blended = "swap=[{map: {prelu: silu}, at: {step: 5}, blend: {steps: 30}}]"
-    overrides = tuning(source, blended, "~model.activation")
-    run = trained("cnn_digits", overrides, tmp_path)
+    Path("mine.yaml").write_text(f"""
+base: base/pretrained_model
+model: {{backbone: {source.path}, in_channels: 1, image_size: 8}}
+data: {{_target_: lightning_acts.zoo.Digits}}
+swap: [{{map: {{prelu: silu}}, at: {{step: 5}}, blend: {{steps: 30}}}}]
+trainer: {{max_epochs: 1}}
+""")
+    run = trained("mine.yaml", [], tmp_path)
     model = training.model_of_run(str(run.path))
     assert [site.activation for site in acts.find(model) if site.role == "hidden"] == ["silu"] * 3
-    first = json.loads((source.path / "summary.json").read_text())["metrics"]["test/acc"]
-    assert json.loads((run.path / "summary.json").read_text())["metrics"]["test/acc"] > first
+    first, tuned = (json.loads((folder.path / "summary.json").read_text())["metrics"] for folder in (source, run))
+    assert tuned["test/acc"] > first["test/acc"]
 
 
 SCRIPT = """
