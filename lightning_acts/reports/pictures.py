@@ -489,7 +489,7 @@ def plot_matches(
     """
     columns = min(len(pairs), 8)
     rows = math.ceil(len(pairs) / columns)
-    figure = _figure(1.4 * columns, 1.6 * rows + 0.3 * bool(title))
+    figure = _figure(1.4 * columns, 1.6 * rows + 0.3 + 0.2 * bool(title))
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in panels[len(pairs) :]:
         unused.remove()
@@ -503,7 +503,8 @@ def plot_matches(
         color = _COLORS[1] if wrong else "black"
         axes.set_title(f"{'same' if label else 'other'}: {probability:.2f}", fontsize=8, color=color)
         axes.spines[:].set(visible=wrong, color=color, linewidth=2)
-    figure.suptitle(title, fontsize=10)
+    note = "what is true, and the probability that both belong together; mistakes are framed"
+    figure.suptitle(f"{title}\n{note}" if title else note, fontsize=10)
     return _save(figure, path)
 
 

@@ -214,7 +214,11 @@ def _picture(path: Path, title: str) -> str:
 
 
 def _section(name: str, run: Reported) -> str:
-    """Return what a run has drawn itself, folded."""
-    drawn = "\n".join(_picture(path, path.stem.replace("_", " ")) for path in sorted(run.folder.plots.glob("*.png")))
+    """Return what a run has drawn and written itself, folded."""
+    parts = [_picture(path, path.stem.replace("_", " ")) for path in sorted(run.folder.plots.glob("*.png"))]
+    texts = [path.read_text(encoding="utf-8") for path in sorted(run.folder.plots.glob("*.txt"))]
+    content = "\n".join([*parts, *(f"<pre>{escape(text)}</pre>" for text in texts)])
     title = f"{name}, seed {run.summary['seed']}"
-    return f"<details><summary>{escape(title)}</summary><p><code>{escape(str(run.folder))}</code></p>{drawn}</details>"
+    return (
+        f"<details><summary>{escape(title)}</summary><p><code>{escape(str(run.folder))}</code></p>{content}</details>"
+    )

@@ -212,6 +212,7 @@ def test_matches(channels: int, tmp_path: Path, drawn: list[object]) -> None:
     assert len(figure.axes) == 10  # type: ignore[attr-defined]
     wrong = [axes.spines["left"].get_visible() for axes in figure.axes]  # type: ignore[attr-defined]
     assert wrong == [(probability > 0.5) != label for probability, label in zip(probabilities, labels, strict=True)]
+    assert figure.get_suptitle().startswith("halves\nwhat is true, and the probability")  # type: ignore[attr-defined]
     assert figure.axes[1].get_title() == "same: 0.15"  # type: ignore[attr-defined]
     shown = torch.tensor(figure.axes[0].images[0].get_array().tolist())  # type: ignore[attr-defined]
     torch.testing.assert_close(shown[:, :4].reshape(8, 4, -1), pairs[0][0].expand(3, -1, -1).movedim(0, 2))

@@ -62,6 +62,7 @@ def test_names_tell_configs_apart() -> None:
 def test_what_is_written(tmp_path: Path) -> None:
     runs = [make_run("a", 1, **{"test/acc": 0.1, "test/f1": 0.3}), make_run("b", 0, "<silu>", **{"test/acc": 0.2})]
     (runs[0].plots / "own.png").write_bytes(b"a picture")
+    (runs[0].plots / "sample.txt").write_text("if a < b:\n    é", encoding="utf-8")
     page = report(*runs).write(Path("out")).read_text()
     assert {path.name for path in Path("out").iterdir()} == {"index.html", "runs.csv", "scores.png", "metrics.png"}
     with Path("out/runs.csv").open() as file:
@@ -73,6 +74,7 @@ def test_what_is_written(tmp_path: Path) -> None:
     assert "&lt;silu&gt;" in page
     assert "<silu>" not in page
     assert base64.b64encode(b"a picture").decode() in page
+    assert "<pre>if a &lt; b:\n    é</pre>" in page
     assert not re.findall(r"(?:src|href)=\"(?!data:)", page)
     report(runs[0]).write(Path("out"))  # one of ours is replaced
 
