@@ -25,6 +25,7 @@ from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
 from lightning_acts.callbacks.loops import size_from
+from lightning_acts.catalogue import info
 from lightning_acts.errors import ActsError, SwapError
 from lightning_acts.files import UNFINISHED, replacing, write_whole
 from lightning_acts.models import weights_from_checkpoint
@@ -439,11 +440,12 @@ def _label(checked: Checked, model: L.LightningModule) -> str:
 
 
 def _activations(model: L.LightningModule) -> list[str]:
-    """Return the specs of the hidden activations of a model."""
-    hidden = [
-        site.activation for site in find(model) if site.role == "hidden" and site.activation != UNKNOWN_ACTIVATION
-    ]
-    return list(dict.fromkeys(hidden))
+    """Return the specs of a model's hidden activations, or of its gated ones if there are no others."""
+    known = [site for site in find(model) if site.activation != UNKNOWN_ACTIVATION]
+    hidden = [site.activation for site in known if site.role == "hidden"]
+    gates = [site.activation for site in known if site.role == "gate"]
+    gated = [spec for spec in gates if info(ActivationSpec.parse(spec).name).kind == "gated"]
+    return list(dict.fromkeys(hidden or gated))
 
 
 def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder, checkpoint: Path | None) -> Result:

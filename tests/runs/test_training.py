@@ -360,6 +360,11 @@ def test_a_run_without_a_swap_is_called_by_the_activation_of_its_model(project: 
     assert (run / "plots" / "activations.png").exists()
 
 
+def test_a_run_whose_model_has_a_gate_alone_is_called_by_it(project: Path, cli: Cli) -> None:
+    cli("train", "gpt_swiglu", "model.width=8", "trainer.max_epochs=1", "trainer.limit_train_batches=1")
+    assert "-swiglu-s0-" in only_run(project).name
+
+
 DRAWS = """
 import stranger
 
