@@ -25,7 +25,8 @@ _NO_CLASS = -100
 class ImageSegmenter(SupervisedModel):
     """A segmenter around a U-Net of its own, or a backbone of torchvision or one's own.
 
-    Trained on the cross-entropy of the pixels. Logs ``loss``, ``iou`` (intersection over union), ``dice`` (F1), both the
+    Trained on the cross-entropy of the pixels, to which :func:`dice_loss` may be added: it counts a class that has few
+    pixels in an image as much as the background. Logs ``loss``, ``iou`` (intersection over union), ``dice`` (F1), both the
     mean over classes that occur, and ``acc`` (share of right pixels) in every stage.
 
     Args:
@@ -38,6 +39,7 @@ class ImageSegmenter(SupervisedModel):
         activation: Of the U-Net: one spec for all hidden layers, or two for each size on the way down and then two for
             each on the way up.
         image_size: Edge length of the images of ``example_input_array``; a U-Net takes multiples of ``2 ** (len(channels) - 1)``.
+        dice_weight: Weight of the Dice loss beside the cross-entropy.
         lr: Peak of the learning rate.
         weight_decay: Weight decay of the weights of layers.
         optimizer: Makes another optimizer from groups of parameters.
@@ -52,7 +54,7 @@ class ImageSegmenter(SupervisedModel):
         ValueError: A number is out of range, or there are more or fewer specs than hidden layers.
 
     Source:
-        Ronneberger, Fischer & Brox 2015, arXiv:1505.04597.
+        Ronneberger, Fischer & Brox 2015, arXiv:1505.04597; Dice loss: Milletari, Navab & Ahmadi 2016, arXiv:1606.04797.
 
     Example:
         >>> model = ImageSegmenter(num_classes=4, channels=[8, 16], activation="mish")
@@ -68,6 +70,7 @@ class ImageSegmenter(SupervisedModel):
         channels: Sequence[int] = (16, 32, 64),
         activation: Activations = "relu",
         image_size: int = 32,
+        dice_weight: float = 0.0,
         lr: float = 3e-3,
         weight_decay: float = 0.01,
         optimizer: MakeOptimizer | None = None,
@@ -75,7 +78,9 @@ class ImageSegmenter(SupervisedModel):
     ) -> None:
         super().__init__(lr=lr, weight_decay=weight_decay, optimizer=optimizer, scheduler=scheduler)
         self.check_at_least(1, num_classes=num_classes, in_channels=in_channels, image_size=image_size)
+        self.check_at_least(0, dice_weight=dice_weight)
         self.save_hyperparameters(ignore=["optimizer", "scheduler"])
+        self.dice_weight = dice_weight
         self.example_input_array = torch.zeros(2, in_channels, image_size, image_size)
         # Torchvision's builders fetch weights of the classifier within, unless they are told not to.
         plain = backbone.startswith("torchvision:") and "@" not in backbone
@@ -102,8 +107,9 @@ class ImageSegmenter(SupervisedModel):
         return logits
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Return the mean cross-entropy of the pixels."""
-        return F.cross_entropy(outputs, targets, ignore_index=_NO_CLASS)
+        """Return the mean cross-entropy of the pixels, and the Dice loss by its weight."""
+        loss = F.cross_entropy(outputs, targets, ignore_index=_NO_CLASS)
+        return loss + self.dice_weight * dice_loss(outputs, targets) if self.dice_weight else loss
 
     def prediction(self, outputs: Tensor) -> Tensor:
         """Return the probabilities of the classes of each pixel, ``(N, num_classes, H, W)``."""
@@ -116,6 +122,27 @@ class ImageSegmenter(SupervisedModel):
             predicted = self(images).argmax(dim=1)
             names = self.of_data("class_names", ())
             plot_segmentations(images, truth, predicted, folder / "segmentations.png", names, label)
+
+
+def dice_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return 1 less the mean overlap of predicted probabilities and truth: of each image, the mean over its classes.
+
+    Args:
+        logits: ``(N, classes, H, W)``.
+        targets: Classes ``(N, H, W)``, -100 where there is none.
+
+    Example:
+        >>> targets = torch.tensor([[[0, 1]]])
+        >>> dice_loss(torch.tensor([[[[9.0, 0.0]], [[0.0, 9.0]]]]), targets).item() < 0.001
+        True
+    """
+    known = (targets != _NO_CLASS).unsqueeze(1)
+    truth = F.one_hot(targets.clamp(min=0), logits.shape[1]).movedim(-1, 1) * known
+    probabilities = logits.softmax(dim=1) * known
+    occurs = truth.flatten(2).any(dim=2)
+    overlap, both = ((part.flatten(2).sum(dim=2)) for part in (probabilities * truth, probabilities + truth))
+    dice = torch.where(occurs, 2 * overlap / both.clamp(min=1), 0)
+    return 1 - (dice.sum(dim=1) / occurs.sum(dim=1).clamp(min=1)).mean()
 
 
 class UNet(nn.Module):

@@ -36,6 +36,26 @@ def test_metrics_are_scikit_learns() -> None:
     assert tested["test/loss"] == pytest.approx(sklearn.metrics.log_loss(truth, probabilities), rel=0.01)
 
 
+def test_the_dice_loss_of_hard_predictions_is_scikit_learns_f1() -> None:
+    torch.manual_seed(0)
+    truth, predicted = torch.randint(3, (4, 6, 6)), torch.randint(4, (4, 6, 6))
+    truth[0, 0], truth[1] = -100, 2
+    logits = 200.0 * nn.functional.one_hot(predicted, 4).movedim(-1, 1)
+    scores = []
+    for true, found in zip(truth, predicted, strict=True):
+        known = true >= 0
+        occurring = true[known].unique().tolist()
+        scores.append(
+            sklearn.metrics.f1_score(true[known], found[known], labels=occurring, average="macro", zero_division=0)
+        )
+    dice = image_segmenter.dice_loss(logits, truth)
+    assert dice.item() == pytest.approx(1 - sum(scores) / 4, abs=1e-6)
+    model = ImageSegmenter(**SMALL, dice_weight=0.5)
+    cross_entropy = nn.functional.cross_entropy(logits, truth)
+    torch.testing.assert_close(model.loss(logits, truth), cross_entropy + 0.5 * dice)
+    assert image_segmenter.dice_loss(logits, torch.full_like(truth, -100)) == 1
+
+
 def test_it_learns() -> None:
     torch.manual_seed(0)
     images = torch.rand(128, 3, 8, 8)
@@ -94,6 +114,7 @@ def test_a_backbone_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     ("options", "error", "message"),
     [
         ({"num_classes": 0}, ValueError, r"ImageSegmenter\(num_classes=0\): at least 1"),
+        ({"dice_weight": -1.0}, ValueError, r"ImageSegmenter\(dice_weight=-1.0\): at least 0"),
         ({"channels": []}, ValueError, r"UNet\(channels=\[\]\): at least one number"),
         ({"activation": ["relu"]}, ValueError, "1 for 10 hidden layers; give one, or 10"),
         ({"backbone": "torchvision:lraspp"}, ModelError, "torchvision has no model 'lraspp'"),
