@@ -21,8 +21,8 @@ class LanguageModel(SupervisedModel):
     """A decoder-only transformer that predicts the next token at every position.
 
     Layers are normalized before attention and feed-forward (GPT-2); the embedding of tokens is the last layer's weight
-    too. Logs ``loss`` (cross-entropy in nats a token) and ``perplexity``, its exponential. ``plot_results`` writes
-    ``sample.txt``, text that the model goes on with.
+    too. Weights start normal with variance 2 / (5 width), biases as 0. Logs ``loss`` (cross-entropy in nats a token) and
+    ``perplexity``, its exponential. ``plot_results`` writes ``sample.txt``, text that the model goes on with.
 
     The feed-forward takes plain and gated activations. A gated one, such as ``swiglu``, halves what it is given: the hidden
     layer is two thirds as wide then, so that the number of parameters stays the same.
@@ -48,7 +48,8 @@ class LanguageModel(SupervisedModel):
         ValueError: A number is out of range, or the activation fits into no feed-forward.
 
     Source:
-        Radford et al. 2019, Language Models are Unsupervised Multitask Learners; gates: Shazeer 2020, arXiv:2002.05202.
+        Radford et al. 2019, Language Models are Unsupervised Multitask Learners; gates: Shazeer 2020, arXiv:2002.05202;
+        initial weights: Nguyen & Salazar 2019, arXiv:1910.05895.
 
     Example:
         >>> model = LanguageModel(vocab_size=50, context=16, width=32, depth=2, heads=4, activation="swiglu")
@@ -87,13 +88,17 @@ class LanguageModel(SupervisedModel):
                 Residual(nn.Sequential(nn.LayerNorm(width), feed_forward(width, activation))),
             ]
         self.blocks, self.norm = nn.Sequential(*blocks), nn.LayerNorm(width)
+        # About GPT-2's 0.02 at its widths; in a narrow model that is so little that smooth activations are straight lines.
+        std = (2 / (5 * width)) ** 0.5
         for module in self.modules():
             if isinstance(module, (nn.Linear, nn.Embedding)):
-                nn.init.normal_(module.weight, std=0.02)
+                nn.init.normal_(module.weight, std=std)
+            if isinstance(module, nn.Linear):
+                nn.init.zeros_(module.bias)
         # Layers add up: what each adds is the smaller, the more there are.
         for name, parameter in self.named_parameters():
             if name.endswith("out.weight"):
-                nn.init.normal_(parameter, std=0.02 / (2 * depth) ** 0.5)
+                nn.init.normal_(parameter, std=std / (2 * depth) ** 0.5)
         perplexity: dict[str, Metric] = {"perplexity": Perplexity()}
         self.set_metrics(perplexity)
 
@@ -129,7 +134,9 @@ class LanguageModel(SupervisedModel):
         with torch.random.fork_rng():
             torch.manual_seed(0)
             text = decode(self.generate(beginning, 4 * self.context, temperature=0.8)[0].tolist())
-        (folder / "sample.txt").write_text(f"{label}, the first {beginning.shape[1]} tokens are given:\n\n{text}\n")
+        (folder / "sample.txt").write_text(
+            f"{label}, the first {beginning.shape[1]} tokens are given:\n\n{text}\n", encoding="utf-8"
+        )
 
 
 def feed_forward(width: int, activation: str) -> nn.Sequential:

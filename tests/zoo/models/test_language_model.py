@@ -26,6 +26,17 @@ def test_no_position_sees_what_follows(activation: str) -> None:
     torch.testing.assert_close(model(tokens[:, :5]), one[:, :5])
 
 
+def test_weights_start_by_the_width() -> None:
+    torch.manual_seed(0)
+    for name, parameter in LanguageModel(width=64, depth=3).named_parameters():
+        if name.endswith("bias"):
+            assert not parameter.any()
+        elif parameter.dim() == 2:
+            # 0.02 at a width of 1000; what is added up is scaled by the number of layers, two a block.
+            expected = 0.02 * (1000 / 64) ** 0.5 / (6**0.5 if name.endswith("out.weight") else 1)
+            assert parameter.std().item() == pytest.approx(expected, rel=0.05)
+
+
 def test_a_gate_costs_no_parameters() -> None:
     counts = [
         sum(parameter.numel() for parameter in feed_forward(96, activation).parameters())
