@@ -80,7 +80,7 @@ def config_row(name: str, path: Path, memory: str) -> str:
     """Return the row of a config."""
     head = read_head(path)
     expected = head.expected
-    result = f"{expected.metric} {expected.mean:g} ± {expected.spread:g}" if expected else "for a large machine"
+    result = f"{expected.metric} {expected.mean:g} ± {expected.spread:g}" if expected else "not measured here"
     cells = [
         f"[`{path.stem}`]({name}.yaml)",
         head.about,

@@ -13,7 +13,7 @@ from lightning_acts.models import ModelError, build
 from .layers import Activations, SelfAttention, make_activations
 
 
-class TokenEmbedding(nn.Embedding):
+class TokenEmbedding(nn.Module):
     """A vector for each token, whatever stands around it.
 
     Args:
@@ -30,13 +30,15 @@ class TokenEmbedding(nn.Embedding):
     """
 
     def __init__(self, vocab_size: int, width: int) -> None:
-        super().__init__(vocab_size, width)
+        super().__init__()
+        self.vectors = nn.Embedding(vocab_size, width)
         # Of seldom words little is learned: they shall count for little.
-        nn.init.normal_(self.weight, std=0.02)
+        nn.init.normal_(self.vectors.weight, std=0.02)
 
     def forward(self, tokens: Tensor, seen: Tensor) -> Tensor:
         """Return the vector of each token."""
-        return super().forward(tokens)
+        vectors: Tensor = self.vectors(tokens)
+        return vectors
 
 
 class TextTransformer(nn.Module):

@@ -37,14 +37,14 @@ def test_the_transformer_is_that_of_torch() -> None:
         for one, other in ((block.norm1, norm), (block.norm2, second), (block.linear1, into), (block.linear2, out)):
             one.load_state_dict(other.state_dict())
     seen = TOKENS > 0
-    embedded = ours.tokens.weight[TOKENS] + ours.positions[:5]
+    embedded = ours.tokens.vectors.weight[TOKENS] + ours.positions[:5]
     expected = theirs(embedded, src_key_padding_mask=~seen)
     torch.testing.assert_close(ours(TOKENS, seen)[seen], expected[seen])
 
 
 def test_an_embedding_is_that_of_each_token() -> None:
     embedding = TokenEmbedding(20, 4)
-    assert torch.equal(embedding(TOKENS, TOKENS > 0), embedding.weight[TOKENS])
+    assert torch.equal(embedding(TOKENS, TOKENS > 0), embedding.vectors.weight[TOKENS])
 
 
 def test_an_encoder_of_a_folder_comes_without_its_head(tmp_path: object) -> None:
