@@ -156,7 +156,8 @@ def plot_learning_curves(
                     markevery=max(1, math.ceil(len(epochs) / 20)),
                 )
         _dress(axes, metric, "epoch", None)
-        drawn = [value for line in axes.get_lines() for value in line.get_ydata() if math.isfinite(value)]  # type: ignore[union-attr]
+        lines: Any = axes.get_lines()
+        drawn = [value for line in lines for value in line.get_ydata() if math.isfinite(value)]
         if drawn and 0 < _MOST_LINEAR * min(drawn) < max(drawn):
             axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

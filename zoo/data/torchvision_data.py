@@ -265,7 +265,7 @@ def _takes(made: type, argument: str) -> bool:
     """Return whether a dataset has an argument, or hands it to a class above it."""
     for cls in made.__mro__:
         if "__init__" in vars(cls):
-            parameters = inspect.signature(cls.__init__).parameters
+            parameters = inspect.signature(vars(cls)["__init__"]).parameters
             if argument in parameters or not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
                 return argument in parameters
     return False

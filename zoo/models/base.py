@@ -75,9 +75,9 @@ class ZooModel(L.LightningModule):
             for name, default in metric._defaults.items()
             if isinstance(default, Tensor)
         ]
-        super()._apply(fn, recurse)
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         for metric, name, dtype in kept:
-            metric._defaults[name] = metric._defaults[name].to(dtype)
+            metric._defaults[name] = torch.as_tensor(metric._defaults[name], dtype=dtype)
             setattr(metric, name, getattr(metric, name).to(dtype))
         return self
 

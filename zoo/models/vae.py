@@ -127,7 +127,9 @@ class VAE(SupervisedModel):
         mean, score = self.encoder(images).chunk(2, dim=1)
         # Far below 0 softplus rounds to 0, which has no logarithm.
         std = F.softplus(score) + 1e-6 if self.positive == "softplus" else score.exp()
-        noise = self.draw_noise(*mean.shape, mean).unsqueeze(1) if self.training else self.noise.to(mean.dtype)
+        noise = (
+            self.draw_noise(len(mean), mean.shape[1], mean).unsqueeze(1) if self.training else self.noise.to(mean.dtype)
+        )
         return Coded(self.decode(mean.unsqueeze(1) + std.unsqueeze(1) * noise), mean, std)
 
     def decode(self, latents: Tensor) -> Tensor:
