@@ -60,7 +60,7 @@ def refused(*overrides: str) -> str:
         ("inf,3,dog", "mine.yaml:6: data: table.csv: column 'size' holds 1 infinity"),
         ("1,3,dog,4", "mine.yaml:6: data: table.csv can't be read: Error tokenizing data"),
         ("small,3,dog", "mine.yaml:6: data: table.csv: column 'size' holds numbers, and 1 row of text: 'small'"),
-        ("1,3,cow", "mine.yaml:6: data: TableFile: classes of fewer than 3 rows"),
+        ("1,3,cow", "mine.yaml:6: data: TableFile: classes of fewer than 3 samples"),
     ],
 )
 def test_a_table(row: str, message: str) -> None:
