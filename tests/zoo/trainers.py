@@ -41,13 +41,13 @@ SCRIPT = """
 """
 
 
-def on_one_and_two_processes(body: str, folder: Path) -> list[Any]:
+def on_one_and_two_processes(body: str, folder: Path, timeout: float = 300) -> list[Any]:
     """Runs source that defines ``measure(trainer)``, on one process and on two; returns both results of the first one."""
     script = textwrap.dedent(SCRIPT).replace("BODY", textwrap.dedent(body))
     (folder / "script.py").write_text(script)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     for devices in (1, 2):
         command = [sys.executable, "script.py", str(devices)]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=timeout)
         assert done.returncode == 0, done.stderr
     return [json.loads((folder / f"{devices}.json").read_text()) for devices in (1, 2)]
