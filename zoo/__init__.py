@@ -5,6 +5,7 @@ from .data.digit_pairs import DigitPairs
 from .data.digits import Digits
 from .data.docstrings import Docstrings
 from .data.fashion_mnist import FashionMNIST
+from .data.hugging_face_images import HuggingFaceImages
 from .data.image_field import ImageField
 from .data.image_folder import ImageFolder
 from .data.many_digits import ManyDigits
@@ -45,6 +46,7 @@ __all__ = [
     "Digits",
     "Docstrings",
     "FashionMNIST",
+    "HuggingFaceImages",
     "ImageClassifier",
     "ImageField",
     "ImageFolder",
