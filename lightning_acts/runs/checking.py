@@ -106,6 +106,7 @@ def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     compiled = checker.compile(data.get("compile", False))
     seed = checker.seed(data.get("seed", 0))
     checker.networks(targets["model"])
+    checker.sizes(targets["model"], targets["data"])
     if checker.problems:
         raise ConfigError(*checker.problems)
     assert targets["model"]
@@ -398,6 +399,14 @@ class _Checker:
                     check_model(name)
                 except (ModelError, ImportError) as error:
                     self.add(("model", argument), f"model.{argument}: {error}")
+
+    def sizes(self, model: Targeted | None, data: Targeted | None) -> None:
+        """Add sizes that differ from those of the data's class, for models that can tell, as those of the zoo."""
+        compare = getattr(model.target, "wrong_sizes", None) if model and data else None
+        if model and data and callable(compare):
+            defaults = {name: parameter.default for name, parameter in _parameters(model.target).items()}
+            for name, message in compare({**defaults, **model.arguments}, data.target).items():
+                self.add(("model", name), f"model.{name}: {message}")
 
 
 def _refusal(swap: dict[str, Any]) -> Exception | None:

@@ -162,3 +162,16 @@ def test_targets_in_containers_without_declared_members(
 def test_a_target_of_another_type_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="must be Optimizer, not what torch.nn.ReLU makes"):
         checked("p: torch.optim.Optimizer", "{_target_: torch.nn.ReLU}", tmp_path, monkeypatch)
+
+
+def test_sizes_that_differ_from_those_of_the_data() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_config(*collect(["cnn_digits"], ["model.num_classes=7", "~model.in_channels"]))
+    assert [str(problem) for problem in caught.value.problems] == [
+        "command line: model.num_classes=7: model.num_classes: ImageClassifier(num_classes=7): Digits has num_classes=10",
+        "command line: ~model.in_channels: model.in_channels: ImageClassifier(in_channels=3): Digits has in_channels=1",
+    ]
+
+
+def test_sizes_of_data_that_only_a_run_knows_are_not_compared() -> None:
+    check_config(*collect(["wine_residual"], ["model.in_features=7"]))

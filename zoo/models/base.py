@@ -18,17 +18,28 @@ from torch.utils.data import DataLoader, DistributedSampler
 from torchmetrics import MeanMetric, Metric, MetricCollection
 
 import lightning_acts as acts
+from lightning_acts.hints import listed
 
 #: Makes an optimizer from groups of parameters, as a config's group ``optimizer`` does.
 MakeOptimizer: TypeAlias = Callable[..., torch.optim.Optimizer]
 #: Makes a scheduler from an optimizer, as a config's group ``scheduler`` does.
 MakeScheduler: TypeAlias = Callable[..., torch.optim.lr_scheduler.LRScheduler]
 
+#: Sizes that models take and data have under one name, and where the data may say what they count.
+SIZES: Mapping[str, str] = {
+    "num_classes": "class_names",
+    "in_channels": "",
+    "in_features": "feature_names",
+    "out_features": "",
+    "vocab_size": "",
+}
+
 
 class ZooModel(L.LightningModule):
     """A LightningModule with AdamW, whose learning rate is warmed up and then falls along a cosine.
 
-    Parameters of activations, of normalization, and biases have no weight decay.
+    Parameters of activations, of normalization, and biases have no weight decay. Sizes that differ from those of the data
+    module are refused before the first batch.
 
     Args:
         lr: Peak of the learning rate.
@@ -80,6 +91,40 @@ class ZooModel(L.LightningModule):
             metric._defaults[name] = torch.as_tensor(metric._defaults[name], dtype=dtype)
             setattr(metric, name, getattr(metric, name).to(dtype))
         return self
+
+    def setup(self, stage: str) -> None:
+        """Compare the model's sizes with those of the data, as :meth:`check_data` does."""
+        self.check_data(getattr(self.trainer, "datamodule", None))
+
+    def check_data(self, data: Any) -> None:
+        """Compare the model's sizes with those of data; a run does so before it makes a folder.
+
+        Raises:
+            ValueError: Some differ.
+        """
+        if wrong := self.wrong_sizes({**self.hparams, **vars(self)}, data):
+            raise ValueError("; ".join(wrong.values()))
+
+    @classmethod
+    def wrong_sizes(cls, arguments: Mapping[str, Any], data: Any) -> dict[str, str]:
+        """Return what is wrong with sizes of the model, such as ``num_classes``, by their names.
+
+        Args:
+            arguments: Arguments of the model.
+            data: A data module, or its class, which knows some of its sizes before it is made.
+        """
+        wrong = {}
+        for name, members in SIZES.items():
+            own, given = arguments.get(name), getattr(data, name, None)
+            if not isinstance(own, int) or not isinstance(given, int):
+                continue
+            # A model may know more tokens than occur.
+            if own < given or (own > given and name != "vocab_size"):
+                names = getattr(data, members, ()) if members else ()
+                called = f": {listed(names, most=20)}" if isinstance(names, (list, tuple)) and names else ""
+                kind = data if isinstance(data, type) else type(data)
+                wrong[name] = f"{cls.__name__}({name}={own}): {kind.__name__} has {name}={given}{called}"
+        return wrong
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW; the rate rises over the first tenth of the steps and falls along a cosine; constant without an end."""

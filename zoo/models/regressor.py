@@ -67,6 +67,7 @@ class Regressor(SupervisedModel):
 
     def setup(self, stage: str) -> None:
         """Take mean and deviation of the targets from the data, before training."""
+        super().setup(stage)
         data: Any = getattr(self.trainer, "datamodule", None)
         if stage == "fit" and hasattr(data, "target_std"):
             self.target_mean.fill_(data.target_mean)

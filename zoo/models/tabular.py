@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from torch import nn
@@ -69,8 +69,6 @@ def make_network(
 class RowModel(ZooModel):
     """A model of rows of numbers; it goes before another base of a class, such as a classifier.
 
-    Refuses data of other sizes than its own, before the first batch.
-
     Example:
         >>> from lightning_acts.zoo.models.regressor import Regressor
         >>> class Sum(RowModel, Regressor):
@@ -89,23 +87,3 @@ class RowModel(ZooModel):
     def take_rows(self, in_features: int) -> None:
         """Set the number of columns, and an example of them."""
         self.in_features, self.example_input_array = in_features, torch.zeros(2, in_features)
-
-    def setup(self, stage: str) -> None:
-        """Compare the model's sizes with those of the data, as :meth:`check_data` does."""
-        self.check_data(getattr(self.trainer, "datamodule", None))
-        super().setup(stage)
-
-    def check_data(self, data: Any) -> None:
-        """Compare the model's sizes with those of data; a run does so before it makes a folder.
-
-        Raises:
-            ValueError: The data's ``in_features`` or ``num_classes`` differ from the model's.
-        """
-        for name in ("in_features", "num_classes"):
-            own, given = getattr(self, name, None), getattr(data, name, None)
-            if None not in (own, given) and own != given:
-                columns = getattr(data, "feature_names", ()) if name == "in_features" else ()
-                raise ValueError(
-                    f"{type(self).__name__}({name}={own}): {type(data).__name__} has {name}={given}"
-                    + (f": {', '.join(columns)}" if columns else "")
-                )

@@ -110,12 +110,8 @@ class TextClassifier(Classifier):
             raise ValueError(f"TextClassifier(encoder={encoder!r}): mean, transformer, or a model of transformers")
         self.example_input_array = torch.full((2, length), self.padding + 1)
 
-    def setup(self, stage: str) -> None:
-        """Check the data, as :meth:`check_data` does."""
-        self.check_data(getattr(self.trainer, "datamodule", None))
-
     def check_data(self, data: Any) -> None:
-        """Check that the tokens of data are those of the encoder; a run does so before it makes a folder.
+        """Check that the tokens of data are those of the encoder, and the model's sizes; a run does so before it makes a folder.
 
         Raises:
             ValueError: They are not.
@@ -128,6 +124,7 @@ class TextClassifier(Classifier):
                 f"TextClassifier: padding is token {padding} in the data, and {self.padding} for the model: give the data "
                 "the encoder's tokenizer"
             )
+        super().check_data(data)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return the output for texts."""

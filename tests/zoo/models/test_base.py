@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanAbsoluteError, MeanSquaredError
 from trainers import quiet
 
+from lightning_acts.zoo import Digits, ImageClassifier, ImageFolder, Scenes, TableFile, TabularRegressor, Wine
 from lightning_acts.zoo.models.base import SupervisedModel, ZooModel, share_of_peak
 
 
@@ -137,3 +138,28 @@ def test_pictures_are_drawn_in_eval_mode_and_without_gradients(tmp_path: Path) -
 def test_a_dropout_is_a_probability_below_1(dropout: float) -> None:
     with pytest.raises(ValueError, match=r"ZooModel\(dropout=.*\): from 0 to below 1"):
         ZooModel().check_dropout(dropout)
+
+
+@pytest.mark.parametrize("stage", ["fit", "validate", "test", "predict"])
+def test_sizes_that_differ_from_those_of_the_data_are_refused_before_the_first_batch(stage: str) -> None:
+    model, given = ImageClassifier("cnn", num_classes=7, in_channels=3), []
+    model.forward = given.append  # type: ignore[assignment, method-assign]
+    message = r"ImageClassifier\(num_classes=7\): Digits has num_classes=10; ImageClassifier\(in_channels=3\): Digits has in_ch"
+    with pytest.raises(ValueError, match=message):
+        getattr(quiet(fast_dev_run=True), stage)(model, datamodule=Digits())
+    assert not given
+
+
+def test_sizes_of_data_that_are_not_made_yet_are_compared_as_far_as_they_are_known() -> None:
+    assert list(ImageClassifier.wrong_sizes({"num_classes": 7, "in_channels": 3}, Scenes)) == ["num_classes"]
+    for data in (ImageFolder, TableFile, Wine, Wine(), object(), None):
+        assert not ImageClassifier.wrong_sizes({"num_classes": 7, "in_channels": 3}, data)
+
+
+def test_what_classes_and_columns_there_are_is_told() -> None:
+    data = Wine()
+    data.setup()
+    wrong = TabularRegressor.wrong_sizes({"in_features": 4}, data)
+    assert wrong["in_features"].startswith(
+        "TabularRegressor(in_features=4): Wine has in_features=13: alcohol, malic_acid"
+    )

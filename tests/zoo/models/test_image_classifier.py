@@ -36,7 +36,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_metrics_are_scikit_learns(tiny: str) -> None:
     torch.manual_seed(0)
-    data, model = Digits(batch_size=64), ImageClassifier(tiny)
+    data, model = Digits(batch_size=64), ImageClassifier(tiny, in_channels=1)
     quiet(max_epochs=2).fit(model, data)
     trainer = quiet()
     (metrics,) = trainer.test(model, data, verbose=False)
@@ -80,7 +80,7 @@ def test_classes_that_do_not_occur_make_no_noise_and_no_difference(tiny: str) ->
 def test_it_learns_and_logs(tiny: str) -> None:
     torch.manual_seed(0)
     trainer = quiet(max_epochs=15)
-    trainer.fit(ImageClassifier(tiny, lr=0.02), Digits())
+    trainer.fit(ImageClassifier(tiny, in_channels=1, lr=0.02), Digits())
     assert {"train/loss", "train/acc", "val/loss", "val/acc", "val/f1"} <= set(trainer.callback_metrics)
     assert trainer.callback_metrics["val/acc"] > 0.9
 
@@ -128,7 +128,7 @@ def test_mistakes(options: dict[str, object], error: type[Exception], message: s
 
 
 def test_checkpoints_hold_plain_hyperparameters(tiny: str, tmp_path: Path) -> None:
-    model = ImageClassifier(tiny, num_classes=10)
+    model = ImageClassifier(tiny, in_channels=1)
     trainer = quiet(max_epochs=1)
     trainer.fit(model, Digits())
     trainer.save_checkpoint(tmp_path / "a.ckpt")
@@ -145,7 +145,7 @@ def test_a_logger_takes_what_model_and_data_call_alike(tiny: str, tmp_path: Path
 
 
 def test_training_without_an_end_has_a_rate(tiny: str) -> None:
-    model = ImageClassifier(tiny)
+    model = ImageClassifier(tiny, in_channels=1)
     before = model.backbone.fc.weight.clone()
     trainer = quiet(max_epochs=-1, max_time={"seconds": 1}, limit_val_batches=0)
     trainer.fit(model, Digits())
@@ -161,7 +161,7 @@ def test_auxiliary_heads() -> None:
 
 
 def test_several_loaders_are_measured_together(tiny: str) -> None:
-    model, data = ImageClassifier(tiny), Digits()
+    model, data = ImageClassifier(tiny, in_channels=1), Digits()
     data.setup()
     (whole,) = quiet().test(model, data.test_dataloader(), verbose=False)
     odd = [Subset(data.test_dataloader().dataset, range(start, stop)) for start, stop in ((0, 101), (101, 450))]
