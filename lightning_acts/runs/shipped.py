@@ -9,7 +9,7 @@ from pathlib import Path
 _EXPECTED = re.compile(
     r"Expected: (?P<metric>\S+) (?P<mean>-?[\d.]+(?:e-?\d+)?) ± (?P<spread>[\d.]+(?:e-?\d+)?) over seeds 0, 1, 2; (?P<time>.+)"
 )
-_LAPTOP = re.compile(r"On a laptop: lightning-acts train (?P<name>\S+) --dry-run(?P<overrides>.*)")
+_LAPTOP = re.compile(r"(?:On a laptop|To try it): lightning-acts train (?P<name>\S+) --dry-run(?P<overrides>.*)")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Head:
 
     about: str
     expected: Expected | None
-    #: Overrides with which a dry run of a config for a large machine can be made on a small one.
+    #: Overrides for a dry run of a config for a large machine on a small one, or of one for data that are elsewhere.
     laptop: tuple[str, ...]
 
 
@@ -67,7 +67,8 @@ def read_head(path: Path) -> Head:
     laptop = next(filter(None, map(_LAPTOP.fullmatch, lines)), None)
     if expected is None and laptop is None:
         raise ValueError(
-            f"{path}: its head comment has neither a line 'Expected: METRIC MEAN ± SPREAD over seeds 0, 1, 2; TIME' nor 'On a laptop: ...'"
+            f"{path}: its head comment has neither a line 'Expected: METRIC MEAN ± SPREAD over seeds 0, 1, 2; TIME' nor 'On a laptop: ...' or "
+            "'To try it: ...'"
         )
     if laptop is not None and laptop["name"] != path.stem:
         raise ValueError(f"{path}: its head comment names {laptop['name']}, not {path.stem}")

@@ -25,8 +25,9 @@ def test_a_small_spread_leaves_room_for_other_machines() -> None:
     assert Expected("test/psnr", -10.0, 0.0, "1 s").band == pytest.approx((-10.2, -9.8))
 
 
-def test_a_head_of_a_large_one(tmp_path: Path) -> None:
-    text = "# A large net\n# Expected: not measured here; 76 %\n# On a laptop: lightning-acts train net --dry-run trainer.devices=1 a.b=2\n"
+@pytest.mark.parametrize("words", ["On a laptop", "To try it"])
+def test_a_head_of_a_large_one(tmp_path: Path, words: str) -> None:
+    text = f"# A large net\n# Expected: not measured here; 76 %\n# {words}: lightning-acts train net --dry-run trainer.devices=1 a.b=2\n"
     head = read_head(write(tmp_path, text))
     assert head.expected is None
     assert head.laptop == ("trainer.devices=1", "a.b=2")

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -252,6 +253,18 @@ def test_a_dry_run_tells_what_the_run_would_be_refused_for(
         training.dry_run(check_config(load(["mine.yaml"], overrides[:1])))
     assert not (project / "runs").exists()
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_dry_run_tells_where_the_argument_stands_that_does_not_fit_the_data() -> None:
+    with pytest.raises(ConfigError) as caught:
+        training.dry_run(check_config(load(["wine_residual"], ["model.in_features=7", "trainer.accelerator=cpu"])))
+    message = "command line: model.in_features=7: model: TabularClassifier(in_features=7): Wine has in_features=13: alc"
+    assert str(caught.value).startswith(message)
+    with pytest.raises(ConfigError) as caught:
+        training.dry_run(check_config(load(["own_images"], ["trainer.accelerator=cpu"])))
+    assert re.match(
+        r".*own_images.yaml:\d+: data: ImageFolder\(folder='my_images'\): there is no such", str(caught.value)
+    )
 
 
 def test_a_progress_bar_of_ones_own_where_there_is_no_terminal(project: Path, cli: Cli) -> None:
