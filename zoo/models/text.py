@@ -35,7 +35,7 @@ class TokenEmbedding(nn.Module):
         # Of seldom words little is learned: they shall count for little.
         nn.init.normal_(self.vectors.weight, std=0.02)
 
-    def forward(self, tokens: Tensor, seen: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, tokens: Tensor, seen: Tensor) -> Tensor:
         """Return the vector of each token."""
         vectors: Tensor = self.vectors(tokens)
         return vectors
