@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lightning_acts.surgery.checkpoints import CheckpointError as CheckpointError
     from lightning_acts.surgery.finding.sites import find as find
     from lightning_acts.surgery.history import restore as restore
+    from lightning_acts.surgery.optimizing import optimize as optimize
     from lightning_acts.surgery.plan import Plan as Plan
     from lightning_acts.surgery.request import SwapRequest as SwapRequest
     from lightning_acts.surgery.saving import keep_swaps as keep_swaps
@@ -66,6 +67,7 @@ _EXPORTS = {
     "load_swaps": "surgery.saving",
     "names": "catalogue",
     "nearest": "catalogue",
+    "optimize": "surgery.optimizing",
     "parameter_groups": "parameters",
     "register": "registry",
     "restore": "surgery.history",

@@ -150,6 +150,7 @@ class Facts:
         stochastic: Whether a class is random in training; a function is if it has an argument ``training``.
         per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
         variants: Names for it with particular parameters: ``gelu_tanh`` for ``gelu(approximate=tanh)``.
+        kernel: The same function of the input and the parameters by fewer operations, for the backends.
     """
 
     name: str = ""
@@ -168,6 +169,7 @@ class Facts:
     stochastic: bool = False
     per_channel: type[nn.Module] | None = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    kernel: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
         for fact, value in vars(self).items():
@@ -296,7 +298,7 @@ class Definition(Facts):
 # Where many definitions are taken from, and none was first published.
 _SURVEY = "arXiv:2402.09092"
 # What the derived module uses itself.
-_RESERVED = {"training", "given", "definition", "per", "num_parameters", "input"}
+_RESERVED = {"training", "given", "definition", "per", "num_parameters", "input", "backend"}
 
 
 def define(target: Callable[..., Any], /, **facts: Any) -> Definition:

@@ -10,54 +10,138 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+Function: TypeAlias = Callable[[Tensor], Tensor]
 
+
+class _WithSlope(torch.autograd.Function):
+    """A function of one tensor whose value and derivative are computed as given; keeps its input alone."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(value: Function, slope: Function, x: Tensor) -> Tensor:
+        return value(x)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, ctx.slope, x = inputs
+        ctx.save_for_backward(x)
+        ctx.save_for_forward(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor]:
+        (x,) = ctx.saved_tensors
+        # A gradient that has overflowed does not get through where the function is flat.
+        limit = torch.finfo(gradient.dtype).max
+        return None, None, gradient.clamp(-limit, limit) * ctx.slope(x)
+
+
+class _WithForwardMode(_WithSlope):
+    """The same with derivatives in forward mode, which torch.compile refuses to look at."""
+
+    @staticmethod
+    def jvp(ctx: Any, _: None, __: None, tangent: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        derivative: Tensor = tangent * ctx.slope(x)
+        return derivative
+
+
+def _with_slope(slope: Function) -> Callable[[Function], Function]:
+    """Give a function the derivative ``slope``, in place of that which follows from its operations."""
+
+    def decorate(value: Function) -> Function:
+        @functools.wraps(value)
+        def function(x: Tensor) -> Tensor:
+            made = _WithSlope if torch.compiler.is_compiling() else _WithForwardMode
+            y: Tensor = made.apply(value, slope, x)
+            return y
+
+        return function
+
+    return decorate
+
+
+def _falling(x: Tensor) -> Tensor:
+    """Return exp(-|x|)."""
+    return torch.exp(-x.abs())
+
+
+def _slope_of_sigmoid(x: Tensor) -> Tensor:
+    e = _falling(x)
+    return e / ((1 + e) * (1 + e))
+
+
+def _slope_of_tanh(x: Tensor) -> Tensor:
+    return 4 * _slope_of_sigmoid(2 * x)
+
+
+@_with_slope(_slope_of_sigmoid)
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x))."""
-    return torch.exp(log_sigmoid(x))
+    return torch.sigmoid(x)
 
 
+@_with_slope(lambda x: torch.sigmoid(-x))
 def log_sigmoid(x: Tensor) -> Tensor:
     """log(sigmoid(x)); torch's own does not keep the memory format."""
-    return -F.softplus(-x.clamp(-800.0, 800.0), threshold=40.0)
+    return -F.softplus(-x, threshold=40.0)
 
 
+@_with_slope(_slope_of_tanh)
 def tanh(x: Tensor) -> Tensor:
     """Return the hyperbolic tangent."""
-    e = torch.exp(-2 * modulus(x).clamp(max=400.0))
-    far = (1 - e) / (1 + e)
-    return torch.where(x.abs() < 0.5, torch.tanh(x), torch.where(x >= 0, far, -far))
+    return torch.tanh(x)
 
 
+@_with_slope(torch.exp)
 def expm1(x: Tensor) -> Tensor:
     """exp(x) - 1."""
-    near = x.abs() < 0.5
-    return torch.where(near, torch.expm1(torch.where(near, x, 0.0)), torch.exp(x.clamp(min=-800.0)) - 1)
+    return torch.expm1(x)
 
 
+@_with_slope(torch.sigmoid)
 def softplus(x: Tensor) -> Tensor:
     """log(1 + exp(x)); beyond 40 that is x, in every type."""
-    return F.softplus(x.clamp(min=-800.0), threshold=40.0)
+    return F.softplus(x, threshold=40.0)
 
 
+def _slope_of_tanh_softplus(x: Tensor) -> Tensor:
+    e = _falling(x)
+    far, near = 1 + 2 * e * (1 + e), 2 + e * (2 + e)
+    return 4 * e * (1 + e) * torch.where(x >= 0, e / (far * far), 1 / (near * near))
+
+
+@_with_slope(_slope_of_tanh_softplus)
+def tanh_softplus(x: Tensor) -> Tensor:
+    """tanh(log(1 + exp(x))), by one exponential."""
+    e = torch.exp(x.clamp(max=20.0))
+    n = e * (e + 2)
+    return n / (n + 2)
+
+
+@_with_slope(lambda x: 2 * (x >= 0).to(x.dtype) - 1)
 def modulus(x: Tensor) -> Tensor:
     """|x|, with the derivative 1 at 0: an even function of it that is smooth keeps its derivative there."""
-    return torch.where(x >= 0, x, -x)
+    return x.abs()
 
 
+@_with_slope(lambda x: (x >= 0).to(x.dtype))
 def positive(x: Tensor) -> Tensor:
-    """X where it is positive, else 0: what a branch for positive numbers may safely see."""
-    return torch.where(x < 0, 0.0, x)  # clamp's derivative at 0 differs between versions of torch
+    """X where it is positive, else 0, with the derivative 1 at 0: what a branch for positive numbers may safely see."""
+    return F.relu(x)
 
 
+@_with_slope(lambda x: (x <= 0).to(x.dtype))
 def negative(x: Tensor) -> Tensor:
-    """X where it is negative, else 0: what a branch for negative numbers may safely see."""
-    return torch.where(x > 0, 0.0, x)
+    """X where it is negative, else 0, with the derivative 1 at 0: what a branch for negative numbers may safely see."""
+    return x.clamp(max=0.0)
 
 
 def hypot(x: Tensor, c: float | Tensor) -> Tensor:
@@ -81,19 +165,21 @@ def over_hypot(x: Tensor, c: float, k: float = 0.0) -> Tensor:
     return torch.where(near, start / (k + hypot(start, c)), torch.where(x >= 0, end, -end))
 
 
+@_with_slope(lambda x: 1 / (1 + x.abs()).square())
 def softsign(x: Tensor) -> Tensor:
-    """Return x / (1 + |x|), as :func:`over_hypot` does; the derivative of torch's own loses its digits far out."""
-    near = x.abs() < 1
-    start = torch.where(near, x, 0.0)
-    end = 1 - 1 / (1 + modulus(torch.where(near, 1.0, x)))
-    return torch.where(near, start / (1 + modulus(start)), torch.where(x >= 0, end, -end))
+    """Return x / (1 + |x|); the derivative of torch's own loses its digits far out."""
+    return x / (1 + x.abs())
 
 
+@_with_slope(lambda x: -_sech(x) * torch.tanh(x))
 def sech(x: Tensor) -> Tensor:
     """1 / cosh(x)."""
-    near = x.abs() < 1  # here its derivative is small, and that of the exponentials is not
-    e = torch.exp(-modulus(torch.where(near, 1.0, x)).clamp(max=800.0))
-    return torch.where(near, 1 / torch.cosh(torch.where(near, x, 0.0)), 2 * e / (1 + e * e))
+    return _sech(x)
+
+
+def _sech(x: Tensor) -> Tensor:
+    e = _falling(x)
+    return 2 * e / (1 + e * e)
 
 
 def sin(x: Tensor) -> Tensor:
@@ -120,20 +206,26 @@ def sinc(x: Tensor) -> Tensor:
     return torch.where(near, series, torch.sin(far) / far)
 
 
+@_with_slope(lambda x: _normal_pdf(x))
 def normal_cdf(x: Tensor) -> Tensor:
     """Return the distribution function of the standard normal distribution."""
-    return 0.5 * torch.erfc(x.clamp(-40.0, 40.0) * -math.sqrt(0.5))
+    return 0.5 * torch.erfc(x * -math.sqrt(0.5))
 
 
+@_with_slope(lambda x: -x * _normal_pdf(x))
 def normal_pdf(x: Tensor) -> Tensor:
     """Return the density of the standard normal distribution."""
-    y = x.clamp(-40.0, 40.0)
-    return torch.exp(-0.5 * y * y) / math.sqrt(2 * math.pi)
+    return _normal_pdf(x)
 
 
+def _normal_pdf(x: Tensor) -> Tensor:
+    return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
+
+
+@_with_slope(lambda x: torch.exp(x.clamp(max=0.0)) * (x <= 0))
 def decay(x: Tensor) -> Tensor:
-    """exp(x) where x is negative, else 1."""
-    return torch.exp(negative(x).clamp(min=-800.0))
+    """exp(x) where x is negative, else 1; with the derivative 1 at 0."""
+    return torch.exp(x.clamp(max=0.0))
 
 
 def total(terms: Iterable[Tensor]) -> Tensor:

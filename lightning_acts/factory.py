@@ -11,6 +11,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.hints import canonical
+from lightning_acts.kernels.backends import Backend, plain_class, with_backend
 from lightning_acts.module import FunctionActivation, build
 from lightning_acts.registry import by_callable, by_name, by_target, is_registered, refuse_nameless, version
 from lightning_acts.spec import ActivationSpec, SpecError, SpecValue
@@ -22,20 +23,25 @@ ActivationLike: TypeAlias = Union[
 ]
 
 
-def create(activation: ActivationLike, /, **parameters: Any) -> nn.Module:
+def create(activation: ActivationLike, /, *, backend: Backend | None = None, **parameters: Any) -> nn.Module:
     """Make an activation.
 
     Args:
         activation: A name (``"mish"``), a spec string (``"elu(alpha=0.5)"``), a mapping (``{"name": "elu", "alpha":
             0.5}``), a spec object, a module class, a function of a tensor, or a ready module, which is returned as it
             is. Names match without regard to case, ``-`` and ``_``.
+        backend: How it is run; what it computes, its class, its parameters and its ``state_dict`` do not depend on it.
+            ``"torch"``, the default: as the class computes. ``"eager"``: by the formula with the fewest operations.
+            ``"lean"``: so too, but the backward keeps the input alone and computes the rest again. ``"compiled"``: in one
+            kernel a pass, which keeps the input alone too. ``"auto"``: what is fastest, by the size of each tensor.
+            Where torch's own operator takes one kernel a pass anyway, it stays.
         parameters: Parameters of the activation, beside those in the spec.
 
     Returns:
-        The module: torch's own class where torch has one.
+        The module: torch's own class where torch has one, with a backend a subclass of it.
 
     Raises:
-        SpecError: The name or a parameter is unknown, or a value is not allowed.
+        SpecError: The name, the backend or a parameter is unknown, or a value is not allowed.
         TypeError: ``activation`` is none of these things.
 
     Example:
@@ -47,6 +53,16 @@ def create(activation: ActivationLike, /, **parameters: Any) -> nn.Module:
         >>> acts.create("general_hardsigmoid", bias=3, divisor=6)
         general_hardsigmoid(bias=3, divisor=6)
     """
+    module = _created(activation, parameters)
+    if backend is None:
+        return module
+    definition = definition_for(module)
+    if definition is None:
+        raise SpecError(f"backend={backend!r}: {type(module).__name__} is no registered activation; see acts.register")
+    return with_backend(module, definition, backend)
+
+
+def _created(activation: ActivationLike, parameters: Mapping[str, Any]) -> nn.Module:
     refuse_nameless(activation)
     if isinstance(activation, nn.Module):
         if parameters:
@@ -136,7 +152,7 @@ def definition_for(module: nn.Module) -> Definition | None:
     cls = type(module)
     if is_parametrized(module):  # torch has put a subclass of its own in the place of the class
         cls = cls.__bases__[0]
-    return by_target(cls)
+    return by_target(plain_class(cls))
 
 
 def _plain(value: Any, annotation: Any) -> Any:

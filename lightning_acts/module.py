@@ -105,10 +105,20 @@ class FunctionActivation(nn.Module):
         if isinstance(given, torch.fx.Proxy):  # a leaf for every tracer of torch.fx, as torch's own activations are
             tracer: Any = given.tracer
             return tracer.create_proxy("call_module", tracer.path_of_module(self), (given,), {})  # type: ignore[no-any-return]
-        learned = {name: self._broadcast(name, dim, input) for name, dim in self._learned.items()}
-        if self._takes_training:
-            learned["training"] = self.training
-        return self._function(input, **self._fixed, **learned)
+        return self._function(input, **self.fixed_arguments(), **self.learned_arguments(input))
+
+    def fixed_arguments(self) -> dict[str, Any]:
+        """Return what the function is given beside the input and the learnable parameters."""
+        return {**self._fixed, "training": self.training} if self._takes_training else self._fixed
+
+    def learned_arguments(self, input: Tensor) -> dict[str, Any]:
+        """Return the values of learnable parameters, one or several of each, in shapes that broadcast with the input."""
+        return {name: self._broadcast(name, dim, input) for name, dim in self._learned.items()}
+
+    def is_per_channel(self, name: str) -> bool:
+        """Return whether a learnable parameter has one value a channel."""
+        value: Tensor = getattr(self, name)
+        return value.dim() == (2 if name in self._several else 1)
 
     def fix(self, name: str, value: Any) -> None:
         """Give a fixed parameter another value."""

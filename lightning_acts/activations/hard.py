@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import sigmoid
+from lightning_acts.elementary import sigmoid, tanh
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -83,8 +83,14 @@ register(
     requires={"lambd must not be negative": lambda lambd: lambd >= 0},
 )
 
+
+def _tanhshrink(x: Tensor) -> Tensor:
+    return x - tanh(x)
+
+
 register(
     nn.Tanhshrink,
+    kernel=_tanhshrink,
     name="tanhshrink",
     aliases=["tanh_shrink"],
     family="hard",

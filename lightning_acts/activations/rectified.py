@@ -91,8 +91,14 @@ register(
     per_channel=LazyPReLU,
 )
 
+
+def _rrelu_in_evaluation(x: Tensor, lower: float, upper: float) -> Tensor:
+    return F.leaky_relu(x, (lower + upper) / 2)
+
+
 register(
     nn.RReLU,
+    kernel=_rrelu_in_evaluation,
     name="rrelu",
     family="rectified",
     formula="where(x >= 0, x, (lower + upper) / 2 * x)",

@@ -24,6 +24,7 @@ from lightning_acts.elementary import (
     sin,
     softplus,
     tanh,
+    tanh_softplus,
 )
 from lightning_acts.registry import register
 
@@ -44,8 +45,17 @@ register(
     limits={"derivative": "torch computes it with 1 - sigmoid(x), which loses its digits for large x"},
 )
 
+
+def _gelu(x: Tensor, approximate: str) -> Tensor:
+    if approximate == "none":
+        return x * (0.5 * (1 + torch.erf(x * math.sqrt(0.5))))
+    near = x.clamp(-100.0, 100.0)  # beyond, the cube overflows
+    return x * sigmoid(math.sqrt(8 / math.pi) * near * (1 + 0.044715 * near * near))
+
+
 register(
     nn.GELU,
+    kernel=_gelu,
     name="gelu",
     family="self_gated",
     formula="x * Phi(x)",
@@ -78,8 +88,14 @@ register(
     },
 )
 
+
+def _mish(x: Tensor) -> Tensor:
+    return x * tanh_softplus(x)
+
+
 register(
     nn.Mish,
+    kernel=_mish,
     name="mish",
     family="self_gated",
     formula="x * tanh(softplus(x))",
@@ -372,7 +388,7 @@ def beta_mish(x: Tensor, beta: float = 1.5) -> Tensor:
 
 @register(formula="x * tanh(softplus(x + beta))", source="Misra 2019, code")
 def mila(x: Tensor, beta: float = -0.25) -> Tensor:
-    return x * tanh(softplus(x + beta))
+    return x * tanh_softplus(x + beta)
 
 
 @register(
@@ -551,7 +567,7 @@ def pfts(x: Tensor, t: float = learnable(-0.2, per="channel")) -> Tensor:
     notes=["the source gives no initial value"],
 )
 def pfpm(x: Tensor, p: float = learnable(-0.2, per="channel")) -> Tensor:
-    return torch.relu(x) * tanh(softplus(x)) + p
+    return torch.relu(x) * tanh_softplus(x) + p
 
 
 @register(aliases=["optimal_activation"], formula="relu(x) + x * sigmoid(x)", source=_SURVEY + "3.6.47")
@@ -580,7 +596,7 @@ def p_swish(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0), c: 
 
 @register(formula="max(0, x * tanh(softplus(a * x)))", source="Mercioni & Holban 2020; " + _SURVEY + "4.2.40")
 def sc_mish(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.relu(x) * tanh(softplus(a * x))
+    return torch.relu(x) * tanh_softplus(a * x)
 
 
 @register(formula="max(0, x * sigmoid(x))", source="Mercioni & Holban 2021; " + _SURVEY + "4.2.41")

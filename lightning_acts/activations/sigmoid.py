@@ -56,6 +56,7 @@ register(
 
 register(
     nn.Softsign,
+    kernel=softsign,
     name="softsign",
     aliases=["soft_sign"],
     family="sigmoid",

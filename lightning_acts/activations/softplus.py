@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import expm1, hypot, modulus, negative, positive, softplus
+from lightning_acts.elementary import expm1, hypot, log_sigmoid, modulus, negative, positive, softplus
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -33,6 +33,7 @@ register(
 
 register(
     nn.LogSigmoid,
+    kernel=log_sigmoid,
     name="logsigmoid",
     aliases=["log_sigmoid"],
     family="softplus",

@@ -77,6 +77,10 @@ def swap(
         bool | None,
         typer.Option(help="after an in-place call, write the result into its input too if that is read later"),
     ] = None,
+    backend: Annotated[
+        str | None,
+        typer.Option(help="how the replacements are run: torch, eager, lean, compiled or auto"),
+    ] = None,
     inputs: Inputs = None,
     weights: Weights = None,
     out: Annotated[

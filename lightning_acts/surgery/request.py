@@ -17,6 +17,7 @@ from lightning_acts.errors import SwapError
 from lightning_acts.extras import ImportPathError, import_name
 from lightning_acts.factory import ActivationLike
 from lightning_acts.hints import did_you_mean
+from lightning_acts.kernels.backends import BACKENDS, Backend
 from lightning_acts.surgery.naming import spec_or_none
 from lightning_acts.surgery.patterns import patterns
 from lightning_acts.surgery.sides import Left, is_function_of_site
@@ -43,6 +44,7 @@ class SwapOptions(TypedDict, total=False):
     share: Share
     where: str | Callable[[Site], bool] | None
     write_back: bool
+    backend: Backend | None
 
 
 def _map(value: Any) -> Mapping[Any, Any]:
@@ -85,6 +87,12 @@ def _where(value: Any) -> Any:
     )
 
 
+def _backend(value: Any) -> Backend | None:
+    if value is not None and value not in BACKENDS:
+        raise SwapError(f"backend={value!r}: one of {', '.join(BACKENDS)}{did_you_mean(str(value), BACKENDS)}")
+    return typing.cast("Backend | None", value)
+
+
 def _write_back(value: Any) -> bool:
     if not isinstance(value, bool):
         raise SwapError(f"write_back={value!r}: True or False")
@@ -106,6 +114,7 @@ class SwapRequest:
         share: How many instances a replacement has.
         where: A test of each site: a function, or its import path, ``"package.module:function"``.
         write_back: Whether what a call in place writes into its input is still written there, where something reads it.
+        backend: How the replacements are run, as for :func:`lightning_acts.create`.
 
     Raises:
         SwapError: An option has a wrong value.
@@ -127,6 +136,7 @@ class SwapRequest:
     share: Share = field(default="site", metadata={"check": _share})
     where: str | Callable[[Site], bool] | None = field(default=None, metadata={"check": _where})
     write_back: bool = field(default=True, metadata={"check": _write_back})
+    backend: Backend | None = field(default=None, metadata={"check": _backend})
 
     def __post_init__(self) -> None:
         for entry in fields(self):

@@ -89,6 +89,8 @@ def swap(
             and so one set of parameters.
         write_back: What a call in place writes into its input is still written there, where something else may read it.
             With False nothing is: full backward hooks work, but who else reads the input sees it unchanged.
+        backend: How the replacements are run: ``"torch"``, ``"eager"``, ``"lean"``, ``"compiled"`` or ``"auto"``, as for
+            :func:`create`. One that is not registered runs as it is.
         example_input: A batch (tensor, tuple, mapping): with it, calls that the source alone does not show are found
             too, roles are told from the data flow, calls are counted, and ``per=channel`` replacements are sized.
         optimizer: One that has the model's parameters already: it drops those that go, with their state, and gets those that
@@ -144,7 +146,9 @@ def swap(
             notes = [*notes, *_in_place_before(sites), *_passed_through(model, sites)]
         # A module that stands in the map is meant for several sites; one that a function made, for this one.
         several = [] if isinstance(map, Plan) else list(asked.map.values())
-        prepared = [prepare(model, located, new, any(new is each for each in several)) for located, new in chosen]
+        prepared = [
+            prepare(model, located, new, any(new is each for each in several), asked.backend) for located, new in chosen
+        ]
         _refuse_unsharded(model, prepared)
         kept = [prepare(model, call, module, copied=False) for call, module in _kept(found, chosen)]
         if asked.share == "all":

@@ -23,6 +23,7 @@ GIVEN: dict[str, tuple[Any, Any]] = {
     "share": ("place", "place"),
     "where": (f"{__name__}:early", f"{__name__}:early"),
     "write_back": (False, False),
+    "backend": ("lean", "lean"),
 }
 
 
@@ -96,6 +97,7 @@ def test_what_has_no_name_is_refused_where_plain_data_is_needed(map: Any, given:
         ({"share": "cal"}, "share='cal'.*did you mean 'call'"),
         ({"where": "0.*"}, "where='0.\\*' is no function of a site"),
         ({"write_back": "no"}, "write_back='no': True or False"),
+        ({"backend": "fast"}, "backend='fast': one of torch, eager, lean, compiled, auto"),
     ],
 )
 def test_wrong_values(given: dict[str, Any], message: str) -> None:

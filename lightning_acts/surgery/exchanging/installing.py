@@ -14,6 +14,7 @@ from torch import nn
 from lightning_acts import factory
 from lightning_acts.errors import SwapError
 from lightning_acts.factory import ActivationLike
+from lightning_acts.kernels.backends import Backend, with_backend
 from lightning_acts.surgery import history
 from lightning_acts.surgery.fast_paths import FastPath, in_use
 from lightning_acts.surgery.finding.located import Located
@@ -55,7 +56,13 @@ class Prepared:
             exchange.replacement = replacement
 
 
-def prepare(model: nn.Module, located: Located, replacement: ActivationLike, copied: bool = True) -> Prepared:
+def prepare(
+    model: nn.Module,
+    located: Located,
+    replacement: ActivationLike,
+    copied: bool = True,
+    backend: Backend | None = None,
+) -> Prepared:
     """Make the replacement of one site, with all that it takes over; the model is not changed.
 
     A ready module is copied, so that two sites don't share what one of them learns; with ``copied=False`` it is taken
@@ -63,6 +70,8 @@ def prepare(model: nn.Module, located: Located, replacement: ActivationLike, cop
     """
     as_it_is = isinstance(replacement, nn.Module) and not copied
     new = copy.deepcopy(replacement) if isinstance(replacement, nn.Module) and copied else factory.create(replacement)
+    if backend is not None and (definition := factory.definition_for(new)) is not None:
+        with_backend(new, definition, backend)
     _refuse_shape_change(new)
     holders = [parent for parent, _ in reversed(chain_to(model, located.path_in_tree))] if located.path_in_tree else []
     around = [*located.around, *holders]

@@ -1,0 +1,1 @@
+"""How an activation is run: which tensors its backward keeps, and which of its passes are compiled."""

@@ -1,0 +1,77 @@
+"""A function whose backward keeps its inputs alone, and computes the rest again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+#: An elementwise function of an input and of tensors that broadcast with it.
+Formula = Callable[..., Tensor]
+
+
+class Kernel(Protocol):
+    """A formula and the way its two passes are run; both see tensors without a graph."""
+
+    formula: Formula
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        """Return the formula of the tensors, the first of which is the input."""
+
+    def backward(self, gradient: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
+        """Return the gradients for all tensors, given that for the output."""
+
+
+class EagerKernel:
+    """A kernel that runs both passes operation by operation."""
+
+    def __init__(self, formula: Formula) -> None:
+        self.formula = formula
+
+    def forward(self, *tensors: Tensor) -> Tensor:
+        """Return the formula of the tensors."""
+        return self.formula(*tensors)
+
+    def backward(self, gradient: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
+        """Return the gradients for all tensors, given that for the output."""
+        with torch.enable_grad():
+            leaves = [tensor.detach().requires_grad_() for tensor in tensors]
+            output = self.formula(*leaves)
+            if not output.requires_grad:  # constant: sign, step
+                return [torch.zeros_like(tensor) for tensor in tensors]
+            return torch.autograd.grad(output, leaves, gradient, materialize_grads=True)
+
+
+class Recomputed(torch.autograd.Function):
+    """A kernel as a differentiable function: ``Recomputed.apply(kernel, input, *parameters)``.
+
+    Saves its tensors and nothing else. Gradients of gradients go through the formula.
+    """
+
+    @staticmethod
+    def forward(kernel: Kernel, *tensors: Tensor) -> Tensor:
+        """Run the forward pass."""
+        return kernel.forward(*tensors)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        """Save the tensors."""
+        ctx.kernel, tensors = inputs[0], inputs[1:]
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Any, ...]:
+        """Run the backward pass: as the kernel does, or by the formula where a graph of it is asked for."""
+        tensors = ctx.saved_tensors
+        is_batched = torch._C._functorch.is_legacy_batchedtensor(gradient)  # by is_grads_batched
+        if not (torch.is_grad_enabled() or is_batched or transforms_active()):
+            return None, *ctx.kernel.backward(gradient, *tensors)
+        pull_back = torch.func.vjp(ctx.kernel.formula, *tensors)[1]
+        return None, *pull_back(gradient)
+
+
+def transforms_active() -> bool:
+    """Return whether ``torch.func`` or forward mode transforms what runs, whose tensors no compiled code can read."""
+    return torch._C._are_functorch_transforms_active() or torch.autograd.forward_ad._current_level >= 0

@@ -1,0 +1,78 @@
+"""Modules with a backend: what they stay, how they are copied and saved, and which backend runs when."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+from steps import created, sample
+from torch import nn
+from torch.testing import assert_close
+
+import lightning_acts as acts
+from lightning_acts.kernels.backends import BACKENDS
+from lightning_acts.kernels.compiling import CompiledKernel
+
+
+@pytest.mark.parametrize("name", ["mish", "srelu", "tanh_soft"])
+def test_copies_and_files(name: str) -> None:
+    module = created(name, "lean")
+    x = sample(2, 3, 4)
+    file = io.BytesIO()
+    torch.save(module, file)
+    file.seek(0)
+    copies = [copy.deepcopy(module), pickle.loads(pickle.dumps(module)), torch.load(file, weights_only=False)]
+    for one in copies:
+        assert type(one) is type(module) and one.backend == "lean"  # type: ignore[union-attr]
+        assert_close(one(x), module(x), rtol=0, atol=0)
+    # What is saved does not depend on the backend.
+    plain = created(name, "torch")
+    plain.load_state_dict(module.state_dict())
+    assert plain.state_dict().keys() == module.state_dict().keys()
+
+
+def test_a_module_stays_what_it_is() -> None:
+    mish = acts.create("mish", backend="lean")
+    assert isinstance(mish, nn.Mish) and acts.spec_of(mish) == acts.spec_of(nn.Mish()) and repr(mish) == "Mish()"
+    assert acts.create(mish, backend="torch") is mish and type(mish) is nn.Mish
+    # A lazy one is sized by its first input, and keeps its backend.
+    lazy = acts.create("srelu", backend="lean")
+    lazy(sample(2, 5, 4))
+    assert lazy.backend == "lean" and lazy.tr.shape == (5,)
+    # Torch's own operator takes one kernel a pass and keeps one tensor.
+    assert type(acts.create("relu", backend="compiled")) is nn.ReLU
+
+
+def test_a_model_that_the_user_compiles_or_exports_sees_the_formula() -> None:
+    model = nn.Sequential(nn.Linear(4, 4), acts.create("penalized_tanh", backend="compiled"))
+    x = sample(3, 4)
+    assert_close(torch.compile(model, backend="eager", fullgraph=True)(x), model(x))
+    nodes = torch.export.export(model.eval(), (x,)).graph.nodes
+    assert any("tanh" in str(node.target) for node in nodes)
+
+
+def test_auto_compiles_large_tensors_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[int] = []
+    forward = CompiledKernel.forward
+    monkeypatch.setattr(CompiledKernel, "forward", lambda self, *t: ran.append(t[0].numel()) or forward(self, *t))
+    module = created("penalized_tanh", "auto")
+    for count in (10, 1_000_000):
+        module(torch.randn(1, 1, count))
+    assert ran == [1_000_000]
+
+
+def test_an_activation_whose_parameter_moves_is_not_compiled_at_each_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CompiledKernel, "forward", lambda *_: pytest.fail("compiled"))
+    module = acts.create("general_hardsigmoid", backend="compiled")
+    for bias in (1.0, 2.0):
+        module.fix("bias", bias)  # type: ignore[operator]
+        assert_close(module(sample(3)), acts.create("general_hardsigmoid", bias=bias)(sample(3)))
+
+
+def test_there_is_no_such_backend() -> None:
+    with pytest.raises(acts.SpecError, match="backend='compield': one of torch, eager, lean, compiled, auto.*compiled"):
+        acts.create("mish", backend="compield")  # type: ignore[arg-type]
+    with pytest.raises(acts.SpecError, match="Dropout is no registered activation"):
+        acts.create(nn.Dropout(), backend="lean")
+    assert BACKENDS == ("torch", "eager", "lean", "compiled", "auto")

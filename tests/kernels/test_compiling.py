@@ -1,0 +1,71 @@
+"""Compiled kernels: every formula, layout and type as without compiling; and where there is no compiler."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from steps import ELEMENTWISE, SAMPLE, created, kept, sample, step
+from torch.testing import assert_close
+
+import lightning_acts as acts
+from lightning_acts.kernels import backends
+from lightning_acts.kernels.compiling import CompiledKernel
+
+
+@pytest.mark.parametrize("backend", ["eager", "lean", "compiled"])
+@pytest.mark.parametrize("name", SAMPLE)
+def test_layouts_and_types(name: str, backend: str) -> None:
+    base = sample(2, 3, 5, 7)
+    expanded = sample(2, 3, 1, 7).expand(2, 3, 5, 7)
+    for x in (
+        base,
+        base.to(memory_format=torch.channels_last),
+        base.transpose(2, 3)[:, :, ::2],
+        expanded,
+        base[:1, :, :1, :1],
+    ):
+        for dtype in (torch.float32, torch.float64, torch.bfloat16):
+            plain = created(name, "torch", dtype)
+            run = created(name, backend, dtype)
+            given = x.to(dtype)
+            gradient = sample(*given.shape, dtype=dtype, seed=1)
+            tolerance = {torch.float32: 2e-5, torch.float64: 1e-12, torch.bfloat16: 3e-2}[dtype]
+            for one, other in zip(step(run, given, gradient), step(plain, given, gradient), strict=True):
+                assert one.dtype == other.dtype and one.shape == other.shape
+                assert_close(one, other, rtol=tolerance, atol=tolerance)
+            assert run(given).stride() == plain(given).stride()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_compiled_computes_the_same_and_keeps_the_input_alone(name: str) -> None:
+    plain, compiled = (created(name, backend, torch.float64).eval() for backend in ("eager", "compiled"))
+    compiled.load_state_dict(plain.state_dict())
+    x, gradient = sample(50, 3, 3, dtype=torch.float64), sample(50, 3, 3, dtype=torch.float64, seed=1)
+    for one, other in zip(step(compiled, x, gradient), step(plain, x, gradient), strict=True):
+        assert_close(one, other, rtol=1e-10, atol=1e-10, equal_nan=True)
+    assert kept(compiled, sample(5000, 3, 3, dtype=torch.float64)) <= 1.01
+
+
+@pytest.fixture
+def without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr(CompiledKernel, "unavailable", False)
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: fails)
+    backends._kernel.cache_clear()
+    yield
+    backends._kernel.cache_clear()
+
+
+@pytest.mark.usefixtures("without_compiler")
+def test_without_a_compiler_auto_does_without_and_compiled_says_so() -> None:
+    x, gradient = sample(20_000, 3, 3), sample(20_000, 3, 3, seed=1)
+    auto = created("tanh_soft", "auto")
+    with pytest.warns(UserWarning, match="can't be compiled here.*no C\\+\\+ compiler"):
+        results = step(auto, x, gradient)
+    for one, other in zip(results, step(created("tanh_soft", "torch"), x, gradient), strict=True):
+        assert_close(one, other)
+    with pytest.raises(acts.ActsError, match="tanh_soft can't be compiled here: .*no C\\+\\+ compiler.*backend='auto'"):
+        acts.create("tanh_soft", backend="compiled")(x)
