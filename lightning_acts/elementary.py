@@ -84,8 +84,8 @@ def _slope_of_tanh(x: Tensor) -> Tensor:
 
 @_with_slope(_slope_of_sigmoid)
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x))."""
-    return torch.sigmoid(x)
+    """1 / (1 + exp(-x)), also where that is a denormal number, of which torch's own makes 0."""
+    return torch.exp(x.clamp(max=0.0)) / (1 + _falling(x))
 
 
 @_with_slope(lambda x: torch.sigmoid(-x))

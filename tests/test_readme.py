@@ -118,6 +118,7 @@ def test_versions_are_those_that_pip_asks_for() -> None:
         "matplotlib",
         "tensorboard",
         "transformers",
+        "datasets",
     }
     assert stated == {name: needed[name] for name in stated}
 

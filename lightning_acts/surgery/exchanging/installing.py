@@ -133,7 +133,8 @@ def installed(
         history.recompile(owner for owner, change in changes if isinstance(change, GraphExchange))
         yield fast_paths
     except BaseException as error:
-        history.take_back(model, done)
+        # The failure may have come before a change had begun.
+        history.take_back(model, [entry for entry in done if "transaction" in vars(entry.change)])
         if isinstance(error, SourceError):
             raise SwapError(f"a call can't be replaced: {error}") from error
         raise
