@@ -54,5 +54,7 @@ def test_results_are_those_of_single_precision(name: str, precision: str) -> Non
     assert all(map(math.isfinite, found.values()))
     smooth = [key for key in expected if key.endswith(SMOOTH)]
     assert smooth
+    # Two derivatives of a field in 8 bits are a few percent off.
+    tolerance = 0.06 if precision == "bf16-true" else 0.02
     for key in smooth:
-        assert found[key] == pytest.approx(expected[key], rel=0.02, abs=0.02), key
+        assert found[key] == pytest.approx(expected[key], rel=tolerance, abs=0.02), key
