@@ -115,10 +115,9 @@ class FunctionActivation(nn.Module):
         """Return the values of learnable parameters, one or several of each, in shapes that broadcast with the input."""
         return {name: self._broadcast(name, dim, input) for name, dim in self._learned.items()}
 
-    def is_per_channel(self, name: str) -> bool:
-        """Return whether a learnable parameter has one value a channel."""
-        value: Tensor = getattr(self, name)
-        return value.dim() == (2 if name in self._several else 1)
+    def has_several(self, name: str) -> bool:
+        """Return whether a learnable parameter is several values that the function subscripts."""
+        return name in self._several
 
     def fix(self, name: str, value: Any) -> None:
         """Give a fixed parameter another value."""

@@ -24,9 +24,8 @@ from lightning_acts.spec import SpecError
 Backend: TypeAlias = Literal["torch", "eager", "lean", "compiled", "auto"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
-# Elements from which a backend wins: below, its calls take longer than what they save.
-_COMPILED_FROM = 1 << 15
-_LEAN_FROM = 1 << 15
+# Elements below which the calls of a backend take longer than what they save.
+_WORTH_A_CALL = 1 << 15
 
 
 class Accelerated(nn.Module):
@@ -40,6 +39,7 @@ class Accelerated(nn.Module):
     backend: Backend
     plain_class: ClassVar[type[nn.Module]]
     _definition: ClassVar[Definition]
+    _kernel_parameters: ClassVar[tuple[str, ...]]
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the activation of ``input``."""
@@ -60,16 +60,17 @@ class Accelerated(nn.Module):
         # Whoever traces sees the plain formula, to fuse it with its neighbors.
         if torch.compiler.is_compiling() or not _is_plain(input) or getattr(self, "inplace", False):
             return "torch"
-        if self.training and self._definition.stochastic:  # computed again, it would be another one
-            return "torch"
-        if "_moves" in vars(self):
+        # What is random would be something else, computed again.
+        if "_moves" in vars(self) or (self.training and self._definition.stochastic):
             return "torch"
         if self.backend != "auto":
             return self.backend
-        if input.numel() >= _COMPILED_FROM and not CompiledKernel.unavailable:
+        if input.numel() < _WORTH_A_CALL:
+            return "torch"
+        if not CompiledKernel.unavailable:
             return "compiled"
         # An operator of torch's own keeps little as it is.
-        return "lean" if isinstance(self, FunctionActivation) and input.numel() >= _LEAN_FROM else "torch"
+        return "lean" if isinstance(self, FunctionActivation) else "torch"
 
     def fix(self, name: str, value: Any) -> None:
         """Give a fixed parameter another value, and run as the class computes from now on.
@@ -82,9 +83,7 @@ class Accelerated(nn.Module):
     def _fixed_items(self) -> tuple[tuple[str, Any], ...]:
         if isinstance(self, FunctionActivation):
             return tuple(self.fixed_arguments().items())
-        kernel = self._definition.kernel
-        assert kernel is not None
-        return tuple((name, getattr(self, name)) for name in list(inspect.signature(kernel).parameters)[1:])
+        return tuple((name, getattr(self, name)) for name in self._kernel_parameters)
 
     def _learned_tensors(
         self, input: Tensor
@@ -95,10 +94,12 @@ class Accelerated(nn.Module):
         per_channel: list[bool] = []
         if isinstance(self, FunctionActivation):
             for name, value in self.learned_arguments(input).items():
-                members = value if isinstance(value, tuple) else (value,)
+                are_several = isinstance(value, tuple)
+                members = value if are_several else (value,)
                 leaves += members
-                structure.append((name, len(members) if isinstance(value, tuple) else None))
-                per_channel += [self.is_per_channel(name)] * len(members)
+                structure.append((name, len(members) if are_several else None))
+                # One value a layer has no dimension, several stand in one that is no channel's.
+                per_channel += [are_several or (value.dim() > 0 and not self.has_several(name))] * len(members)
         return leaves, tuple(structure), tuple(per_channel)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -175,6 +176,8 @@ def _accelerated_class(plain: Any, definition: Definition) -> Any:
     members: dict[str, Any] = {
         "plain_class": plain,
         "_definition": definition,
+        # Read once: a signature takes longer than a small tensor.
+        "_kernel_parameters": tuple(inspect.signature(definition.kernel or definition.target).parameters)[1:],
         "__doc__": plain.__doc__,
         # It is taken for the plain class wherever a name tells what a module is.
         "__module__": plain.__module__,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,20 +12,8 @@ from torch import Tensor
 Formula = Callable[..., Tensor]
 
 
-class Kernel(Protocol):
-    """A formula and the way its two passes are run; both see tensors without a graph."""
-
-    formula: Formula
-
-    def forward(self, *tensors: Tensor) -> Tensor:
-        """Return the formula of the tensors, the first of which is the input."""
-
-    def backward(self, gradient: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
-        """Return the gradients for all tensors, given that for the output."""
-
-
 class EagerKernel:
-    """A kernel that runs both passes operation by operation."""
+    """A formula whose two passes are run operation by operation; both see tensors without a graph."""
 
     def __init__(self, formula: Formula) -> None:
         self.formula = formula
@@ -51,7 +39,7 @@ class Recomputed(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(kernel: Kernel, *tensors: Tensor) -> Tensor:
+    def forward(kernel: EagerKernel, *tensors: Tensor) -> Tensor:
         """Run the forward pass."""
         return kernel.forward(*tensors)
 

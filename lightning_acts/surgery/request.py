@@ -17,7 +17,8 @@ from lightning_acts.errors import SwapError
 from lightning_acts.extras import ImportPathError, import_name
 from lightning_acts.factory import ActivationLike
 from lightning_acts.hints import did_you_mean
-from lightning_acts.kernels.backends import BACKENDS, Backend
+from lightning_acts.kernels.backends import Backend, check_backend
+from lightning_acts.spec import SpecError
 from lightning_acts.surgery.naming import spec_or_none
 from lightning_acts.surgery.patterns import patterns
 from lightning_acts.surgery.sides import Left, is_function_of_site
@@ -88,8 +89,11 @@ def _where(value: Any) -> Any:
 
 
 def _backend(value: Any) -> Backend | None:
-    if value is not None and value not in BACKENDS:
-        raise SwapError(f"backend={value!r}: one of {', '.join(BACKENDS)}{did_you_mean(str(value), BACKENDS)}")
+    try:
+        if value is not None:
+            check_backend(value)
+    except SpecError as error:
+        raise SwapError(str(error)) from None
     return typing.cast("Backend | None", value)
 
 
