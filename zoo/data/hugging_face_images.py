@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from lightning_acts.extras import require
 from lightning_acts.hints import counted, did_you_mean, listed
 
-from .base import check_fractions, split
+from .base import check_fractions
 from .images import Augment, ImageData
 
 # What a validation part is called, if it is not named.
@@ -90,19 +90,12 @@ class HuggingFaceImages(ImageData):
 
     def parts(self) -> Mapping[str, Dataset[Any]]:
         """Read the splits, cut off those that are missing, and measure the training part."""
-        splits, seed = self._splits(), self.hparams["split_seed"]
+        splits = self._splits()
         labels = self._labels(splits)
         whole: dict[str, Dataset[Any]] = {
             part: _Pairs(rows, self.hparams["image_column"], labels[part]) for part, rows in splits.items()
         }
-        missing = [part for part in ("val", "test") if part not in whole]
-        if missing:
-            shares = {
-                f"{part}_fraction": self.hparams[f"{part}_fraction"] * (part in missing) for part in ("val", "test")
-            }
-            indices = split(len(labels["train"]), **shares, seed=seed, labels=labels["train"])
-            whole |= {part: Subset(whole["train"], indices[part]) for part in ("train", *missing)}
-        return self.normalized(whole)
+        return self.normalized(self.completed(whole, lambda: labels["train"]))
 
     def _splits(self) -> dict[str, Any]:
         """Return the dataset's own parts, whose columns are there and of the right types."""

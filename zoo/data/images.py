@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Subset
 
 from lightning_acts.extras import require
 
-from .base import ZooData
+from .base import ZooData, split
 
 Augment: TypeAlias = Literal["none", "crop", "crop_and_flip"]
 
@@ -49,6 +49,24 @@ class ImageData(ZooData):
         if augment not in _AUGMENTS:
             raise ValueError(f"{type(self).__name__}(augment={augment!r}): one of {', '.join(_AUGMENTS)}")
         self.in_channels, self.image_size, self.augment = 1 if gray else 3, image_size, augment
+
+    def completed(
+        self, parts: Mapping[str, Dataset[Any]], labels: Callable[[], Sequence[int] | Tensor]
+    ) -> dict[str, Dataset[Any]]:
+        """Return the parts of a dataset, of which those that it lacks are cut off its training part.
+
+        Args:
+            parts: Its own parts; ``train`` is there.
+            labels: Gives the class of each image for training; each part gets the same share of each class.
+        """
+        missing = {part: self.hparams[f"{part}_fraction"] for part in ("val", "test") if part not in parts}
+        if not missing:
+            return dict(parts)
+        classes, whole = labels(), parts["train"]
+        indices = split(
+            len(classes), missing.get("val", 0.0), missing.get("test", 0.0), self.hparams["split_seed"], classes
+        )
+        return {**parts, **{part: Subset(whole, indices[part]) for part in ("train", *missing)}}
 
     def normalized(self, parts: Mapping[str, Dataset[Any]]) -> dict[str, Dataset[Any]]:
         """Return parts of PIL images and classes as parts of normalized tensors and classes."""

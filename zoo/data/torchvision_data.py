@@ -12,13 +12,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Subset
+from torch.utils.data import Dataset
 
 from lightning_acts.extras import require
 from lightning_acts.files import UNFINISHED
 from lightning_acts.hints import did_you_mean
 
-from .base import check_fractions, split
+from .base import check_fractions
 from .images import Augment, ImageData
 
 _Options = Mapping[str, Any]
@@ -198,14 +198,7 @@ class TorchvisionData(ImageData):
             raise self._missing(missing) from missing
         _check_class(parts["train"][0][1], f"TorchvisionData(name={self.hparams['name']!r}, options={self.options})")
         self.class_names = _class_names(parts["train"], self.num_classes)
-        fractions = {part: self.hparams[f"{part}_fraction"] for part in ("val", "test") if part not in parts}
-        if fractions:
-            whole = parts["train"]
-            shares = {"val_fraction": 0.0, "test_fraction": 0.0} | {f"{part}_fraction": share for part, share in fractions.items()}  # fmt: skip
-            labels = _labels(whole)
-            indices = split(len(labels), **shares, seed=self.hparams["split_seed"], labels=labels)
-            parts = parts | {part: Subset(whole, indices[part]) for part in ("train", *fractions)}
-        return self.normalized(parts)
+        return self.normalized(self.completed(parts, lambda: _labels(parts["train"])))
 
     def _datasets(self, root: Path, **download: bool) -> dict[str, Dataset[Any]]:
         """Return the dataset's own parts, whose files are below ``root``."""
