@@ -168,6 +168,8 @@ def over_hypot(x: Tensor, c: float, k: float = 0.0) -> Tensor:
 @_with_slope(lambda x: 1 / (1 + x.abs()).square())
 def softsign(x: Tensor) -> Tensor:
     """Return x / (1 + |x|); the derivative of torch's own loses its digits far out."""
+    limit = torch.finfo(x.dtype).max
+    x = x.clamp(-limit, limit)  # an argument that has overflowed lies where the function is flat
     return x / (1 + x.abs())
 
 

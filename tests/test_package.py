@@ -27,6 +27,18 @@ print("ALL WELL")
 """
 
 
+def test_every_folder_of_the_package_is_in_the_wheel() -> None:
+    tomllib = pytest.importorskip("tomllib")  # part of Python 3.11
+    setuptools = tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folders = {
+        path.parent.relative_to(PROJECT).as_posix()
+        for top in ("lightning_acts", *setuptools["package-dir"].values())
+        for path in (PROJECT / top).rglob("__init__.py")
+    }
+    named = {setuptools["package-dir"].get(name, name.replace(".", "/")) for name in setuptools["packages"]}
+    assert named >= folders, "named in pyproject.toml, since zoo and configs lie beside the package"
+
+
 @pytest.mark.slow
 def test_the_wheel_alone_works(tmp_path: Path) -> None:
     source = tmp_path / "source"

@@ -23,6 +23,7 @@ from lightning_acts.elementary import (
     sigmoid,
     sin,
     softplus,
+    softsign,
     tanh,
     tanh_softplus,
 )
@@ -397,7 +398,7 @@ def mila(x: Tensor, beta: float = -0.25) -> Tensor:
 )
 def smish(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
     s = sigmoid(b * x)
-    return x * (a * (s * (2 + s) / ((1 + s) ** 2 + 1)))
+    return x * (a * softsign(s * (1 + 0.5 * s)))
 
 
 @register(

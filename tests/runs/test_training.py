@@ -307,13 +307,13 @@ def test_two_processes_measure_what_one_does_on_an_odd_split(project: Path, cli:
 
 
 def test_data_that_are_missing_or_damaged(project: Path, cli: Cli) -> None:
-    missing = cli("train", "fashion_mnist", "data.folder=none", "data.download=false", expect=1).stderr
+    missing = cli("train", "fashion_mnist", "data.folder=none", "data.download=false", expect=2).stderr
     assert "none has no train-images-idx3-ubyte" in missing
     assert "apt install dataset-fashion-mnist" in missing
     (project / "bad").mkdir()
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (project / "bad" / f"{name}-ubyte").write_bytes(b"\0\0\x08\x01\0\0\0\x09abc")
-    damaged = cli("train", "fashion_mnist", "data.folder=bad", expect=1).stderr
+    damaged = cli("train", "fashion_mnist", "data.folder=bad", expect=2).stderr
     assert "bad/train-images-idx3-ubyte is damaged: (9,) needs 9 bytes, and it has 3" in damaged
     assert "Traceback" not in missing + damaged
 
