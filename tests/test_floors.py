@@ -33,6 +33,7 @@ FLOORS = [
     "surgery.saving surgery.scheduling surgery.optimizing reports",
     "callbacks models",
     "runs",
+    "studies",
     "cli",
     "__main__",
 ]

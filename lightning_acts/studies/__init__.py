@@ -1,0 +1,1 @@
+"""Studies: which activation is best here, how sure that is, and what it cost."""
