@@ -99,10 +99,9 @@ def seglu(x: Tensor, dim: int = -1, gate_first: bool = False) -> Tensor:
     notes=["gates g and values u alternate: channels 0, 2, 4... and 1, 3, 5..."],
     used_in=["gpt-oss"],
 )
-def swiglu_oai(x: Tensor, alpha: float = 1.702, limit: float = 7.0) -> Tensor:
-    if x.shape[-1] % 2:
-        raise ValueError(f"takes channels in pairs; the last dimension has the size {x.shape[-1]}")
-    gate, value = x[..., ::2].clamp(max=limit), x[..., 1::2].clamp(-limit, limit)
+def swiglu_oai(x: Tensor, dim: int = -1, alpha: float = 1.702, limit: float = 7.0) -> Tensor:
+    gate, value = channel_groups(x, 2, dim).unbind(dim % x.dim() + 1)
+    gate, value = gate.clamp(max=limit), value.clamp(-limit, limit)
     return (value + 1) * (gate * torch.sigmoid(alpha * gate))
 
 

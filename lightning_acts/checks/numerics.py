@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lightning_acts.checks.reference import DIGITS, Jet, evaluate
 from lightning_acts.definition import REQUIRED, Definition
 from lightning_acts.formula import FormulaError
+from lightning_acts.kernels.backends import Backend, with_backend
 from lightning_acts.measuring import Measured, measured
 from lightning_acts.module import build
 
@@ -65,10 +66,12 @@ def grid(dtype: torch.dtype, breaks: tuple[float, ...] = ()) -> Tensor:
 class _Subject:
     """An activation under test, at its defaults or with other parameters."""
 
-    def __init__(self, definition: Definition, parameters: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, definition: Definition, parameters: Mapping[str, Any] | None, backend: Backend = "torch"
+    ) -> None:
         if definition.formula is None:
             raise FormulaError(f"{definition.name} has no formula to compare it with")
-        self.definition, self.formula = definition, definition.formula
+        self.definition, self.formula, self.backend = definition, definition.formula, backend
         self.given = definition.check(parameters or {})
         self.measured = measured(definition, self.given)
         kinks = () if self.measured is None else tuple(at for at, _ in self.measured.kinks)
@@ -76,7 +79,8 @@ class _Subject:
 
     def module(self, dtype: torch.dtype) -> nn.Module:
         """Return the module in evaluation mode."""
-        return build(self.definition, dict(self.given)).to(dtype).eval()
+        module = build(self.definition, dict(self.given)).to(dtype).eval()
+        return with_backend(module, self.definition, self.backend)
 
     def sized(self) -> nn.Module:
         """Return the module in float64, with parameters for one channel."""
@@ -109,13 +113,18 @@ def check_numerics(definition: Definition, parameters: Mapping[str, Any] | None 
     return [*defects, *_check_ends(subject), *_check_kinks(subject), *_check_derivatives(subject)]
 
 
-def measure_errors(definition: Definition, dtype: torch.dtype, parameters: Mapping[str, Any] | None = None) -> Errors:
+def measure_errors(
+    definition: Definition,
+    dtype: torch.dtype,
+    parameters: Mapping[str, Any] | None = None,
+    backend: Backend = "torch",
+) -> Errors:
     """Measure the errors of an activation in one type.
 
     The error of a value f is measured in ulp times the condition number: what a change of the input or of a parameter
     by one ulp does is not held against it. That of a derivative is measured likewise.
     """
-    return _errors(_Subject(definition, parameters), dtype)
+    return _errors(_Subject(definition, parameters, backend), dtype)
 
 
 def _errors(subject: _Subject, dtype: torch.dtype) -> Errors:

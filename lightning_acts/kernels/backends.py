@@ -166,7 +166,8 @@ def check_backend(backend: str) -> None:
 
 def gains(definition: Definition) -> bool:
     """Return whether there is anything to gain: not where torch's own operator takes one kernel a pass already."""
-    if definition.kind != "elementwise":
+    # A gated one of the user's own may do anything in its other dimensions.
+    if definition.kind != "elementwise" and (definition.family != "gated" or definition.learnable):
         return False
     return definition.module_class is None or definition.kernel is not None
 
@@ -206,15 +207,16 @@ def _kernel(
     function = in_opmath(definition.kernel or definition.target, definition.name)
     constants = dict(fixed)
 
-    def formula(input: Tensor, *leaves: Tensor) -> Tensor:
+    def formula(input: Tensor, *leaves: Tensor, **given: Any) -> Tensor:
         rest = list(leaves)
         learned: dict[str, Any] = {}
         for name, count in structure:
             learned[name] = rest.pop(0) if count is None else tuple(rest.pop(0) for _ in range(count))
-        return function(input, **constants, **learned)
+        return function(input, **{**constants, **given}, **learned)
 
     if backend == "compiled":
-        return CompiledKernel(definition.name, formula, per_channel, may_fall_back=may_fall_back)
+        dim = None if definition.kind == "elementwise" else constants["dim"]
+        return CompiledKernel(definition.name, formula, per_channel, may_fall_back, dim)
     return EagerKernel(formula)
 
 

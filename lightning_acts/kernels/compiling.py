@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import types
 import warnings
@@ -23,22 +24,31 @@ class CompiledKernel(EagerKernel):
     """A kernel that compiles both passes of a formula, each at its first use for a type and a device.
 
     Tensors are seen as dense ones of at most three dimensions, so that neither their shapes nor their memory formats
-    matter: one with a parameter for each channel as (before, channels, behind), any other one flat.
+    matter: one with a parameter for each channel, or whose channels are halved, as (before, channels, behind), any other
+    one flat.
 
     Args:
         name: What the formula is called in profiles.
         formula: The formula.
         per_channel: Of each parameter, whether it has one value a channel.
+        may_fall_back: Whether to go on without compiling where that fails, after one warning.
+        dim: The dimension that the formula halves or doubles, if it does: an argument of its own, ``dim``.
     """
 
     #: Whether compiling has failed in this process, for want of a compiler: it is not tried again.
     unavailable: ClassVar[bool] = False
 
     def __init__(
-        self, name: str, formula: Formula, per_channel: Sequence[bool] = (), may_fall_back: bool = False
+        self,
+        name: str,
+        formula: Formula,
+        per_channel: Sequence[bool] = (),
+        may_fall_back: bool = False,
+        dim: int | None = None,
     ) -> None:
         super().__init__(formula)
         self._name, self._per_channel, self._may_fall_back = name, tuple(per_channel), may_fall_back
+        self._dim = dim
         self._made: dict[Any, Callable[..., Any]] = {}
 
     def forward(self, *tensors: Tensor) -> Tensor:
@@ -47,12 +57,13 @@ class CompiledKernel(EagerKernel):
         Raises:
             CompileError: There is no way to compile it here.
         """
-        view = DenseView([tensor.detach() for tensor in tensors], self._per_channel)
         try:
+            view = self._view(tensors)
             return view.restored(self._compiled("forward", view)(*view.tensors))
         except Exception as error:
+            output = super().forward(*tensors)  # what the formula itself refuses is not for want of a compiler
             self._refuse_or_note(error)
-            return super().forward(*tensors)
+            return output
 
     def backward(self, gradient: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
         """Return the gradients for all tensors, by compiled code.
@@ -60,7 +71,7 @@ class CompiledKernel(EagerKernel):
         Raises:
             CompileError: There is no way to compile it here.
         """
-        view = DenseView([tensor.detach() for tensor in tensors], self._per_channel)
+        view = self._view(tensors)
         try:
             first, *others = self._compiled("backward", view)(view.of(gradient), *view.tensors)
         except Exception as error:
@@ -68,6 +79,9 @@ class CompiledKernel(EagerKernel):
             return super().backward(gradient, *tensors)
         reshaped = [other.view_as(parameter) for other, parameter in zip(others, tensors[1:], strict=True)]
         return [view.restored(first), *reshaped]
+
+    def _view(self, tensors: Sequence[Tensor]) -> DenseView:
+        return DenseView([tensor.detach() for tensor in tensors], self._per_channel, self._dim)
 
     def _refuse_or_note(self, error: Exception) -> None:
         reason = f"{self._name} can't be compiled here: {type(error).__name__}: {str(error).strip().splitlines()[0]}"
@@ -81,7 +95,7 @@ class CompiledKernel(EagerKernel):
         # Dynamo recompiles one code object 8 times at most, so each of these has its own.
         key = (what, view.key)
         if key not in self._made:
-            formula = self.formula
+            formula = self.formula if self._dim is None else functools.partial(self.formula, dim=1)
 
             def forward(*tensors: Tensor) -> Tensor:
                 return formula(*tensors)
@@ -97,39 +111,46 @@ class CompiledKernel(EagerKernel):
 
 
 class DenseView:
-    """Tensors of an elementwise function in the order in which memory holds the first of them.
+    """Tensors of a function in the order in which memory holds the first of them.
 
     Args:
         tensors: The input, and parameters that broadcast with it.
         per_channel: Of each parameter, whether it has one value a channel.
+        dim: The dimension in which the output differs in size from the input, if it does.
     """
 
-    def __init__(self, tensors: Sequence[Tensor], per_channel: Sequence[bool]) -> None:
+    def __init__(self, tensors: Sequence[Tensor], per_channel: Sequence[bool], dim: int | None = None) -> None:
         input, *parameters = tensors
         self._order = list(range(input.dim()))
         if 0 not in input.stride():  # an expanded tensor has no order of its own
             self._order.sort(key=input.stride, reverse=True)
         self._shape = [input.shape[dim] for dim in self._order]
-        self._dense: tuple[int, ...] = (input.numel(),)
+        channels = None if dim is None else range(input.dim())[dim]
         for parameter, is_per_channel in zip(parameters, per_channel, strict=True):
             if is_per_channel:
                 channels = max(range(input.dim()), key=lambda dim: parameter.shape[dim])
-                at = self._order.index(channels)
-                self._dense = (math.prod(self._shape[:at]), self._shape[at], math.prod(self._shape[at + 1 :]))
+        self._at = None if channels is None else self._order.index(channels)
         self.tensors = [self.of(input)]
         for parameter, is_per_channel in zip(parameters, per_channel, strict=True):
             self.tensors.append(parameter.reshape(-1, 1) if is_per_channel else parameter)
         # What makes torch.compile specialize.
-        self.key = (input.device.type, tuple(size == 1 for size in self._dense), *(tensor.dtype for tensor in tensors))
+        ones = tuple(size == 1 for size in self.tensors[0].shape)
+        self.key = (input.device.type, ones, *(tensor.dtype for tensor in tensors))
 
     def of(self, tensor: Tensor) -> Tensor:
-        """Return a tensor of the input's shape as seen here; a copy where its memory has another order."""
-        return tensor.permute(self._order).reshape(self._dense)
+        """Return the input, or a gradient for the output, as seen here; a copy where its memory has another order."""
+        at, tensor = self._at, tensor.permute(self._order)
+        if at is None:
+            return tensor.reshape(-1)
+        return tensor.reshape(math.prod(self._shape[:at]), tensor.shape[at], math.prod(self._shape[at + 1 :]))
 
     def restored(self, tensor: Tensor) -> Tensor:
-        """Return a tensor that is as seen here in the shape of the input, and in its memory format."""
+        """Return a tensor that is as seen here in the shape of the input or output, and in the input's memory format."""
+        shape = list(self._shape)
+        if self._at is not None:
+            shape[self._at] = tensor.shape[1]
         inverse = sorted(range(len(self._order)), key=self._order.__getitem__)
-        return tensor.view(self._shape).permute(inverse)
+        return tensor.view(shape).permute(inverse)
 
 
 def _with_own_code(function: Any, name: str) -> Any:

@@ -9,6 +9,7 @@ from lightning_acts.checks.numerics import ULPS_OF_OTHERS, defaults_exist, measu
 from lightning_acts.checks.reference import evaluate
 from lightning_acts.checks.running import numeric_defects, without_limits
 from lightning_acts.checks.sampling import other_parameters
+from lightning_acts.kernels.backends import Backend
 
 ELEMENTWISE = [name for name in acts.names(kind="elementwise") if acts.info(name).family != "user"]
 
@@ -28,9 +29,9 @@ def test_facts_are_measured(name: str) -> None:
     assert (definition.measured is not None) == defaults_exist(definition)
 
 
-def assert_accurate(name: str, parameters: dict[str, object], dtype: torch.dtype) -> None:
+def assert_accurate(name: str, parameters: dict[str, object], dtype: torch.dtype, backend: Backend = "torch") -> None:
     definition = acts.info(name)
-    errors = measure_errors(definition, dtype, parameters)
+    errors = measure_errors(definition, dtype, parameters, backend)
     for what, error, at in (
         ("value", errors.value, errors.value_at),
         ("derivative", errors.derivative, errors.derivative_at),
@@ -113,3 +114,16 @@ def test_polynomials_overflow_to_infinity() -> None:
         assert acts.create(name).double()(x).tolist() == [torch.inf, -torch.inf], name
     assert acts.create("spocu").double()(x).tolist() == [torch.inf, -1e300]
     assert acts.create("spocu").double()(torch.tensor(1e38, dtype=torch.float64)) == pytest.approx(1e304, rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "name",
+    # All of them take hours where nothing is in torch's cache yet.
+    [
+        pytest.param(name, marks=pytest.mark.sweep if at % 16 else pytest.mark.slow)
+        for at, name in enumerate(name for name in ELEMENTWISE if defaults_exist(acts.info(name)))
+    ],
+)
+def test_compiled_is_as_accurate(name: str, dtype: torch.dtype) -> None:
+    assert_accurate(name, {}, dtype, "compiled")

@@ -53,6 +53,44 @@ def test_compiled_computes_the_same_and_keeps_the_input_alone(name: str) -> None
     assert kept(compiled, sample(5000, 3, 3, dtype=torch.float64)) <= 1.01
 
 
+GATED = [name for name in acts.names(kind="gated", family="gated") if not acts.info(name).learnable]
+
+
+@pytest.mark.parametrize("backend", ["lean", "compiled"])
+@pytest.mark.parametrize("dim", [1, -1])
+@pytest.mark.parametrize(
+    "name", ["swiglu", *(pytest.param(name, marks=pytest.mark.slow) for name in ("crelu", "maxout"))]
+)
+def test_what_halves_or_doubles_a_dimension(name: str, dim: int, backend: str) -> None:
+    base = sample(2, 6, 5, 4)
+    for x in (base, base.to(memory_format=torch.channels_last), base.transpose(1, 2)[:, ::2].transpose(1, 2)):
+        plain, run = acts.create(name, dim=dim), acts.create(name, dim=dim, backend=backend)
+        gradient = sample(*plain(x).shape, seed=1)
+        for one, other in zip(step(run, x, gradient), step(plain, x, gradient), strict=True):
+            assert_close(one, other)
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) for name in GATED if name != "glu"])
+def test_gated_ones_keep_their_input_alone(name: str) -> None:
+    plain, compiled = (acts.create(name, backend=backend) for backend in ("torch", "compiled"))
+    x = sample(50, 6, 10)
+    gradient = sample(*plain(x).shape, seed=1)
+    for one, other in zip(step(compiled, x, gradient), step(plain, x, gradient), strict=True):
+        assert_close(one, other)
+    assert kept(compiled, x) <= 1.01
+
+
+@pytest.mark.parametrize("backend", ["lean", "compiled", "auto"])
+def test_what_the_formula_refuses_is_not_for_want_of_a_compiler(backend: str) -> None:
+    unavailable = CompiledKernel.unavailable
+    module = acts.create("swiglu", backend=backend)
+    for x, words in ((sample(200, 401), "size 401 is odd"), (torch.tensor(1.0), "the input has 0 dimensions")):
+        with pytest.raises(ValueError, match=words):
+            module(x.requires_grad_())
+    assert CompiledKernel.unavailable is unavailable
+    assert_close(module(sample(200, 400)), acts.create("swiglu")(sample(200, 400)))
+
+
 @pytest.fixture
 def without_compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def fails(*_: object, **__: object) -> None:
