@@ -5,12 +5,14 @@ from __future__ import annotations
 import copyreg
 import functools
 import inspect
+import math
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.lazy import LazyModuleMixin
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lightning_acts.definition import Definition
 from lightning_acts.hints import did_you_mean
@@ -24,8 +26,13 @@ from lightning_acts.spec import SpecError
 Backend: TypeAlias = Literal["torch", "eager", "lean", "compiled", "auto"]
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 
-# Elements below which the calls of a backend take longer than what they save.
-_WORTH_A_CALL = 1 << 15
+# Elements times operations of torch's for each, from which on compiled code is faster, its calls and all; one operation
+# alone is as fast as it is. Measured on a CPU by scripts/bench_kernels.py, as are those below.
+_WORTH_COMPILING = 1 << 18
+# Fewer elements than any activation needs for that.
+_SMALL = 1 << 12
+# Torch's own that compiled code beats, and the elements from which on.
+_BEATEN: dict[type[nn.Module], int] = {nn.Mish: 1 << 17, nn.Softsign: 1 << 20}
 # Subclasses may be anything.
 _TENSORS = (Tensor, nn.Parameter)
 
@@ -42,6 +49,7 @@ class Accelerated(nn.Module):
     plain_class: ClassVar[type[nn.Module]]
     _definition: ClassVar[Definition]
     _kernel_parameters: ClassVar[tuple[str, ...]]
+    _operations: ClassVar[dict[torch.dtype, int]]
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the activation of ``input``."""
@@ -63,7 +71,7 @@ class Accelerated(nn.Module):
         if type(input) not in _TENSORS or torch.compiler.is_compiling() or torch._C._is_tracing():
             return "torch"
         # Before the other checks, which take as long as a fifth of a small tensor.
-        if self.backend == "auto" and input.numel() < _WORTH_A_CALL:
+        if self.backend == "auto" and input.numel() < _SMALL:
             return "torch"
         if not _is_plain(input) or getattr(self, "inplace", False):
             return "torch"
@@ -72,10 +80,22 @@ class Accelerated(nn.Module):
             return "torch"
         if self.backend != "auto":
             return self.backend
+        if not self._worth_compiling(input):
+            return "torch"
         if not CompiledKernel.unavailable:
             return "compiled"
         # An operator of torch's own keeps little as it is.
         return "lean" if isinstance(self, FunctionActivation) else "torch"
+
+    def _worth_compiling(self, input: Tensor) -> bool:
+        if not isinstance(self, FunctionActivation):
+            return input.numel() >= _BEATEN.get(self.plain_class, math.inf)
+        if input.dtype not in self._operations:
+            with torch.no_grad(), _Operations() as operations:
+                self.plain_class.forward(self, input)
+            self._operations[input.dtype] = operations.count
+        count = self._operations[input.dtype]
+        return count > 1 and count * input.numel() >= _WORTH_COMPILING
 
     def fix(self, name: str, value: Any) -> None:
         """Give a fixed parameter another value, and run as the class computes from now on.
@@ -114,6 +134,18 @@ class Accelerated(nn.Module):
         else:
             make, arguments, state = copyreg.__newobj__, (self.plain_class,), self.__dict__  # type: ignore[attr-defined]
         return _restore, (make, arguments), state
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the operations that run inside of it, but for views."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.count = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.count += not function.is_view
+        return function(*args, **(kwargs or {}))
 
 
 def _restore(make: Callable[..., nn.Module], arguments: tuple[Any, ...]) -> nn.Module:
@@ -182,6 +214,7 @@ def _accelerated_class(plain: Any, definition: Definition) -> Any:
     members: dict[str, Any] = {
         "plain_class": plain,
         "_definition": definition,
+        "_operations": {},
         # Read once: a signature takes longer than a small tensor.
         "_kernel_parameters": tuple(inspect.signature(definition.kernel or definition.target).parameters)[1:],
         "__doc__": plain.__doc__,

@@ -122,7 +122,9 @@ class DenseView:
     def __init__(self, tensors: Sequence[Tensor], per_channel: Sequence[bool], dim: int | None = None) -> None:
         input, *parameters = tensors
         self._order = list(range(input.dim()))
-        if 0 not in input.stride():  # an expanded tensor has no order of its own
+        # To permute takes as long as a small tensor does. An expanded one has no order of its own.
+        self._in_order = input.is_contiguous() or 0 in input.stride()
+        if not self._in_order:
             self._order.sort(key=input.stride, reverse=True)
         self._shape = [input.shape[dim] for dim in self._order]
         channels = None if dim is None else range(input.dim())[dim]
@@ -139,7 +141,7 @@ class DenseView:
 
     def of(self, tensor: Tensor) -> Tensor:
         """Return the input, or a gradient for the output, as seen here; a copy where its memory has another order."""
-        at, tensor = self._at, tensor.permute(self._order)
+        at, tensor = self._at, tensor if self._in_order else tensor.permute(self._order)
         if at is None:
             return tensor.reshape(-1)
         return tensor.reshape(math.prod(self._shape[:at]), tensor.shape[at], math.prod(self._shape[at + 1 :]))
@@ -149,8 +151,10 @@ class DenseView:
         shape = list(self._shape)
         if self._at is not None:
             shape[self._at] = tensor.shape[1]
-        inverse = sorted(range(len(self._order)), key=self._order.__getitem__)
-        return tensor.view(shape).permute(inverse)
+        tensor = tensor.view(shape)
+        if self._in_order:
+            return tensor
+        return tensor.permute(sorted(range(len(shape)), key=self._order.__getitem__))
 
 
 def _with_own_code(function: Any, name: str) -> Any:

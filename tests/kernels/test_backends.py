@@ -52,14 +52,25 @@ def test_a_model_that_the_user_compiles_or_exports_sees_the_formula() -> None:
     assert any("tanh" in str(node.target) for node in nodes)
 
 
-def test_auto_compiles_large_tensors_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "sizes", "compiled"),
+    [
+        ("penalized_tanh", [10, 60_000, 70_000], [70_000]),  # four operations: from 65,536 elements on
+        ("tanh_soft", [4_000, 30_000], [30_000]),  # many
+        ("abs", [1_000_000], []),  # one operation of torch's, faster as it is
+        ("logsigmoid", [1_000_000], []),  # torch's own, likewise
+        ("mish", [100_000, 200_000], [200_000]),  # torch's own, but slower
+    ],
+)
+def test_auto_compiles_where_that_is_faster(
+    name: str, sizes: list[int], compiled: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     ran: list[int] = []
-    forward = CompiledKernel.forward
-    monkeypatch.setattr(CompiledKernel, "forward", lambda self, *t: ran.append(t[0].numel()) or forward(self, *t))
-    module = created("penalized_tanh", "auto")
-    for count in (10, 1_000_000):
-        module(torch.randn(1, 1, count))
-    assert ran == [1_000_000]
+    monkeypatch.setattr(CompiledKernel, "forward", lambda self, *t: ran.append(t[0].numel()) or t[0].clone())
+    module = created(name, "auto")
+    for size in sizes:
+        module(torch.randn(1, 1, size))
+    assert ran == compiled
 
 
 def test_an_activation_whose_parameter_moves_is_not_compiled_at_each_value(monkeypatch: pytest.MonkeyPatch) -> None:
