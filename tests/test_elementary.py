@@ -78,3 +78,47 @@ def test_a_sum_keeps_the_memory_format() -> None:
     x = torch.ones(2, 3, 4, 4).to(memory_format=torch.channels_last)
     added = elementary.total([x, 2 * x, x])
     assert added.is_contiguous(memory_format=torch.channels_last) and added.unique().tolist() == [4.0]
+
+
+@pytest.mark.parametrize("other", [0.0, 2.5, torch.tensor([[7.0], [8.0]])])
+def test_where_chooses_as_torch_does(other: Tensor | float) -> None:
+    x = torch.tensor([[-math.inf, -1.0, -0.0], [0.0, 3.0, math.nan]], requires_grad=True)
+    for condition in (x >= 0, (x > -2) & (x < 2), x.isnan()):
+        for function in (lambda c, a, b: (c, a, b), lambda c, a, b: (c, b, a)):
+            chosen = [choose(*function(condition, x * x, other)) for choose in (elementary.where, torch.where)]
+            slopes = [torch.autograd.grad(y.nan_to_num(0.0, 0.0).sum(), x)[0] for y in chosen]
+            torch.testing.assert_close(chosen[0], chosen[1], rtol=0.0, atol=0.0, equal_nan=True)
+            torch.testing.assert_close(slopes[0], slopes[1], rtol=0.0, atol=0.0, equal_nan=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:FutureWarning")  # torch itself uses it for forward mode
+def test_where_is_transformed() -> None:
+    x = torch.tensor([0.0, 4.0])
+    function = lambda at: elementary.where(at > 1, at * at, 3 * at)  # noqa: E731
+    assert torch.func.jvp(function, (x,), (torch.ones(2),))[1].tolist() == [3.0, 8.0]
+    assert torch.func.vmap(torch.func.grad(function))(x).tolist() == [3.0, 8.0]
+    # A gradient that is not finite stays on its side.
+    y = torch.tensor([0.0, 4.0], requires_grad=True)
+    slope = torch.autograd.grad(elementary.where(y > 1, 0.0, y), y, torch.tensor([1.0, math.inf]))[0]
+    assert slope.tolist() == [1.0, 0.0]
+
+
+def test_subnormal_numbers_have_the_derivatives_of_their_sides() -> None:
+    x = torch.tensor([-1e-45, 1e-45], requires_grad=True)
+    slopes = [
+        torch.autograd.grad(f(x).sum(), x)[0].tolist()
+        for f in (elementary.modulus, elementary.positive, elementary.negative)
+    ]
+    assert slopes == [[-1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]
+
+
+def test_ends_of_hypotenuses_and_waves() -> None:
+    x = torch.tensor([math.inf, -math.inf], requires_grad=True)
+    for function, values, slopes in (
+        (lambda at: elementary.hypot(at, 2.0), [math.inf, math.inf], [1.0, -1.0]),
+        (lambda at: elementary.over_hypot(at, 2.0), [1.0, -1.0], [0.0, 0.0]),
+        (elementary.sin, [0.0, 0.0], [0.0, 0.0]),
+        (elementary.cos, [1.0, 1.0], [0.0, 0.0]),
+    ):
+        y = function(x)
+        assert y.tolist() == values and torch.autograd.grad(y.sum(), x)[0].tolist() == slopes

@@ -7,7 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import decay, expm1, negative, over_hypot, positive, sigmoid, softplus, softsign, tanh
+from lightning_acts.elementary import (
+    decay,
+    expm1,
+    negative,
+    over_hypot,
+    positive,
+    sigmoid,
+    softplus,
+    softsign,
+    tanh,
+    where,
+)
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -55,7 +66,7 @@ register(
     source=_SURVEY + "3.7.12",
 )
 def lselu(x: Tensor, a: float = _SELU_SCALE, b: float = _SELU_ALPHA, c: float = 0.1) -> Tensor:
-    return torch.where(x >= 0, a * x, a * b * expm1(negative(x)) + a * c * x)
+    return where(x >= 0, a * x, a * b * expm1(negative(x)) + a * c * x)
 
 
 @register(
@@ -66,7 +77,7 @@ def lselu(x: Tensor, a: float = _SELU_SCALE, b: float = _SELU_ALPHA, c: float = 
     related=["selu"],
 )
 def sselu(x: Tensor, a: float = _SELU_SCALE, b: float = _SELU_ALPHA, c: float = 1.0) -> Tensor:
-    return torch.where(x >= 0, a * x, a * b * expm1(c * negative(x)))
+    return where(x >= 0, a * x, a * b * expm1(c * negative(x)))
 
 
 @register(
@@ -80,7 +91,7 @@ def pselu(
     a: float = learnable(_SELU_SCALE, per="channel"),
     b: float = learnable(_SELU_ALPHA, per="channel"),
 ) -> Tensor:
-    return torch.where(x >= 0, a * x, a * b * expm1(negative(x)))
+    return where(x >= 0, a * x, a * b * expm1(negative(x)))
 
 
 @register(
@@ -96,7 +107,7 @@ def lpselu(
     m: float = learnable(0.0, per="channel"),
     c: float = 0.01,
 ) -> Tensor:
-    return torch.where(x >= 0, a * x, a * b * expm1(negative(x)) + c * x) + m
+    return where(x >= 0, a * x, a * b * expm1(negative(x)) + c * x) + m
 
 
 @register(
@@ -107,7 +118,7 @@ def lpselu(
 )
 def shifted_elu(x: Tensor, a: float = 1.0, b: float = 0.0, d: float = 0.0) -> Tensor:
     y = x + b
-    return torch.where(y >= 0, y, a * expm1(negative(y))) + d
+    return where(y >= 0, y, a * expm1(negative(y))) + d
 
 
 @register(
@@ -121,7 +132,7 @@ def pelu(
     a: float = learnable(1.0, per="channel", constraint="positive"),
     b: float = learnable(1.0, per="channel", constraint="positive"),
 ) -> Tensor:
-    return torch.where(x >= 0, a / b * x, a * expm1(negative(x) / b))
+    return where(x >= 0, a / b * x, a * expm1(negative(x) / b))
 
 
 @register(
@@ -135,7 +146,7 @@ def mpelu(
     a: float = learnable(1.0, per="channel"),
     b: float = learnable(1.0, per="channel", constraint="positive"),
 ) -> Tensor:
-    return torch.where(x >= 0, x, a * expm1(b * negative(x)))
+    return where(x >= 0, x, a * expm1(b * negative(x)))
 
 
 @register(
@@ -148,7 +159,7 @@ def mpelu(
     related=["elu"],
 )
 def edelu(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0), c: float = 0.0) -> Tensor:
-    return torch.where(x >= c, x, expm1(a * torch.where(x >= c, 0.0, x)) / b)
+    return where(x >= c, x, expm1(a * where(x >= c, 0.0, x)) / b)
 
 
 @register(
@@ -159,7 +170,7 @@ def edelu(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0), c: fl
     related=["elu"],
 )
 def felu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
-    return torch.where(x >= 0, x, a * expm1(negative(x)))
+    return where(x >= 0, x, a * expm1(negative(x)))
 
 
 @register(
@@ -169,7 +180,7 @@ def felu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     related=["elu"],
 )
 def pfelu(x: Tensor, a: float = learnable(1.0), b: float = learnable(0.0)) -> Tensor:
-    return torch.where(x >= 0, x, a * expm1(negative(x))) + b
+    return where(x >= 0, x, a * expm1(negative(x))) + b
 
 
 @register(
@@ -180,10 +191,10 @@ def pfelu(x: Tensor, a: float = learnable(1.0), b: float = learnable(0.0)) -> Te
     notes=["reaches -a at x = -1 / (1 - t)"],
 )
 def pdelu(x: Tensor, a: float = learnable(1.0, per="channel"), t: float = 0.9) -> Tensor:
-    inside = torch.where(x * (1 - t) > -0.5, negative(x), 0.0)
+    inside = where(x * (1 - t) > -0.5, negative(x), 0.0)
     near = expm1(torch.log1p((1 - t) * inside) / (1 - t))
     far = torch.relu(1 + (1 - t) * negative(x)) ** (1 / (1 - t)) - 1
-    return torch.where(x >= 0, x, a * torch.where(x * (1 - t) > -0.5, near, far))
+    return where(x >= 0, x, a * where(x * (1 - t) > -0.5, near, far))
 
 
 @register(
@@ -193,7 +204,7 @@ def pdelu(x: Tensor, a: float = learnable(1.0, per="channel"), t: float = 0.9) -
 def p_e2_relu(x: Tensor, a: float = learnable(0.4), b: float = learnable(0.3)) -> Tensor:
     left, right = expm1(negative(x)), -expm1(-positive(x))
     c = 1 - a - b
-    return torch.where(x > 0, (a + b) * x + c * right, b * left + c * x)
+    return where(x > 0, (a + b) * x + c * right, b * left + c * x)
 
 
 @register(
@@ -201,7 +212,7 @@ def p_e2_relu(x: Tensor, a: float = learnable(0.4), b: float = learnable(0.3)) -
     source="Jie et al. 2021; " + _SURVEY + "4.2.49",
 )
 def p_e2_id(x: Tensor, a: float = learnable(0.5)) -> Tensor:
-    both = torch.where(x > 0, x - expm1(-positive(x)), x + expm1(negative(x)))
+    both = where(x > 0, x - expm1(-positive(x)), x + expm1(negative(x)))
     return a * x + (1 - a) * both
 
 
@@ -211,7 +222,7 @@ def p_e2_id(x: Tensor, a: float = learnable(0.5)) -> Tensor:
     source="Qian et al. 2018; " + _SURVEY + "4.2.45",
 )
 def lrelu_elu_mix(x: Tensor, a: float = learnable(0.5)) -> Tensor:
-    return torch.where(x >= 0, x, a * 0.01 * x + (1 - a) * expm1(negative(x)))
+    return where(x >= 0, x, a * 0.01 * x + (1 - a) * expm1(negative(x)))
 
 
 @register(
@@ -226,8 +237,8 @@ def gated_prelu_pelu(
     a: float = learnable(1.0, constraint="positive"),
     b: float = learnable(1.0, constraint="positive"),
 ) -> Tensor:
-    prelu = torch.where(x >= 0, x, s * x)
-    pelu_part = torch.where(x >= 0, a / b * x, a * expm1(negative(x) / b))
+    prelu = where(x >= 0, x, s * x)
+    pelu_part = where(x >= 0, a / b * x, a * expm1(negative(x) / b))
     return sigmoid(g * x) * prelu + sigmoid(-g * x) * pelu_part
 
 
@@ -239,7 +250,7 @@ def gated_prelu_pelu(
     related=["preu"],
 )
 def reu(x: Tensor) -> Tensor:
-    return torch.where(x >= 0, x, x * decay(x))
+    return where(x >= 0, x, x * decay(x))
 
 
 @register(
@@ -253,7 +264,7 @@ def preu(
     a: float = learnable(1.0, per="channel"),
     b: float = learnable(1.0, per="channel", constraint="positive"),
 ) -> Tensor:
-    return a * torch.where(x >= 0, x, x * decay(b * x))
+    return a * where(x >= 0, x, x * decay(b * x))
 
 
 @register(
@@ -263,7 +274,7 @@ def preu(
     claim="self-normalizing networks with a response to large negative inputs that vanishes",
 )
 def serlu(x: Tensor, lam: float = 1.07862, alpha: float = 2.90427) -> Tensor:
-    return torch.where(x >= 0, lam * x, x * (lam * alpha * decay(x)))
+    return where(x >= 0, lam * x, x * (lam * alpha * decay(x)))
 
 
 @register(
@@ -273,7 +284,7 @@ def serlu(x: Tensor, lam: float = 1.07862, alpha: float = 2.90427) -> Tensor:
     notes=["found by a genetic search"],
 )
 def elish(x: Tensor) -> Tensor:
-    return sigmoid(x) * torch.where(x >= 0, x, expm1(negative(x)))
+    return sigmoid(x) * where(x >= 0, x, expm1(negative(x)))
 
 
 @register(
@@ -282,8 +293,8 @@ def elish(x: Tensor) -> Tensor:
     source="Basirat & Roth 2018, arXiv:1808.00783",
 )
 def hard_elish(x: Tensor) -> Tensor:
-    gate = torch.where(x >= 1, 1.0, 0.5 * torch.relu(x + 1))
-    return torch.where(x >= 0, x, expm1(negative(x))) * gate
+    gate = where(x >= 1, 1.0, 0.5 * torch.relu(x + 1))
+    return where(x >= 0, x, expm1(negative(x))) * gate
 
 
 @register(
@@ -292,7 +303,7 @@ def hard_elish(x: Tensor) -> Tensor:
     notes=["jumps by 0.731 * a at x = 1, as it is published"],
 )
 def rsigelu(x: Tensor, a: float = 0.5) -> Tensor:
-    return torch.where(x > 1, x + a * (x * sigmoid(x)), torch.where(x >= 0, x, a * expm1(negative(x))))
+    return where(x > 1, x + a * (x * sigmoid(x)), where(x >= 0, x, a * expm1(negative(x))))
 
 
 @register(
@@ -302,7 +313,7 @@ def rsigelu(x: Tensor, a: float = 0.5) -> Tensor:
     related=["rsigelu"],
 )
 def rsigelud(x: Tensor, a: float = 0.5, b: float = 0.5) -> Tensor:
-    return torch.where(x > 1, x + a * (x * sigmoid(x)), torch.where(x >= 0, x, b * expm1(negative(x))))
+    return where(x > 1, x + a * (x * sigmoid(x)), where(x >= 0, x, b * expm1(negative(x))))
 
 
 @register(
@@ -311,8 +322,8 @@ def rsigelud(x: Tensor, a: float = 0.5, b: float = 0.5) -> Tensor:
     notes=["the source gives no value of a"],
 )
 def hard_srelue(x: Tensor, a: float = 0.5) -> Tensor:
-    gate = torch.where(x >= 1, 1.0, 0.5 * (positive(x) + 1))
-    return torch.where(x >= 0, x + a * x * gate, a * expm1(negative(x)))
+    gate = where(x >= 1, 1.0, 0.5 * (positive(x) + 1))
+    return where(x >= 0, x + a * x * gate, a * expm1(negative(x)))
 
 
 @register(
@@ -324,7 +335,7 @@ def hard_srelue(x: Tensor, a: float = 0.5) -> Tensor:
 )
 def diff_elu(x: Tensor, a: float = 0.3, b: float = 0.1) -> Tensor:
     left = negative(x)
-    return torch.where(x >= 0, x, a * (left * torch.exp(left) - b * torch.exp(b * left)))
+    return where(x >= 0, x, a * (left * torch.exp(left) - b * torch.exp(b * left)))
 
 
 @register(
@@ -335,7 +346,7 @@ def diff_elu(x: Tensor, a: float = 0.3, b: float = 0.1) -> Tensor:
     notes=["published under at least six names", "smooth at 0 where a * b = 1"],
 )
 def tanh_negative_linear(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
-    return torch.where(x >= 0, x, a * tanh(b * x))
+    return where(x >= 0, x, a * tanh(b * x))
 
 
 @register(
@@ -344,7 +355,7 @@ def tanh_negative_linear(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
     requires={"a must be negative": lambda a: a < 0},
 )
 def talu(x: Tensor, a: float = -0.75) -> Tensor:
-    return torch.where(x >= 0, x, tanh(x.clamp(min=a)))
+    return where(x >= 0, x, tanh(x.clamp(min=a)))
 
 
 @register(
@@ -354,7 +365,7 @@ def talu(x: Tensor, a: float = -0.75) -> Tensor:
 )
 def ptalu(x: Tensor, a: Tensor = learnable(-0.75), b: float = 1.0) -> Tensor:
     a = torch.as_tensor(a, dtype=x.dtype, device=x.device)
-    return torch.where(x >= b, x, tanh(torch.maximum(x, a)))
+    return where(x >= b, x, tanh(torch.maximum(x, a)))
 
 
 @register(
@@ -362,7 +373,7 @@ def ptalu(x: Tensor, a: Tensor = learnable(-0.75), b: float = 1.0) -> Tensor:
     source="Rajanand & Singh 2023; " + _SURVEY + "4.2.52",
 )
 def erf_relu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
-    return torch.where(x >= 0, x, a * torch.erf(x))
+    return where(x >= 0, x, a * torch.erf(x))
 
 
 @register(
@@ -373,7 +384,7 @@ def erf_relu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     claim="cheaper than elu",
 )
 def isrlu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    return torch.where(x >= 0, x, over_hypot(x, alpha**-0.5) * alpha**-0.5)
+    return where(x >= 0, x, over_hypot(x, alpha**-0.5) * alpha**-0.5)
 
 
 @register(
@@ -383,7 +394,7 @@ def isrlu(x: Tensor, alpha: float = 1.0) -> Tensor:
     related=["sign_relu"],
 )
 def polylu(x: Tensor) -> Tensor:
-    return torch.where(x >= 0, x, softsign(x))
+    return where(x >= 0, x, softsign(x))
 
 
 @register(
@@ -395,7 +406,7 @@ def polylu(x: Tensor) -> Tensor:
 def pfplus(
     x: Tensor, a: float = learnable(1.0, constraint="positive"), b: float = learnable(1.0, constraint="positive")
 ) -> Tensor:
-    return a * torch.where(x >= 0, x, softsign(b * x) / b)
+    return a * where(x >= 0, x, softsign(b * x) / b)
 
 
 @register(
@@ -406,7 +417,7 @@ def pfplus(
     notes=["its authors try 1, 1.5 and 2"],
 )
 def polu(x: Tensor, a: float = 1.5) -> Tensor:
-    return torch.where(x >= 0, x, expm1(-a * torch.log1p(-negative(x))))
+    return where(x >= 0, x, expm1(-a * torch.log1p(-negative(x))))
 
 
 @register(
@@ -416,7 +427,7 @@ def polu(x: Tensor, a: float = 1.5) -> Tensor:
 )
 def slu(x: Tensor) -> Tensor:
     left = negative(x)
-    return torch.where(x >= 0, x, 2 * torch.log1p(0.5 * expm1(left)))
+    return where(x >= 0, x, 2 * torch.log1p(0.5 * expm1(left)))
 
 
 @register(
@@ -425,7 +436,7 @@ def slu(x: Tensor) -> Tensor:
 )
 def delu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     right = positive(x)
-    return torch.where(x >= 0, (a + 0.5) * right - expm1(-right), x * sigmoid(x))
+    return where(x >= 0, (a + 0.5) * right - expm1(-right), x * sigmoid(x))
 
 
 @register(
@@ -434,8 +445,8 @@ def delu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     source="Wuraola et al. 2021; " + _SURVEY + "3.8.2",
 )
 def sqlu(x: Tensor) -> Tensor:
-    y = torch.where(x < -2, -2.0, negative(x))
-    return torch.where(x > 0, x, y * (1 + 0.25 * y))
+    y = where(x < -2, -2.0, negative(x))
+    return where(x > 0, x, y * (1 + 0.25 * y))
 
 
 @register(
@@ -444,7 +455,7 @@ def sqlu(x: Tensor) -> Tensor:
     notes=["the inverse of symlog; overflows soon"],
 )
 def symexp(x: Tensor) -> Tensor:
-    return torch.where(x >= 0, expm1(positive(x)), -expm1(-negative(x)))
+    return where(x >= 0, expm1(positive(x)), -expm1(-negative(x)))
 
 
 @register(
@@ -492,8 +503,8 @@ def xielu(
 ) -> Tensor:
     left = negative(x)
     # Far out the line as a whole, for its two parts may overflow where their sum does not.
-    below = torch.where(x > -1, an * (expm1(left) - left) + beta * left, an * expm1(left) - (an - beta) * left)
-    return torch.where(x > 0, x * (ap * positive(x) + beta), below)
+    below = where(x > -1, an * (expm1(left) - left) + beta * left, an * expm1(left) - (an - beta) * left)
+    return where(x > 0, x * (ap * positive(x) + beta), below)
 
 
 @register(
@@ -518,7 +529,7 @@ def tanhlu(
 )
 def telu_mercioni(x: Tensor, a: float = 1.0) -> Tensor:
     y = a * x
-    return x * tanh(torch.where(y > 0, y, expm1(negative(y))))
+    return x * tanh(where(y > 0, y, expm1(negative(y))))
 
 
 @register(
@@ -529,11 +540,11 @@ def telu_mercioni(x: Tensor, a: float = 1.0) -> Tensor:
 )
 def soft_exponential(x: Tensor, a: Tensor = learnable(0.5)) -> Tensor:
     a = torch.as_tensor(a, dtype=x.dtype, device=x.device)
-    rising = torch.where(a > 0, a, 1.0)
-    falling = torch.where(a > 0, -1.0, a)
+    rising = where(a > 0, a, 1.0)
+    falling = where(a > 0, -1.0, a)
     # What the other branch would overflow at has no part in its gradient.
-    up, down = torch.where(a > 0, x, 0.0), torch.where(a > 0, 0.0, x)
-    return torch.where(a > 0, expm1(rising * up) / rising + a, -torch.log(1 - falling * (down + falling)) / falling)
+    up, down = where(a > 0, x, 0.0), where(a > 0, 0.0, x)
+    return where(a > 0, expm1(rising * up) / rising + a, -torch.log(1 - falling * (down + falling)) / falling)
 
 
 @register(

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import sigmoid, tanh
+from lightning_acts.elementary import sigmoid, tanh, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -179,7 +179,7 @@ def hard_mish(x: Tensor) -> Tensor:
 )
 def sign_ste(x: Tensor) -> Tensor:
     line = x.clamp(-1, 1)
-    return line + (torch.where(x >= 0, 1.0, -1.0) - line).detach()
+    return line + (where(x >= 0, 1.0, -1.0) - line).detach()
 
 
 @register(
@@ -199,7 +199,7 @@ def sign_ste(x: Tensor) -> Tensor:
 def rsign(x: Tensor, a: float = learnable(0.0, per="channel")) -> Tensor:
     u = (x - a).clamp(-1, 1)
     parabola = u * (2 - u.abs())
-    return parabola + (torch.where(x >= a, 1.0, -1.0) - parabola).detach()
+    return parabola + (where(x >= a, 1.0, -1.0) - parabola).detach()
 
 
 @register(

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import Parameter
 
 from lightning_acts.activations.gated import channel_groups
-from lightning_acts.elementary import sigmoid
+from lightning_acts.elementary import sigmoid, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -52,7 +52,7 @@ def bipolar_relu(x: Tensor, dim: int = 1) -> Tensor:
     sizes = [1] * x.dim()
     sizes[dim] = x.shape[dim]
     even = (torch.arange(x.shape[dim], device=x.device) % 2 == 0).view(sizes)
-    return torch.where(even, torch.relu(x), -torch.relu(-x))
+    return where(even, torch.relu(x), -torch.relu(-x))
 
 
 @register(
@@ -69,9 +69,9 @@ def k_wta(x: Tensor, share: float = 0.2) -> Tensor:
     if not flat.shape[1]:
         return x
     kept = max(1, round(share * flat.shape[1]))
-    sizes = torch.where(flat.isnan(), torch.inf, flat)  # a NaN stays, and displaces no more than itself
+    sizes = where(flat.isnan(), torch.inf, flat)  # a NaN stays, and displaces no more than itself
     least = sizes.topk(kept, 1).values[:, -1:]
-    return torch.where(sizes >= least, flat, 0.0).view(x.shape)
+    return where(sizes >= least, flat, 0.0).view(x.shape)
 
 
 class FunnelReLU(nn.Module):

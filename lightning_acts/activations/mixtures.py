@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import expm1, negative, sigmoid, tanh, total
+from lightning_acts.elementary import expm1, negative, sigmoid, tanh, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -48,7 +48,7 @@ def trainable_amplitude(
     requires={"a must have 5 elements": lambda a: len(a) == 5},
 )
 def adaptive_blending_unit(x: Tensor, a: tuple[float, ...] = learnable((0.2, 0.2, 0.2, 0.2, 0.2))) -> Tensor:
-    pool = (tanh(x), torch.where(x > 0, x, expm1(negative(x))), torch.relu(x), x * sigmoid(x), x)
+    pool = (tanh(x), where(x > 0, x, expm1(negative(x))), torch.relu(x), x * sigmoid(x), x)
     return total([weight * function for weight, function in zip(a, pool, strict=False)])
 
 
@@ -139,7 +139,7 @@ def dual_parametric_tanh(
     x: Tensor, a: float = learnable(1.0, per="channel"), m: float = learnable(0.0, per="channel")
 ) -> Tensor:
     t = tanh(x)
-    return torch.where(x >= 0, a * t, t) + m
+    return where(x >= 0, a * t, t) + m
 
 
 @register(
@@ -152,7 +152,7 @@ def dual_parametric_tanh(
 def fully_parameterized(
     x: Tensor, a: float = learnable(1.0, per="channel"), b: float = learnable(1.0, per="channel")
 ) -> Tensor:
-    return torch.where(x >= 0, a * x, b * tanh(x))
+    return where(x >= 0, a * x, b * tanh(x))
 
 
 @register(

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import total
+from lightning_acts.elementary import total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -118,8 +118,8 @@ def _below_the_largest(x: Tensor, dim: int) -> tuple[Tensor, Tensor]:
     """
     largest = x.detach().amax(dim, keepdim=True)
     lost = ~largest.isfinite()
-    shifted = torch.where(lost, 0.0, x - torch.where(lost, 0.0, largest)).clamp(min=-4e3)
-    return shifted, torch.where(lost, torch.nan, torch.zeros_like(largest))
+    shifted = where(lost, 0.0, x - where(lost, 0.0, largest)).clamp(min=-4e3)
+    return shifted, where(lost, torch.nan, torch.zeros_like(largest))
 
 
 def _sorted_support(x: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -167,7 +167,7 @@ def entmax15(x: Tensor, dim: int = -1) -> Tensor:
     mean = sums / ranks
     variance = (ordered * ordered).cumsum(dim) / ranks - mean * mean
     room = (1 / ranks - variance).clamp(min=0)
-    taus = mean - torch.where(room > 0, torch.sqrt(torch.where(room > 0, room, 1.0)), 0.0)
+    taus = mean - where(room > 0, torch.sqrt(where(room > 0, room, 1.0)), 0.0)
     size = (taus <= ordered).sum(dim, keepdim=True)
     return torch.relu(shifted - taus.gather(dim, size - 1)) ** 2 + lost
 
@@ -218,7 +218,7 @@ def _unit_of(x: Tensor, dim: int) -> Tensor:
     if not x.shape[dim]:
         return torch.ones_like(x.sum(dim, keepdim=True))
     largest = x.detach().abs().amax(dim, keepdim=True)
-    return torch.where(largest.isfinite(), largest.clamp(min=1.0), 1.0)
+    return where(largest.isfinite(), largest.clamp(min=1.0), 1.0)
 
 
 @register(
@@ -286,13 +286,13 @@ def entmax(x: Tensor, dim: int = -1, alpha: float = 1.5) -> Tensor:
         for _ in range(60 if x.dtype == torch.float64 else 30):
             tau = 0.5 * (low + high)
             enough = (y - tau).clamp(min=0).pow(power).sum(dim, keepdim=True) >= 1
-            low, high = torch.where(enough, tau, low), torch.where(enough, high, tau)
+            low, high = where(enough, tau, low), where(enough, high, tau)
         support = y > low
         # How much each value counts in the derivative of the sum.
-        weights = torch.where(support, (y - low).clamp(min=0) ** (power - 1), 0.0)
+        weights = where(support, (y - low).clamp(min=0) ** (power - 1), 0.0)
         weights = weights / weights.sum(dim, keepdim=True)
         middle = (weights * y).sum(dim, keepdim=True)
     tau = low + (weights * moving).sum(dim, keepdim=True) - middle  # moves as the root does
-    gap = torch.where(support, moving - tau, 1.0)
-    p = torch.where(support, gap**power, 0.0)
+    gap = where(support, moving - tau, 1.0)
+    p = where(support, gap**power, 0.0)
     return p / p.sum(dim, keepdim=True) + lost

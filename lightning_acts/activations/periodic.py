@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import cos, modulus, positive, sin, sinc, tanh, total
+from lightning_acts.elementary import cos, modulus, positive, sin, sinc, tanh, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -72,7 +72,7 @@ def cosid(x: Tensor) -> Tensor:
 def sinp(x: Tensor, a: float = 1.0) -> Tensor:
     if a != 1.0:
         return torch.sin(x) - a * x
-    return torch.where(x.abs() < 1, _sine_minus_identity(x), torch.sin(x) - x)
+    return where(x.abs() < 1, _sine_minus_identity(x), torch.sin(x) - x)
 
 
 def _sine_minus_identity(x: Tensor) -> Tensor:
@@ -170,8 +170,8 @@ def comb_h_sine(x: Tensor, a: float = 1.0) -> Tensor:
     notes=["overflows soon"],
 )
 def hyper_sinh(x: Tensor) -> Tensor:
-    left = torch.where(x > 0, 0.0, x)
-    return torch.where(x > 0, torch.sinh(positive(x)) / 3, left**3 / 4)
+    left = where(x > 0, 0.0, x)
+    return where(x > 0, torch.sinh(positive(x)) / 3, left**3 / 4)
 
 
 @register(formula="atan(x)**2 - x", source=_SURVEY + "3.28")
@@ -186,7 +186,7 @@ def arctid(x: Tensor) -> Tensor:
 )
 def etanh(x: Tensor, a: float = 1.0) -> Tensor:
     # The derivative of tanh is 0 long before the exponential overflows, and their product would be no number.
-    return a * torch.where(x > 25, torch.exp(x), torch.exp(x.clamp(max=30.0)) * tanh(x))
+    return a * where(x > 25, torch.exp(x), torch.exp(x.clamp(max=30.0)) * tanh(x))
 
 
 @register(
@@ -195,7 +195,7 @@ def etanh(x: Tensor, a: float = 1.0) -> Tensor:
     notes=["found by an evolutionary search; the source gives no value of a"],
 )
 def evolved_tanh_relu(x: Tensor, a: float = 1.0) -> Tensor:
-    y = torch.where(x.abs() < 20, x, 20.0)
+    y = where(x.abs() < 20, x, 20.0)
     return a * (tanh(y * y) + torch.relu(x))
 
 

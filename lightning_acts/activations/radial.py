@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import cos, modulus, sech, total
+from lightning_acts.elementary import cos, modulus, sech, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -23,7 +23,7 @@ def _bump(y: Tensor) -> Tensor:
 
 def _parabola(y: Tensor) -> Tensor:
     """1 - y^2: near 1 as a product, for the value's sake, else as a difference, for the derivative's."""
-    return torch.where(y.abs() < 0.5, 1 - y * y, (1 - y) * (1 + y))
+    return where(y.abs() < 0.5, 1 - y * y, (1 - y) * (1 + y))
 
 
 @register(
@@ -97,7 +97,7 @@ def piecewise_mexican_hat(x: Tensor, a: float = 4.0) -> Tensor:
 )
 def piecewise_rbf(x: Tensor, a: float = 3.0, b: float = 1.0) -> Tensor:
     u = modulus(x)
-    return _bump(torch.where(u >= a, u - 2 * a, u) / b)
+    return _bump(where(u >= a, u - 2 * a, u) / b)
 
 
 @register(

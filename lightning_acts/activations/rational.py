@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import cos, modulus, sin, total
+from lightning_acts.elementary import cos, modulus, sin, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -65,9 +65,9 @@ def triple(x: Tensor, a: float = 1.0) -> Tensor:
 )
 def linq(x: Tensor, a: float = 0.1) -> Tensor:
     edge = 2 - 2 * a
-    inside = torch.where(x.abs() < edge, x, 0.0)
+    inside = where(x.abs() < edge, x, 0.0)
     outside = a * x + (1 - a) ** 2 * torch.sign(x)
-    return torch.where(x.abs() < edge, inside * (1 - 0.25 * modulus(inside)), outside)
+    return where(x.abs() < edge, inside * (1 - 0.25 * modulus(inside)), outside)
 
 
 @register(
@@ -88,9 +88,9 @@ def spocu(x: Tensor, a: float = 1.0, b: float = 0.5, c: float = 1.0) -> Tensor:
         for order in range(1, 9)
     ]
     around = y.abs() < 0.5 * b
-    near = y * _polynomial(derivatives, torch.where(around, y, 0.0))
-    right = torch.where(around, near, _polynomial(coefficients, torch.where(around | (u < 0), 0.0, u)) - start)
-    return torch.where(u >= 0, a * right, a / c * x + a * (b - start))
+    near = y * _polynomial(derivatives, where(around, y, 0.0))
+    right = where(around, near, _polynomial(coefficients, where(around | (u < 0), 0.0, u)) - start)
+    return where(u >= 0, a * right, a / c * x + a * (b - start))
 
 
 @register(
@@ -107,10 +107,10 @@ def scaled_gamma_tanh(
     c: float = 1.0,
 ) -> Tensor:
     u = modulus(x)
-    exponent = torch.where(x >= 0, b, d)
-    at_zero = torch.where(exponent > 1, 0.0, u)  # its derivative is 0, or 1 where that of the power is infinite
-    power = torch.where(u == 0, at_zero, torch.where(u == 0, 1.0, u) ** exponent)
-    return torch.where(x >= 0, a * power, -c * power)
+    exponent = where(x >= 0, b, d)
+    at_zero = where(exponent > 1, 0.0, u)  # its derivative is 0, or 1 where that of the power is infinite
+    power = where(u == 0, at_zero, where(u == 0, 1.0, u) ** exponent)
+    return where(x >= 0, a * power, -c * power)
 
 
 @register(
@@ -134,7 +134,7 @@ def _orthogonal(
     Far out powers are summed up, for there differences of the recurrence are those of infinities.
     """
     far = x.abs() > 1e3
-    near = torch.where(far, 0.0, x)
+    near = where(far, 0.0, x)
     basis, powers = [torch.ones_like(x), first * near], [[1.0], [0.0, first]]
     for j in range(1, len(a) - 1):
         rise, fall = step(j)
@@ -147,9 +147,9 @@ def _orthogonal(
         )
         for k in range(len(a))
     ]
-    return torch.where(
+    return where(
         far,
-        _polynomial(coefficients, torch.where(far, x, 1.0)),
+        _polynomial(coefficients, where(far, x, 1.0)),
         total([weight * function for weight, function in zip(a, basis, strict=False)]),
     )
 
@@ -208,17 +208,17 @@ def fourier_series_af(
 def _ratio(p: tuple[float, ...], q: tuple[float, ...], x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Numerator, denominator less 1 and the 1 of a rational function; all divided by a power of x where |x| > 1."""
     outside = x.abs() > 1
-    inverse = 1 / torch.where(outside, x.clamp(-1e18, 1e18), 1.0)
-    y = torch.where(outside, inverse, x)
+    inverse = 1 / where(outside, x.clamp(-1e18, 1e18), 1.0)
+    y = where(outside, inverse, x)
     near = _polynomial(p, y), y * _polynomial(q, y), torch.ones_like(y)
     far = _polynomial(list(p)[::-1], y), _polynomial(list(q)[::-1], y), y ** len(q)
-    top, bottom, one = (torch.where(outside, a, b) for a, b in zip(far, near, strict=False))
+    top, bottom, one = (where(outside, a, b) for a, b in zip(far, near, strict=False))
     return top, bottom, one
 
 
 def _growth(p: tuple[float, ...], q: tuple[float, ...], x: Tensor) -> Tensor:
     """Return the power of x by which numerator and denominator of ``_ratio`` differ where |x| > 1."""
-    return torch.where(x.abs() > 1, x, 1.0) ** (len(p) - 1 - len(q))
+    return where(x.abs() > 1, x, 1.0) ** (len(p) - 1 - len(q))
 
 
 @register(
@@ -250,7 +250,7 @@ def safe_pade_unit(
     q: tuple[float, ...] = learnable(_LEAKY_RELU_Q),
 ) -> Tensor:
     top, bottom, one = _ratio(p, q, x)
-    return _growth(p, q, x) * (top / (one + torch.where(one < 0, -1.0, 1.0) * modulus(bottom)))
+    return _growth(p, q, x) * (top / (one + where(one < 0, -1.0, 1.0) * modulus(bottom)))
 
 
 @register(
@@ -266,12 +266,12 @@ def rational_a(
 ) -> Tensor:
     sizes = [torch.as_tensor(entry, dtype=x.dtype, device=x.device).abs() for entry in q]
     outside = x.abs() > 1
-    y = torch.where(outside, 1 / torch.where(outside, x.clamp(-1e18, 1e18), 1.0), x)
+    y = where(outside, 1 / where(outside, x.clamp(-1e18, 1e18), 1.0), x)
     u = modulus(y)
-    top = torch.where(outside, _polynomial(list(p)[::-1], y), _polynomial(p, y))
-    bottom = torch.where(outside, _polynomial([*sizes[::-1], 1.0], u), 1 + u * _polynomial(sizes, u))
-    sign = torch.where(x < 0, -1.0, 1.0) ** len(q)
-    return _growth(p, q, x) * (top / bottom) * torch.where(outside, sign, 1.0)
+    top = where(outside, _polynomial(list(p)[::-1], y), _polynomial(p, y))
+    bottom = where(outside, _polynomial([*sizes[::-1], 1.0], u), 1 + u * _polynomial(sizes, u))
+    sign = where(x < 0, -1.0, 1.0) ** len(q)
+    return _growth(p, q, x) * (top / bottom) * where(outside, sign, 1.0)
 
 
 @register(
@@ -283,5 +283,5 @@ def rational_a(
 )
 def frac_relu(x: Tensor, a: Tensor = learnable(0.5, constraint=(0.0, 1.0))) -> Tensor:
     a = torch.as_tensor(a, dtype=x.dtype, device=x.device)
-    safe = torch.where(x <= 0, 1.0, x)
-    return torch.where(x <= 0, 0.0, safe ** (1 - a) / torch.exp(torch.lgamma(2 - a)))
+    safe = where(x <= 0, 1.0, x)
+    return where(x <= 0, 0.0, safe ** (1 - a) / torch.exp(torch.lgamma(2 - a)))

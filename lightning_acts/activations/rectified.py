@@ -11,7 +11,7 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, sin, softplus, softsign, total
+from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, sin, softplus, softsign, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -165,7 +165,7 @@ def relu_n(x: Tensor, a: float = 1.0) -> Tensor:
     claim="autoencoders without biases",
 )
 def thresholded_relu(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.where(x <= a, 0.0, x)
+    return where(x <= a, 0.0, x)
 
 
 @register(
@@ -204,7 +204,7 @@ def delay_relu(x: Tensor, a: float = 0.08) -> Tensor:
     notes=["jumps at -a, as it is published; the source gives no value of a"],
 )
 def modified_leaky_relu(x: Tensor, a: float = 0.1) -> Tensor:
-    return torch.where(x > -a, x, -a * x)
+    return where(x > -a, x, -a * x)
 
 
 @register(
@@ -214,7 +214,7 @@ def modified_leaky_relu(x: Tensor, a: float = 0.1) -> Tensor:
     requires={"u must be above l": lambda u, l: u > l},  # noqa: E741
 )
 def optimized_leaky_relu(x: Tensor, l: float = 3.0, u: float = 8.0) -> Tensor:  # noqa: E741 - the source's name
-    return torch.where(x >= 0, x, x * math.exp(-(u + l) / (u - l)))
+    return where(x >= 0, x, x * math.exp(-(u + l) / (u - l)))
 
 
 @register(
@@ -235,7 +235,7 @@ def absolute(x: Tensor) -> Tensor:
     notes=["a leaky_relu with a negative slope of -a; the source gives only that a lies between 0 and 1"],
 )
 def absolute_linear_unit(x: Tensor, a: float = 0.5) -> Tensor:
-    return torch.where(x >= 0, x, -a * x)
+    return where(x >= 0, x, -a * x)
 
 
 @register(
@@ -269,7 +269,7 @@ def tent(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     requires={"a must be positive": lambda a: a > 0},
 )
 def hat(x: Tensor, a: float = 2.0) -> Tensor:
-    return torch.relu(torch.where(x <= a / 2, x, a - x))
+    return torch.relu(where(x <= a / 2, x, a - x))
 
 
 @register(
@@ -279,7 +279,7 @@ def hat(x: Tensor, a: float = 2.0) -> Tensor:
     requires={"a must be positive": lambda a: a > 0},
 )
 def lsptlu(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.where(x < 0, 0.2 * x, torch.where(x <= a, x, torch.relu(2 * a - x)))
+    return where(x < 0, 0.2 * x, where(x <= a, x, torch.relu(2 * a - x)))
 
 
 @register(
@@ -293,7 +293,7 @@ def lsptlu(x: Tensor, a: float = 1.0) -> Tensor:
     related=["relu"],
 )
 def general_relu(x: Tensor, negative_slope: float = 0.0, max_value: float = math.inf, threshold: float = 0.0) -> Tensor:
-    return torch.where(x > threshold, x.clamp(max=max_value), negative_slope * (x - threshold))
+    return where(x > threshold, x.clamp(max=max_value), negative_slope * (x - threshold))
 
 
 @register(
@@ -318,7 +318,7 @@ def parametric_alrelu(x: Tensor, alpha: float = learnable(0.01)) -> Tensor:
 
 @register(formula="a * x + relu(x)", source="Elakkiya & Dejey; " + _SURVEY + "3.6.33")
 def li_relu(x: Tensor, a: float = 0.1) -> Tensor:
-    return torch.where(x > 0, (1 + a) * x, a * x)
+    return where(x > 0, (1 + a) * x, a * x)
 
 
 @register(
@@ -328,7 +328,7 @@ def li_relu(x: Tensor, a: float = 0.1) -> Tensor:
     requires={"b must be positive": lambda b: b > 0},
 )
 def bounded_leaky_relu(x: Tensor, a: float = 0.1, b: float = 1.0) -> Tensor:
-    return torch.where(x <= 0, a * x, torch.where(x < b, x, b + a * (x - b)))
+    return where(x <= 0, a * x, where(x < b, x, b + a * (x - b)))
 
 
 @register(
@@ -380,7 +380,7 @@ def star_relu(x: Tensor, s: float = learnable(0.8944), b: float = learnable(-0.4
 )
 def even_power_linear(x: Tensor, d: float = 2.0) -> Tensor:
     u = modulus(x)
-    return torch.where(u >= 1, u - (1 - 1 / d), u.clamp(max=1) ** d / d)
+    return where(u >= 1, u - (1 - 1 / d), u.clamp(max=1) ** d / d)
 
 
 @register(
@@ -399,7 +399,7 @@ def lelelu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     related=["leaky_relu"],
 )
 def dprelu(x: Tensor, a: float = learnable(1.0, per="channel"), b: float = learnable(0.01, per="channel")) -> Tensor:
-    return torch.where(x >= 0, a * x, b * x)
+    return where(x >= 0, a * x, b * x)
 
 
 @register(formula="where(x >= 0, a * x, b * x) + m", source=_SURVEY + "4.2.21")
@@ -409,7 +409,7 @@ def dual_line(
     b: float = learnable(0.01, per="channel"),
     m: float = learnable(-0.22, per="channel"),
 ) -> Tensor:
-    return torch.where(x >= 0, a * x, b * x) + m
+    return where(x >= 0, a * x, b * x) + m
 
 
 @register(
@@ -424,7 +424,7 @@ def pilu(
     b: float = learnable(0.01, per="channel"),
     c: float = learnable(0.0, per="channel"),
 ) -> Tensor:
-    return c + torch.where(x >= c, a, b) * (x - c)
+    return c + where(x >= c, a, b) * (x - c)
 
 
 @register(
@@ -461,7 +461,7 @@ def rprelu(
     b: float = learnable(0.0, per="channel"),
     c: float = learnable(0.25, per="channel"),
 ) -> Tensor:
-    return torch.where(x >= a, x - a, c * (x - a)) + b
+    return where(x >= a, x - a, c * (x - a)) + b
 
 
 @register(
@@ -473,7 +473,7 @@ def rprelu(
 )
 def arelu(x: Tensor, a: Tensor = learnable(0.9), b: Tensor = learnable(2.0)) -> Tensor:
     a, b = (torch.as_tensor(entry, dtype=x.dtype, device=x.device) for entry in (a, b))
-    return torch.where(x >= 0, (1 + torch.sigmoid(b)) * x, a.clamp(0.01, 0.99) * x)
+    return where(x >= 0, (1 + torch.sigmoid(b)) * x, a.clamp(0.01, 0.99) * x)
 
 
 @register(
@@ -485,7 +485,7 @@ def arelu(x: Tensor, a: Tensor = learnable(0.9), b: Tensor = learnable(2.0)) -> 
     ],
 )
 def all_relu(x: Tensor, a: float = 0.1) -> Tensor:
-    return torch.where(x > 0, x, -a * x)
+    return where(x > 0, x, -a * x)
 
 
 @register(
@@ -501,7 +501,7 @@ def srelu(
     tl: float = learnable(0.0, per="channel"),
     al: float = learnable(0.1, per="channel"),
 ) -> Tensor:
-    return torch.where(x >= tr, tr + ar * (x - tr), torch.where(x <= tl, tl + al * (x - tl), x))
+    return where(x >= tr, tr + ar * (x - tr), where(x <= tl, tl + al * (x - tl), x))
 
 
 @register(
@@ -512,7 +512,7 @@ def srelu(
 def n_activation(x: Tensor, a: Tensor = learnable(-1.0), b: Tensor = learnable(1.0)) -> Tensor:
     a, b = (torch.as_tensor(entry, dtype=x.dtype, device=x.device) for entry in (a, b))
     low, high = torch.minimum(a, b), torch.maximum(a, b)
-    return torch.where(x < low, x - 2 * low, torch.where(x > high, x - 2 * high, -x))
+    return where(x < low, x - 2 * low, where(x > high, x - 2 * high, -x))
 
 
 @register(
@@ -522,7 +522,7 @@ def n_activation(x: Tensor, a: Tensor = learnable(-1.0), b: Tensor = learnable(1
     related=["srelu"],
 )
 def alisa(x: Tensor, ar: float = learnable(1.0), al: float = learnable(0.1)) -> Tensor:
-    return torch.where(x >= 1, 1 + ar * (x - 1), torch.where(x <= 0, al * x, x))
+    return where(x >= 1, 1 + ar * (x - 1), where(x <= 0, al * x, x))
 
 
 @register(
@@ -533,7 +533,7 @@ def alisa(x: Tensor, ar: float = learnable(1.0), al: float = learnable(0.1)) -> 
     notes=["invertible for a > 0"],
 )
 def plu(x: Tensor, a: float = 0.1, b: float = 1.0) -> Tensor:
-    return torch.where(x > b, b + a * (x - b), torch.where(x < -b, -b + a * (x + b), x))
+    return where(x > b, b + a * (x - b), where(x < -b, -b + a * (x + b), x))
 
 
 @register(
@@ -570,12 +570,12 @@ def mmelu(
     notes=["jumps by eps at 0"],
 )
 def sine_relu(x: Tensor, eps: float = 0.0025) -> Tensor:
-    return torch.where(x > 0, x, eps * (torch.sin(x) - torch.cos(x)))
+    return where(x > 0, x, eps * (torch.sin(x) - torch.cos(x)))
 
 
 @register(formula="min(x, sin(x))", source=_SURVEY + "3.6.8")
 def minsin(x: Tensor) -> Tensor:
-    return torch.where(x > 0, torch.sin(x), x)
+    return where(x > 0, torch.sin(x), x)
 
 
 @register(
@@ -596,7 +596,7 @@ def vlu(x: Tensor, a: float = 0.1, b: float = 1.0) -> Tensor:
     related=["polylu", "pfplus"],
 )
 def sign_relu(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.where(x >= 0, x, a * softsign(x))
+    return where(x >= 0, x, a * softsign(x))
 
 
 @register(
@@ -608,9 +608,7 @@ def sign_relu(x: Tensor, a: float = 1.0) -> Tensor:
 )
 def nlrelu(x: Tensor, a: float = 1.0) -> Tensor:
     far = x > 1e18 / a  # here the product may overflow
-    return torch.where(
-        far, torch.log(torch.where(far, x, 1.0)) + math.log(a), torch.log1p(a * torch.where(far, 0.0, positive(x)))
-    )
+    return where(far, torch.log(where(far, x, 1.0)) + math.log(a), torch.log1p(a * where(far, 0.0, positive(x))))
 
 
 @register(
@@ -621,7 +619,7 @@ def nlrelu(x: Tensor, a: float = 1.0) -> Tensor:
 )
 def prenu(x: Tensor, a: float = 0.25) -> Tensor:
     right = positive(x)
-    return torch.where(x < 0, 0.0, right - a * torch.log1p(right))
+    return where(x < 0, 0.0, right - a * torch.log1p(right))
 
 
 @register(
@@ -632,10 +630,8 @@ def prenu(x: Tensor, a: float = 0.25) -> Tensor:
 def ls_relu(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
     lift = abs(math.log(a * b + 1) - b)
     far = x > 1e30  # where a * x may overflow, and 1 counts for nothing beside it
-    above = torch.where(
-        far, torch.log(torch.where(far, x, 1.0)) + math.log(a or 1), torch.log1p(a * torch.where(far, 0.0, positive(x)))
-    )
-    return torch.where(x <= 0, softsign(x), torch.where(x <= b, x, above + lift))
+    above = where(far, torch.log(where(far, x, 1.0)) + math.log(a or 1), torch.log1p(a * where(far, 0.0, positive(x))))
+    return where(x <= 0, softsign(x), where(x <= b, x, above + lift))
 
 
 @register(
@@ -648,7 +644,7 @@ def ls_relu(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
 )
 def bfire(x: Tensor, a: float = 1.0) -> Tensor:
     u = modulus(x)
-    return torch.where(u > a, u - a / 2, torch.where(u > a, a, u) ** 2 / (2 * a))
+    return where(u > a, u - a / 2, where(u > a, a, u) ** 2 / (2 * a))
 
 
 @register(
@@ -667,8 +663,8 @@ def bbfire(x: Tensor, a: float = 1.0, b: float = 5.0) -> Tensor:
 )
 def soft_modulus_q(x: Tensor) -> Tensor:
     u = modulus(x)
-    inner = torch.where(u > 1, 1.0, u)
-    return torch.where(u <= 1, inner * inner * (2 - inner), u)
+    inner = where(u > 1, 1.0, u)
+    return where(u <= 1, inner * inner * (2 - inner), u)
 
 
 @register(
@@ -699,10 +695,10 @@ def sign_relu_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     # large / decay as 1 less a small part, whose derivative keeps its digits.
     rest = eps / (decay + 1 + modulus(x))
     below = small - 1 + (1 + rest - small) / decay
-    far = torch.where(x >= 0, large - small / decay, torch.where(x < -1, below, small - large / decay))
-    y = torch.where(x.abs() < 0.5, x, 0.0)
-    near = y + torch.where(x >= 0, small, large) * ((y * (y - 2) + eps) / (decay + 1)) / decay
-    return torch.where(x.abs() < 0.5, near, far)
+    far = where(x >= 0, large - small / decay, where(x < -1, below, small - large / decay))
+    y = where(x.abs() < 0.5, x, 0.0)
+    near = y + where(x >= 0, small, large) * ((y * (y - 2) + eps) / (decay + 1)) / decay
+    return where(x.abs() < 0.5, near, far)
 
 
 @register(
@@ -711,4 +707,4 @@ def sign_relu_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     aliases=["resp"],
 )
 def rectified_softplus(x: Tensor, a: float = 1.5) -> Tensor:
-    return torch.where(x >= 0, a * x + math.log(2), softplus(negative(x)))
+    return where(x >= 0, a * x + math.log(2), softplus(negative(x)))

@@ -26,6 +26,7 @@ from lightning_acts.elementary import (
     softsign,
     tanh,
     tanh_softplus,
+    where,
 )
 from lightning_acts.registry import register
 
@@ -197,9 +198,9 @@ def sgelu(x: Tensor, a: float = 1.0) -> Tensor:
 def calu(x: Tensor) -> Tensor:
     u = modulus(x)
     # atan(x) + pi / 2 = atan(1 / |x|) for negative x, without cancellation.
-    tail = _atan_ratio(1 / torch.where(u > 1, u, 1.0)) / math.pi
-    inside = torch.atan(torch.where(u > 1, 0.0, x)) / math.pi + 0.5
-    return torch.where(x > 1, x - tail, torch.where(x < -1, -tail, x * inside))
+    tail = _atan_ratio(1 / where(u > 1, u, 1.0)) / math.pi
+    inside = torch.atan(where(u > 1, 0.0, x)) / math.pi + 0.5
+    return where(x > 1, x - tail, where(x < -1, -tail, x * inside))
 
 
 def _atan_ratio(w: Tensor) -> Tensor:
@@ -221,7 +222,7 @@ def _atan_ratio(w: Tensor) -> Tensor:
 )
 def lalu(x: Tensor) -> Tensor:
     half = 0.5 * decay(-modulus(x))
-    return x * torch.where(x >= 0, 1 - half, half)
+    return x * where(x >= 0, 1 - half, half)
 
 
 @register(
@@ -234,7 +235,7 @@ def colu(x: Tensor) -> Tensor:
     e = torch.exp(left.clamp(min=-800.0))
     falling = left * e / (e - left * torch.exp(-e))
     rising = x / (1 - right * torch.exp(-(right + torch.exp(right))))
-    return torch.where(x >= 0, rising, falling)
+    return where(x >= 0, rising, falling)
 
 
 @register(
@@ -442,7 +443,7 @@ def eanaf(x: Tensor) -> Tensor:
 @register(formula="x * sin(pi / 2 * sigmoid(x))", source=_SURVEY + "3.3.34")
 def sin_sig(x: Tensor) -> Tensor:
     # Right of 0 the cosine of the complement, whose derivative does not cancel.
-    gate = torch.where(x > 0, torch.cos(math.pi / 2 * sigmoid(-x)), torch.sin(math.pi / 2 * sigmoid(x)))
+    gate = where(x > 0, torch.cos(math.pi / 2 * sigmoid(-x)), torch.sin(math.pi / 2 * sigmoid(x)))
     return x * gate
 
 
@@ -465,8 +466,8 @@ def aqulu(
     a: float = learnable(0.25, constraint="positive"),
     b: float = learnable(0.5, constraint="positive"),
 ) -> Tensor:
-    inside = torch.where((x >= (1 - b) / a) | (x < -b / a), 0.0, x)
-    return torch.where(x >= (1 - b) / a, x, inside * (a * inside + b))
+    inside = where((x >= (1 - b) / a) | (x < -b / a), 0.0, x)
+    return where(x >= (1 - b) / a, x, inside * (a * inside + b))
 
 
 @register(formula="(x + a * sin(b * x)) * sigmoid(x)", source="Paul et al. 2022")
@@ -492,7 +493,7 @@ def coslu(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0)) -> Te
 def pflu(x: Tensor) -> Tensor:
     h = hypot(x, 1.0)
     tail = 0.25 / h / (0.5 * h + 0.5 * modulus(x))
-    return x * torch.where(x >= 0, 1 - tail, tail)
+    return x * where(x >= 0, 1 - tail, tail)
 
 
 @register(
@@ -510,7 +511,7 @@ def swim(x: Tensor, a: float = 0.5) -> Tensor:
 )
 def fpflu(x: Tensor) -> Tensor:
     h = hypot(x, 1.0)
-    return torch.where(x >= 0, x, 0.5 * (x / h) / (0.5 * h + 0.5 * modulus(x)))
+    return where(x >= 0, x, 0.5 * (x / h) / (0.5 * h + 0.5 * modulus(x)))
 
 
 @register(
@@ -582,7 +583,7 @@ def oaf(x: Tensor) -> Tensor:
     requires={"a and b must be positive": lambda a, b: a > 0 and b > 0},
 )
 def sara(x: Tensor, a: float = 0.5, b: float = 0.7) -> Tensor:
-    return torch.where(x >= 0, x, x * sigmoid(b * x - math.log(a)))
+    return where(x >= 0, x, x * sigmoid(b * x - math.log(a)))
 
 
 @register(
@@ -592,7 +593,7 @@ def sara(x: Tensor, a: float = 0.5, b: float = 0.7) -> Tensor:
     notes=["no gradient would reach c, which is fixed here"],
 )
 def p_swish(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0), c: float = 0.0) -> Tensor:
-    return torch.where(x <= c, x * (a * sigmoid(b * x)), x)
+    return where(x <= c, x * (a * sigmoid(b * x)), x)
 
 
 @register(formula="max(0, x * tanh(softplus(a * x)))", source="Mercioni & Holban 2020; " + _SURVEY + "4.2.40")
@@ -676,8 +677,8 @@ def tanh_soft(
     d = torch.as_tensor(d, dtype=x.dtype, device=x.device)
     right, left = positive(x), negative(x)
     rising = right + torch.log1p(d * torch.exp(-right))
-    falling = torch.where(x > -1, torch.log1p(d + expm1(left)), torch.log(d + torch.exp(left)))
-    smooth = torch.where(x >= 0, rising, falling)
+    falling = where(x > -1, torch.log1p(d + expm1(left)), torch.log(d + torch.exp(left)))
+    smooth = where(x >= 0, rising, falling)
     return tanh(a * x + b * double_exp(c * x)) * smooth
 
 
@@ -700,7 +701,7 @@ def tanh_soft3(x: Tensor, a: float = learnable(0.85, constraint="positive")) -> 
     small = torch.log1p(torch.exp(right.clamp(max=1.0)) * tanh(a * right))
     large = right + torch.log(torch.exp(-right) + tanh(a * right.clamp(min=0.5)))
     falling = torch.log1p(torch.exp(left) * tanh(a * left))
-    return torch.where(x >= 0, torch.where(x < 1, small, large), falling)
+    return where(x >= 0, where(x < 1, small, large), falling)
 
 
 @register(
@@ -802,7 +803,7 @@ def falu(
 def puaf(x: Tensor, a: int = 1, b: float = 5.0, c: float = 10.0) -> Tensor:
     u = modulus(x).clamp(max=c)
     smaller = ((c - u) / (c + u)) ** b
-    return torch.where(x < -c, 0.0, x) ** a * torch.where(x >= 0, 1 / (1 + smaller), smaller / (1 + smaller))
+    return where(x < -c, 0.0, x) ** a * where(x >= 0, 1 / (1 + smaller), smaller / (1 + smaller))
 
 
 @register(
@@ -820,9 +821,9 @@ def repsu(
 ) -> Tensor:
     distance = modulus(x - c) / d
     steep = distance**e < 1e4  # beyond, the gate is 0 or 1
-    power = torch.where(steep, torch.where((distance > 0) & steep, distance, 1.0) ** e, 1e4)
-    gate = sigmoid(torch.where(x > c, power, torch.where(x < c, -power, 0.0)))
-    return torch.where(x < b, 0.0, 2 * (1 - a) * x + (2 * a - 1) * (x - b) * gate)
+    power = where(steep, where((distance > 0) & steep, distance, 1.0) ** e, 1e4)
+    gate = sigmoid(where(x > c, power, where(x < c, -power, 0.0)))
+    return where(x < b, 0.0, 2 * (1 - a) * x + (2 * a - 1) * (x - b) * gate)
 
 
 @register(

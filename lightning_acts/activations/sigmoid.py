@@ -23,6 +23,7 @@ from lightning_acts.elementary import (
     softplus,
     softsign,
     tanh,
+    where,
 )
 from lightning_acts.registry import register
 
@@ -75,7 +76,7 @@ register(
     notes=["its derivative is 0 everywhere: nothing before it learns"],
 )
 def binary_step(x: Tensor) -> Tensor:
-    return torch.where(x < 0, 0.0, torch.where(x >= 0, 1.0, x))
+    return where(x < 0, 0.0, where(x >= 0, 1.0, x))
 
 
 @register(
@@ -141,7 +142,7 @@ def arctan_gr(x: Tensor) -> Tensor:
 @register(aliases=["elliott_sigmoid"], formula="x / (2 * (1 + abs(x))) + 1 / 2", source="Elliott 1993")
 def elliott(x: Tensor) -> Tensor:
     tail = 0.5 / (1 + modulus(x))
-    return torch.where(x >= 0, 1 - tail, tail)
+    return where(x >= 0, 1 - tail, tail)
 
 
 @register(
@@ -237,8 +238,8 @@ def bimodal_sigmoid(x: Tensor, b: float = 1.0) -> Tensor:
 def sigmoid_algebraic(x: Tensor, a: float = 1.0) -> Tensor:
     u = modulus(x.clamp(-1e18, 1e18))  # beyond, the ratio is 1, and a square would overflow
     y = u * (1 + a * u)
-    ratio = torch.where(y < 1, y / (1 + y), 1 - 1 / (1 + y))
-    return sigmoid(torch.where(x >= 0, ratio, -ratio))
+    ratio = where(y < 1, y / (1 + y), 1 - 1 / (1 + y))
+    return sigmoid(where(x >= 0, ratio, -ratio))
 
 
 @register(
@@ -259,7 +260,7 @@ def triple_state_sigmoid(x: Tensor, a: float = 20.0, b: float = 40.0) -> Tensor:
 def improved_logistic_sigmoid(x: Tensor, a: float = 0.2, b: float = 2.0) -> Tensor:
     low = 1 / (1 + math.exp(b))
     inside = sigmoid(x.clamp(-b, b))
-    return torch.where(x >= b, a * (x - b) + (1 - low), torch.where(x <= -b, a * (x + b) + low, inside))
+    return where(x >= b, a * (x - b) + (1 - low), where(x <= -b, a * (x + b) + low, inside))
 
 
 @register(formula="sigmoid(x) + a * x", source="Roodschild et al. 2020; " + _SURVEY + "3.2.8")
@@ -275,7 +276,7 @@ def siglin(x: Tensor, a: float = 0.1) -> Tensor:
 )
 def penalized_tanh(x: Tensor, a: float = 0.25) -> Tensor:
     t = tanh(x)
-    return torch.where(x >= 0, t, a * t)
+    return where(x >= 0, t, a * t)
 
 
 @register(
@@ -293,8 +294,8 @@ def soft_root_sign(
     right = torch.exp(-positive(x) / beta)
     below = positive(x) / alpha + right
     # Far out alpha less a small part, whose derivative keeps its digits.
-    above = torch.where(positive(x) > alpha * right, alpha * (1 - right / below), x / below)
-    return torch.where(x < 0, x * left / (1 + negative(x) * left / alpha), above)
+    above = where(positive(x) > alpha * right, alpha * (1 - right / below), x / below)
+    return where(x < 0, x * left / (1 + negative(x) * left / alpha), above)
 
 
 @register(
@@ -306,9 +307,9 @@ def soft_root_sign(
 )
 def soft_clipping(x: Tensor, alpha: float = 50.0) -> Tensor:
     # On either side of 1/2 the form whose terms are small, for their difference is.
-    y = torch.where(x > 0.5, 1 - x, x)
+    y = where(x > 0.5, 1 - x, x)
     small = (softplus(alpha * y) - softplus(alpha * (y - 1))) / alpha
-    return torch.where(x > 0.5, 1 - small, small)
+    return where(x > 0.5, 1 - small, small)
 
 
 @register(
@@ -317,7 +318,7 @@ def soft_clipping(x: Tensor, alpha: float = 50.0) -> Tensor:
     requires={"b and d must be positive": lambda b, d: b > 0 and d > 0},
 )
 def hexpo(x: Tensor, a: float = 1.0, b: float = 1.0, c: float = 1.0, d: float = 1.0) -> Tensor:
-    return torch.where(x >= 0, -a * expm1(-positive(x) / b), c * expm1(negative(x) / d))
+    return where(x >= 0, -a * expm1(-positive(x) / b), c * expm1(negative(x) / d))
 
 
 @register(
@@ -329,7 +330,7 @@ def hexpo(x: Tensor, a: float = 1.0, b: float = 1.0, c: float = 1.0, d: float = 
 def smooth_step(x: Tensor, a: float = 1.0) -> Tensor:
     t = (0.5 - modulus(x).clamp(max=a / 2) / a).clamp(min=0)  # from 1/2 in the middle to 0 at the ends
     tail = t * t * (3 - 2 * t)
-    return torch.where(x >= 0, 1 - tail, tail)
+    return where(x >= 0, 1 - tail, tail)
 
 
 @register(
@@ -414,7 +415,7 @@ def msaf(x: Tensor, a: float = 0.0, b1: float = 1.0, b2: float = 2.0) -> Tensor:
 )
 def sym_msaf(x: Tensor, a: float = -2.0) -> Tensor:
     # 1 - sigmoid(x) is sigmoid(-x); near the left end the terms are small as they are.
-    return torch.where(x > 0, sigmoid(x + a) - sigmoid(-x), sigmoid(x) + sigmoid(x + a) - 1)
+    return where(x > 0, sigmoid(x + a) - sigmoid(-x), sigmoid(x) + sigmoid(x + a) - 1)
 
 
 @register(
@@ -435,7 +436,7 @@ def sqnl(x: Tensor) -> Tensor:
 )
 def log_sqnl(x: Tensor) -> Tensor:
     tail = 0.125 * (2 - modulus(x.clamp(-2, 2))) ** 2
-    return torch.where(x >= 0, 1 - tail, tail)
+    return where(x >= 0, 1 - tail, tail)
 
 
 @register(
@@ -445,7 +446,7 @@ def log_sqnl(x: Tensor) -> Tensor:
 )
 def mishra(x: Tensor) -> Tensor:
     q = softsign(x)
-    return 0.5 * q * torch.where(x >= 0, 1 + q, 1 / (1 + negative(x).abs()))
+    return 0.5 * q * where(x >= 0, 1 + q, 1 / (1 + negative(x).abs()))
 
 
 @register(
@@ -475,7 +476,7 @@ def adaptive_gumbel(x: Tensor, a: Tensor = learnable(1.0, constraint="positive")
 def step_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     h = hypot(x, math.sqrt(eps))
     tail = 0.5 * (eps / (h + modulus(x))) / h
-    return torch.where(x >= 0, 1 - tail, tail)
+    return where(x >= 0, 1 - tail, tail)
 
 
 @register(
@@ -566,7 +567,7 @@ def parametric_sigmoid_function(x: Tensor, m: float = learnable(1.0, constraint=
 def stac_tanh(x: Tensor, a: Tensor = learnable(1.0, constraint="positive"), b: float = learnable(0.1)) -> Tensor:
     a = torch.as_tensor(a, dtype=x.dtype, device=x.device)
     inside = torch.minimum(torch.maximum(x, -a), a)
-    return tanh(inside) + b * torch.where(x > a, x - a, torch.where(x < -a, x + a, 0.0))
+    return tanh(inside) + b * where(x > a, x - a, where(x < -a, x + a, 0.0))
 
 
 @register(
@@ -580,7 +581,7 @@ def reltanh(x: Tensor, a: Tensor = learnable(-1.5), b: Tensor = learnable(0.0)) 
     inside = tanh(torch.minimum(torch.maximum(x, a), b))
     left = torch.tanh(a) + (1 - torch.tanh(a) ** 2) * (x - a)
     right = torch.tanh(b) + (1 - torch.tanh(b) ** 2) * (x - b)
-    return torch.where(x <= a, left, torch.where(x >= b, right, inside))
+    return where(x <= a, left, where(x >= b, right, inside))
 
 
 @register(
@@ -590,7 +591,7 @@ def reltanh(x: Tensor, a: Tensor = learnable(-1.5), b: Tensor = learnable(0.0)) 
     notes=["one of a family that joins two sigmoids at 0: the bipolar sigmoid on the right, tanh on the left"],
 )
 def saturated_pair_combo(x: Tensor) -> Tensor:
-    return tanh(torch.where(x >= 0, 0.5 * x, x))
+    return tanh(where(x >= 0, 0.5 * x, x))
 
 
 @register(

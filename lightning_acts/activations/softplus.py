@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import expm1, hypot, log_sigmoid, modulus, negative, positive, softplus
+from lightning_acts.elementary import expm1, hypot, log_sigmoid, modulus, negative, positive, softplus, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -88,7 +88,7 @@ def soft_plus_plus(x: Tensor, a: float = 1.0, b: float = 2.0) -> Tensor:
 )
 def squareplus(x: Tensor, b: float = 4.0) -> Tensor:
     h, u = hypot(x, math.sqrt(b)), modulus(x)
-    return torch.where(x >= 0, 0.5 * h + 0.5 * u, 0.25 * b / (0.5 * h + 0.5 * u))
+    return where(x >= 0, 0.5 * h + 0.5 * u, 0.25 * b / (0.5 * h + 0.5 * u))
 
 
 @register(
@@ -97,7 +97,7 @@ def squareplus(x: Tensor, b: float = 4.0) -> Tensor:
     related=["smelu"],
 )
 def sparse_plus(x: Tensor) -> Tensor:
-    return torch.where(x >= 1, x, 0.25 * torch.relu(torch.where(x >= 1, 1.0, x) + 1) ** 2)
+    return where(x >= 1, x, 0.25 * torch.relu(where(x >= 1, 1.0, x) + 1) ** 2)
 
 
 @register(
@@ -110,7 +110,7 @@ def sparse_plus(x: Tensor) -> Tensor:
     related=["sparse_plus"],
 )
 def smelu(x: Tensor, beta: float = 1.0) -> Tensor:
-    return torch.where(x >= beta, x, torch.relu(torch.where(x >= beta, beta, x) + beta) ** 2 / (4 * beta))
+    return where(x >= beta, x, torch.relu(where(x >= beta, beta, x) + beta) ** 2 / (4 * beta))
 
 
 @register(
@@ -127,8 +127,8 @@ def sq_softplus(x: Tensor) -> Tensor:
     source="Wuraola, Patel & Nguang 2021; " + _SURVEY + "3.8.3",
 )
 def squish(x: Tensor) -> Tensor:
-    left = torch.where(x < -2, -2.0, negative(x))
-    return torch.where(x > 0, x * (1 + positive(x) / 32), left * (1 + 0.5 * left))
+    left = where(x < -2, -2.0, negative(x))
+    return where(x > 0, x * (1 + positive(x) / 32), left * (1 + 0.5 * left))
 
 
 @register(
@@ -137,8 +137,8 @@ def squish(x: Tensor) -> Tensor:
     related=["hard_mish"],
 )
 def sqreu(x: Tensor) -> Tensor:
-    left = torch.where(x < -2, -2.0, negative(x))
-    return torch.where(x > 0, x, left * (1 + 0.5 * left))
+    left = where(x < -2, -2.0, negative(x))
+    return where(x > 0, x, left * (1 + 0.5 * left))
 
 
 @register(
@@ -150,10 +150,8 @@ def sqrt_softplus(x: Tensor) -> Tensor:
     # On the left exp(x / 2) times a factor that stays close to 1: neither underflows under a root.
     left = negative(x)
     e = torch.exp(left)
-    ratio = torch.where(
-        e < 1e-3, 1 - e / 2 + e * e / 3 - e**3 / 4 + e**4 / 5, torch.log1p(e) / torch.where(e < 1e-3, 1.0, e)
-    )
-    return torch.where(x > 0, torch.sqrt(softplus(positive(x))), torch.exp(0.5 * left) * torch.sqrt(ratio))
+    ratio = where(e < 1e-3, 1 - e / 2 + e * e / 3 - e**3 / 4 + e**4 / 5, torch.log1p(e) / where(e < 1e-3, 1.0, e))
+    return where(x > 0, torch.sqrt(softplus(positive(x))), torch.exp(0.5 * left) * torch.sqrt(ratio))
 
 
 @register(
@@ -193,7 +191,7 @@ def smu1(x: Tensor, a: float = 0.25, mu: Tensor = learnable(4.352665993287951e-0
     mu = torch.as_tensor(mu, dtype=x.dtype, device=x.device).abs().clamp(min=1e-18)
     h, u = hypot((1 - a) * x, mu), modulus((1 - a) * x)
     rest = mu * (mu / (h + u))
-    return torch.where(x >= 0, x + 0.5 * rest, a * x + 0.5 * rest)
+    return where(x >= 0, x + 0.5 * rest, a * x + 0.5 * rest)
 
 
 @register(
@@ -218,11 +216,11 @@ def _spread(u: Tensor, a: float, eps: float) -> Tensor:
         return far
     # Around 0 the derivatives of the two nearly cancel: there it is written as a function of u^2, without differences.
     near = u < 0.5 * a
-    square = torch.where(near, u, 0.0) ** 2
+    square = where(near, u, 0.0) ** 2
     least = 2 * eps * (square + a * a) + eps * eps
     more = least / (torch.sqrt((square - a * a) ** 2 + least) + a * a - square)
     lift = 0.5 * (eps + more)
-    return torch.where(near, lift / (torch.sqrt(a * a + lift) + a), far)
+    return where(near, lift / (torch.sqrt(a * a + lift) + a), far)
 
 
 def _rounded_clip(x: Tensor, t: float | Tensor, eps: float) -> Tensor:
@@ -233,11 +231,11 @@ def _rounded_clip(x: Tensor, t: float | Tensor, eps: float) -> Tensor:
     root = math.sqrt(eps)
     edge = t + 0.5 * root
     near = x.abs() < edge
-    start = torch.where(near, x, 0.0)
-    u = modulus(torch.where(near, edge, x))
+    start = where(near, x, 0.0)
+    u = modulus(where(near, edge, x))
     end = 1 - (_rest(u - t, eps) + _rest(u + t, eps)) / (hypot(u - t, root) + hypot(u + t, root))
     mean = 0.5 * hypot(start - t, root) + 0.5 * hypot(start + t, root)
-    return torch.where(near, start / mean, torch.where(x >= 0, end, -end))
+    return where(near, start / mean, where(x >= 0, end, -end))
 
 
 @register(
@@ -257,14 +255,14 @@ def pan_plus(x: Tensor, a: float = 0.5, eps: float = 0.01) -> Tensor:
     notes=["a smooth clip(x, 0, 1)"],
 )
 def brelu_plus(x: Tensor, eps: float = 0.01) -> Tensor:
-    y = torch.where(x > 0.5, 1 - x, x)  # f(1 - x) = 1 - f(x)
+    y = where(x > 0.5, 1 - x, x)  # f(1 - x) = 1 - f(x)
     inside = positive(y) + 0.5 * (_rest(y, eps) - _rest(1 - y, eps))
     # On the left the two rests nearly cancel: their difference in one fraction.
     h, k = hypot(y, math.sqrt(eps)), hypot(1 - y, math.sqrt(eps))
     far = 0.125 * eps / (0.5 * h + 0.5 * modulus(y)) / (0.5 * k + 0.5 * modulus(1 - y))
     outside = far * ((0.5 - y) / (0.5 * h + 0.5 * k) + 1)
-    result = torch.where(y < 0, outside, inside)
-    return torch.where(x > 0.5, 1 - result, result)
+    result = where(y < 0, outside, inside)
+    return where(x > 0.5, 1 - result, result)
 
 
 @register(
@@ -287,7 +285,7 @@ def srelu_plus(
     notes=["as it is published it grows like exp(x): no smooth elu; overflows soon"],
 )
 def elu_plus(x: Tensor, a: float = 1.0, eps: float = 0.01) -> Tensor:
-    steep = torch.where(x > 42, expm1(x) / a, _smooth_relu(expm1(x.clamp(max=44.0)) / a, eps))
+    steep = where(x > 42, expm1(x) / a, _smooth_relu(expm1(x.clamp(max=44.0)) / a, eps))
     return _smooth_relu(x, eps) + steep
 
 
@@ -304,7 +302,7 @@ def _smooth_relu(y: Tensor, eps: float) -> Tensor:
 )
 def log1mexp(x: Tensor) -> Tensor:
     near = torch.log(-expm1(-x.clamp(max=1.0)))
-    return torch.where(x < 0.7, near, torch.log1p(-torch.exp(-x.clamp(min=0.5, max=800.0))))
+    return where(x < 0.7, near, torch.log1p(-torch.exp(-x.clamp(min=0.5, max=800.0))))
 
 
 @register(
@@ -325,7 +323,7 @@ def hard_tanh_plus(x: Tensor, eps: float = 0.01) -> Tensor:
 def hard_shrink_plus(x: Tensor, a: float = 0.5, eps: float = 0.01) -> Tensor:
     u = modulus(x)
     above, below = _tail(u + a, eps), _tail(u - a, eps)
-    return 0.5 * x * (torch.where(u >= a, 2 - below, below) + above)
+    return 0.5 * x * (where(u >= a, 2 - below, below) + above)
 
 
 def _tail(y: Tensor, eps: float) -> Tensor:
@@ -341,7 +339,7 @@ def _tail(y: Tensor, eps: float) -> Tensor:
 )
 def swish_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     tail = 0.5 * _tail(x, eps)
-    return x * torch.where(x >= 0, 1 - tail, tail)
+    return x * where(x >= 0, 1 - tail, tail)
 
 
 @register(
@@ -351,7 +349,7 @@ def swish_plus(x: Tensor, eps: float = 0.01) -> Tensor:
 )
 def logish_plus(x: Tensor, eps: float = 0.01) -> Tensor:
     tail = 0.5 * _tail(x, eps)
-    return x * torch.log1p(torch.where(x >= 0, 1 - tail, tail))
+    return x * torch.log1p(where(x >= 0, 1 - tail, tail))
 
 
 @register(
@@ -381,7 +379,7 @@ def logcosh(x: Tensor) -> Tensor:
     u = modulus(x)
     # cosh(x) - 1 = 2 sinh(x / 2)^2
     near = torch.log1p(2 * torch.sinh(0.5 * u.clamp(max=1.0)) ** 2)
-    return torch.where(u < 1, near, u + torch.log1p(torch.exp(-2 * u)) - math.log(2))
+    return where(u < 1, near, u + torch.log1p(torch.exp(-2 * u)) - math.log(2))
 
 
 @register(
@@ -395,7 +393,7 @@ def hclsh(x: Tensor) -> Tensor:
     near = torch.log1p(2 * torch.sinh(0.5 * small) ** 2 + small * torch.cosh(0.5 * small))
     e = torch.exp(-0.5 * right)
     far = right - math.log(2) + torch.log1p(e**4 + (right * e) * (1 + e * e))
-    return torch.where(x >= 0, torch.where(x < 1, near, far), torch.log1p(0.5 * expm1(2 * left)))
+    return where(x >= 0, where(x < 1, near, far), torch.log1p(0.5 * expm1(2 * left)))
 
 
 @register(
@@ -415,7 +413,7 @@ def uaf(
     rising, falling = a * (x + b) + x * (c * x), d * (x - b)
     # softplus(y) = y + softplus(-y): the parts that grow are taken from each other first.
     far = (a - d) * x + (a + d) * b + x * (c * x) + (softplus(-rising) - softplus(-falling))
-    return torch.where((rising > 0) & (falling > 0), far, softplus(rising) - softplus(falling)) + e
+    return where((rising > 0) & (falling > 0), far, softplus(rising) - softplus(falling)) + e
 
 
 @register(
@@ -427,7 +425,7 @@ def uaf(
 )
 def symlog(x: Tensor) -> Tensor:
     y = torch.log1p(modulus(x))
-    return torch.where(x >= 0, y, -y)
+    return where(x >= 0, y, -y)
 
 
 @register(
@@ -457,7 +455,7 @@ def asinh(x: Tensor) -> Tensor:
     notes=["its slope at 0 is infinite; 0 is computed there"],
 )
 def signed_sqrt(x: Tensor) -> Tensor:
-    return torch.sign(x) * torch.sqrt(torch.where(x == 0, 1.0, x.abs()))
+    return torch.sign(x) * torch.sqrt(where(x == 0, 1.0, x.abs()))
 
 
 @register(
@@ -467,7 +465,7 @@ def signed_sqrt(x: Tensor) -> Tensor:
 )
 def m_arcsinh(x: Tensor) -> Tensor:
     u = modulus(x)
-    root = torch.where(u > 0, torch.sqrt(torch.where(u > 0, u, 1.0)), 0.0)  # no infinite slope at 0
+    root = where(u > 0, torch.sqrt(where(u > 0, u, 1.0)), 0.0)  # no infinite slope at 0
     # Torch's derivative of asinh underflows where x^2 overflows.
-    y = torch.where(u < 1e8, torch.asinh(u.clamp(max=1e8)), torch.log(u.clamp(min=1.0)) + math.log(2))
-    return torch.where(x >= 0, y, -y) * root / 12
+    y = where(u < 1e8, torch.asinh(u.clamp(max=1e8)), torch.log(u.clamp(min=1.0)) + math.log(2))
+    return where(x >= 0, y, -y) * root / 12

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import expm1, negative
+from lightning_acts.elementary import expm1, negative, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -56,7 +56,7 @@ def rt_prelu(
     x: Tensor, a: float = learnable(0.25, per="channel"), sigma: float = 0.75, training: bool = False
 ) -> Tensor:
     y = x + _per_channel(x) * sigma if training else x
-    return torch.where(y >= 0, x, a * x)
+    return where(y >= 0, x, a * x)
 
 
 @register(
@@ -87,7 +87,7 @@ def elastic_prelu(
     x: Tensor, a: float = learnable(0.25, per="channel"), alpha: float = 0.1, training: bool = False
 ) -> Tensor:
     right = x * _elastic(x, alpha) if training else x
-    return torch.where(x >= 0, right, a * x)
+    return where(x >= 0, right, a * x)
 
 
 @register(
@@ -109,7 +109,7 @@ def elastic_elu(
     if training:
         noise = _per_channel(x)
         right = x * (1 + noise * (eps * torch.rand_like(noise))).clamp(0, 2)
-    return torch.where(x >= 0, right, a * expm1(b * negative(x)))
+    return where(x >= 0, right, a * expm1(b * negative(x)))
 
 
 @register(
@@ -134,7 +134,7 @@ def probact(x: Tensor, sigma: float = 0.1, training: bool = False) -> Tensor:
 def s_rrelu(x: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
     near = 1 / (1 + x)
     slope = torch.empty_like(x).uniform_(lower, upper) if training else (lower + upper) / 2
-    return near * near + torch.where(x >= 0, x, slope * x)
+    return near * near + where(x >= 0, x, slope * x)
 
 
 @register(
