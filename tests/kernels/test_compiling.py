@@ -1,6 +1,9 @@
 """Compiled kernels: every formula, layout and type as without compiling; and where there is no compiler."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -89,6 +92,49 @@ def test_what_the_formula_refuses_is_not_for_want_of_a_compiler(backend: str) ->
             module(x.requires_grad_())
     assert CompiledKernel.unavailable is unavailable
     assert_close(module(sample(200, 400)), acts.create("swiglu")(sample(200, 400)))
+
+
+@pytest.mark.parametrize("backend", ["lean", "compiled"])
+def test_under_autocast(backend: str) -> None:
+    plain, run = created("tanh_soft", "torch"), created("tanh_soft", backend)
+    linear = torch.nn.Linear(8, 64)
+    x = sample(600, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected, y = plain(linear(x)), run(linear(x))
+    assert y.dtype == expected.dtype == torch.bfloat16
+    assert_close(y, expected, rtol=2e-2, atol=2e-2)
+    for parameter in (linear.weight, linear.bias):
+        one, other = (torch.autograd.grad(out.float().sum(), parameter, retain_graph=True)[0] for out in (y, expected))
+        assert_close(one, other, rtol=5e-2, atol=0.5)
+
+
+FORK = """
+import multiprocessing, torch, lightning_acts as acts
+
+def work(queue, x):
+    torch.set_num_threads(1)  # as a DataLoader's worker does
+    with torch.no_grad():
+        queue.put(acts.create("penalized_tanh", backend="compiled")(x).sum().item())
+
+if __name__ == "__main__":
+    torch.set_num_threads(2)
+    x = torch.linspace(-3, 3, 1 << 20)
+    here = acts.create("penalized_tanh", backend="compiled")(x).sum().item()
+    forked = multiprocessing.get_context("fork")
+    queue = forked.Queue()
+    process = forked.Process(target=work, args=(queue, x))
+    process.start()
+    assert abs(queue.get(timeout=60) - here) < 1, "differs"
+    process.join()
+    print("ALL WELL")
+"""
+
+
+@pytest.mark.slow
+def test_a_forked_process_runs_what_was_compiled_before(tmp_path: Path) -> None:
+    (tmp_path / "fork.py").write_text(FORK)
+    done = subprocess.run([sys.executable, "fork.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert "ALL WELL" in done.stdout, done.stderr
 
 
 @pytest.fixture
