@@ -121,7 +121,7 @@ def test_polynomials_overflow_to_infinity() -> None:
     "name",
     # All of them take hours where nothing is in torch's cache yet.
     [
-        pytest.param(name, marks=pytest.mark.sweep if at % 16 else pytest.mark.slow)
+        pytest.param(name, marks=pytest.mark.sweep if at % 32 else pytest.mark.slow)
         for at, name in enumerate(name for name in ELEMENTWISE if defaults_exist(acts.info(name)))
     ],
 )
