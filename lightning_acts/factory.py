@@ -34,14 +34,16 @@ def create(activation: ActivationLike, /, *, backend: Backend | None = None, **p
             ``"torch"``, the default: as the class computes. ``"eager"``: by the formula with the fewest operations.
             ``"lean"``: so too, but the backward keeps the input alone and computes the rest again. ``"compiled"``: in one
             kernel a pass, which keeps the input alone too. ``"auto"``: what is fastest, by the size of each tensor.
-            Where torch's own operator takes one kernel a pass anyway, it stays.
+            Where torch's own operator takes one kernel a pass anyway, it stays. ``"lean(bits=2)"``, with 1 to 4 bits: the
+            output is exact, the backward keeps the derivative alone, rounded to so many bits: an approximation.
         parameters: Parameters of the activation, beside those in the spec.
 
     Returns:
         The module: torch's own class where torch has one, with a backend a subclass of it.
 
     Raises:
-        SpecError: The name, the backend or a parameter is unknown, or a value is not allowed.
+        SpecError: The name, the backend or a parameter is unknown, or a value is not allowed; or few bits are asked for
+            an activation that learns.
         TypeError: ``activation`` is none of these things.
 
     Example:

@@ -79,7 +79,7 @@ def swap(
     ] = None,
     backend: Annotated[
         str | None,
-        typer.Option(help="how the replacements are run: torch, eager, lean, compiled or auto"),
+        typer.Option(help="how the replacements are run: torch, eager, lean, lean(bits=2), compiled or auto"),
     ] = None,
     inputs: Inputs = None,
     weights: Weights = None,

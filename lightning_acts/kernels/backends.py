@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import functools
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,16 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lightning_acts.definition import Definition
 from lightning_acts.hints import did_you_mean
 from lightning_acts.kernels.compiling import CompiledKernel
-from lightning_acts.kernels.recomputing import EagerKernel, Recomputed, transforms_active
+from lightning_acts.kernels.quantizing import QuantizedKernel
+from lightning_acts.kernels.recomputing import EagerKernel, transforms_active
 from lightning_acts.module import FunctionActivation, in_opmath
 from lightning_acts.registry import by_target
-from lightning_acts.spec import SpecError
+from lightning_acts.spec import ActivationSpec, SpecError
 
-#: How an activation is run; see :func:`with_backend`.
-Backend: TypeAlias = Literal["torch", "eager", "lean", "compiled", "auto"]
-BACKENDS: tuple[Backend, ...] = get_args(Backend)
+#: How an activation is run: one of :data:`BACKENDS`, or ``"lean(bits=N)"``; see :func:`with_backend`.
+Backend: TypeAlias = str
+BACKENDS: tuple[Backend, ...] = ("torch", "eager", "lean", "compiled", "auto")
+_BITS: dict[Backend, int] = {f"lean(bits={bits})": bits for bits in range(1, 5)}
 
 # Elements times operations of torch's for each, from which on compiled code is faster, its calls and all; one operation
 # alone is as fast as it is. Measured on a CPU by scripts/bench_kernels.py, as are those below.
@@ -62,7 +65,7 @@ class Accelerated(nn.Module):
             return kernel.formula(input, *leaves)
         tensors = (input, *leaves)
         if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors):
-            return Recomputed.apply(kernel, *tensors)  # type: ignore[no-any-return]
+            return kernel.differentiable(*tensors)
         with torch.no_grad():  # one of the things that compiled code depends on
             return kernel.forward(*tensors)
 
@@ -108,7 +111,8 @@ class Accelerated(nn.Module):
     def _fixed_items(self) -> tuple[tuple[str, Any], ...]:
         if isinstance(self, FunctionActivation):
             return tuple(self.fixed_arguments().items())
-        return tuple((name, getattr(self, name)) for name in self._kernel_parameters)
+        # Hardtanh keeps no attribute for the old names of its parameters.
+        return tuple((name, getattr(self, name)) for name in self._kernel_parameters if hasattr(self, name))
 
     def _learned_tensors(
         self, input: Tensor
@@ -159,24 +163,26 @@ def _restore(make: Callable[..., nn.Module], arguments: tuple[Any, ...]) -> nn.M
 def with_backend(module: nn.Module, definition: Definition, backend: str) -> nn.Module:
     """Have an activation run by a backend from now on; its parameters, hooks and identity stay.
 
-    An operator of torch's own stays what it is where it already takes one kernel a pass and keeps one tensor.
+    An activation stays what it is where a backend has nothing to gain, see :func:`obstacle`.
 
     Args:
         module: The activation.
         definition: What it computes.
         backend: ``"torch"``: as its class computes; ``"eager"``: by the formula with the fewest operations; ``"lean"``: so too,
-            but the backward keeps the input alone; ``"compiled"``: in one kernel a pass, which keeps the input alone too;
+            but the backward keeps the input alone; ``"lean(bits=N)"``: so too, but it keeps the derivative alone, rounded to
+            ``2 ** N`` levels, N from 1 to 4; ``"compiled"``: in one kernel a pass, which keeps the input alone too;
             ``"auto"``: compiled where that is faster, by the size of each tensor.
 
     Returns:
         The module itself.
 
     Raises:
-        SpecError: There is no such backend.
+        SpecError: There is no such backend, or the activation can't be run by it.
     """
-    check_backend(backend)
+    backend = checked_backend(backend)
+    refuse_backend(definition, backend)
     plain = plain_class(type(module))
-    if backend == "torch" or not gains(definition):
+    if backend == "torch" or obstacle(definition, backend):
         module.__class__ = plain
         vars(module).pop("backend", None)
         vars(module).pop("_moves", None)
@@ -186,22 +192,51 @@ def with_backend(module: nn.Module, definition: Definition, backend: str) -> nn.
     return module
 
 
-def check_backend(backend: str) -> None:
-    """Refuse what is no backend.
+def checked_backend(backend: Any) -> Backend:
+    """Return a backend as it is always written.
 
     Raises:
         SpecError: It is none.
     """
-    if backend not in BACKENDS:
-        raise SpecError(f"backend={backend!r}: one of {', '.join(BACKENDS)}{did_you_mean(str(backend), BACKENDS)}")
+    near = did_you_mean(str(backend), (*BACKENDS, *_BITS))
+    with contextlib.suppress(SpecError, TypeError):
+        spec = ActivationSpec.parse(backend)
+        if str(spec) in (*BACKENDS, *_BITS):
+            return str(spec)
+        if isinstance(bits := spec.parameters.get("bits"), int):
+            near = f"; did you mean 'lean(bits={min(max(int(bits), 1), 4)})'?"
+    raise SpecError(f"backend={backend!r}: one of {', '.join(BACKENDS)}, or lean(bits=N) with N from 1 to 4{near}")
 
 
-def gains(definition: Definition) -> bool:
-    """Return whether there is anything to gain: not where torch's own operator takes one kernel a pass already."""
-    # A gated one of the user's own may do anything in its other dimensions.
-    if definition.kind != "elementwise" and (definition.family != "gated" or definition.learnable):
-        return False
-    return definition.module_class is None or definition.kernel is not None
+def refuse_backend(definition: Definition, backend: Backend) -> None:
+    """Check that a backend does not take away what an activation is for.
+
+    Raises:
+        SpecError: The activation learns, and the backend keeps no input, which the gradient of parameters needs.
+    """
+    if backend in _BITS and definition.kind == "elementwise" and definition.learnable:
+        raise SpecError(f"backend={backend!r}: {definition.name}: {_LEARNS}; backend='lean' keeps that")
+
+
+_LEARNS = "the gradient of its parameters needs its input"
+
+
+def obstacle(definition: Definition, backend: Backend) -> str | None:
+    """Return why an activation is better not run by a backend; None where it is."""
+    is_own = definition.module_class is not None and definition.kernel is None
+    if backend not in _BITS:
+        # A gated one of the user's own may do anything in its other dimensions.
+        is_known = definition.kind == "elementwise" or (definition.family == "gated" and not definition.learnable)
+        return None if is_known and not is_own else "torch's own operator is as good"
+    if definition.kind != "elementwise":
+        return f"it is {definition.kind}: it has no derivative of its own at each element"
+    if definition.learnable:
+        return _LEARNS
+    if definition.stochastic:
+        return "it is random in training"
+    if is_own and not definition.target.__module__.startswith("torch.nn."):
+        return "it is a class, whose derivative may be another one at each call; a function's is known"
+    return None
 
 
 def plain_class(cls: Any) -> Any:
@@ -216,7 +251,7 @@ def _accelerated_class(plain: Any, definition: Definition) -> Any:
         "_definition": definition,
         "_operations": {},
         # Read once: a signature takes longer than a small tensor.
-        "_kernel_parameters": tuple(inspect.signature(definition.kernel or definition.target).parameters)[1:],
+        "_kernel_parameters": _kernel_parameters(definition),
         "__doc__": plain.__doc__,
         # It is taken for the plain class wherever a name tells what a module is.
         "__module__": plain.__module__,
@@ -225,6 +260,12 @@ def _accelerated_class(plain: Any, definition: Definition) -> Any:
     if issubclass(plain, LazyModuleMixin):
         members["cls_to_become"] = _accelerated_class(plain.cls_to_become, definition)
     return type(plain.__name__, (Accelerated, plain), members)
+
+
+def _kernel_parameters(definition: Definition) -> tuple[str, ...]:
+    if definition.module_class is not None and definition.kernel is None:
+        return tuple(parameter.name for parameter in definition.parameters if parameter.name != "inplace")
+    return tuple(inspect.signature(definition.kernel or definition.target).parameters)[1:]
 
 
 @functools.cache
@@ -237,8 +278,10 @@ def _kernel(
     may_fall_back: bool,
 ) -> EagerKernel:
     """Return the kernel of a definition with these fixed parameters, and learnable ones of this structure."""
-    function = in_opmath(definition.kernel or definition.target, definition.name)
     constants = dict(fixed)
+    if definition.module_class is not None and definition.kernel is None:
+        return QuantizedKernel(definition.module_class(**constants).forward, _BITS[backend])
+    function = in_opmath(definition.kernel or definition.target, definition.name)
 
     def formula(input: Tensor, *leaves: Tensor, **given: Any) -> Tensor:
         rest = list(leaves)
@@ -250,7 +293,7 @@ def _kernel(
     if backend == "compiled":
         dim = None if definition.kind == "elementwise" else constants["dim"]
         return CompiledKernel(definition.name, formula, per_channel, may_fall_back, dim)
-    return EagerKernel(formula)
+    return QuantizedKernel(formula, _BITS[backend]) if backend in _BITS else EagerKernel(formula)
 
 
 def _is_plain(input: Tensor) -> bool:

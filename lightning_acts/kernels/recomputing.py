@@ -22,6 +22,10 @@ class EagerKernel:
         """Return the formula of the tensors."""
         return self.formula(*tensors)
 
+    def differentiable(self, *tensors: Tensor) -> Tensor:
+        """Return the formula of the tensors, with what its backward needs."""
+        return Recomputed.apply(self, *tensors)  # type: ignore[no-any-return]
+
     def backward(self, gradient: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
         """Return the gradients for all tensors, given that for the output."""
         with torch.enable_grad():

@@ -10,7 +10,7 @@ from torch import nn
 
 from lightning_acts import factory
 from lightning_acts.hints import counted
-from lightning_acts.kernels.backends import Accelerated, Backend, check_backend, gains, with_backend
+from lightning_acts.kernels.backends import Accelerated, Backend, checked_backend, obstacle, with_backend
 from lightning_acts.surgery import history
 from lightning_acts.surgery.finding.sites import find
 from lightning_acts.surgery.site import ROLES, LeftSite, Site
@@ -60,7 +60,8 @@ def optimize(model: nn.Module, backend: Backend = "auto", *, example_input: Any 
 
     Args:
         model: Any module that holds others; not yet wrapped for several processes.
-        backend: As for :func:`create`; ``"auto"`` compiles where that is faster.
+        backend: As for :func:`create`; ``"auto"`` compiles where that is faster. With ``"lean(bits=2)"`` what is computed
+            stays, and its gradient becomes an approximation.
         example_input: A batch, which shows calls that the source alone does not.
 
     Returns:
@@ -79,7 +80,7 @@ def optimize(model: nn.Module, backend: Backend = "auto", *, example_input: Any 
         >>> model[1].backend
         'lean'
     """
-    check_backend(backend)
+    backend = checked_backend(backend)
     refuse_model(model)
     earlier = history.newest(model)
     try:
@@ -87,12 +88,13 @@ def optimize(model: nn.Module, backend: Backend = "auto", *, example_input: Any 
         transaction = history.begin(model, None)
         modules = dict(model.named_modules(remove_duplicate=False))
         for site in find(model, example_input):
-            obstacle = _obstacle(site)
-            if obstacle is not None:
-                left.append(LeftSite(site, obstacle))
+            module = modules.get(site.path)
+            reason = _obstacle(site, module, backend)
+            if reason is not None:
+                left.append(LeftSite(site, reason))
             elif site.kind != "module":
                 calls.append(site)
-            elif (module := modules.get(site.path)) is not None and factory.definition_for(module) is not None:
+            elif module is not None and factory.definition_for(module) is not None:
                 history.install(module, BackendChange(backend, _backend_of(module)), transaction)
                 optimized.append(site)
             else:
@@ -115,12 +117,13 @@ def optimize(model: nn.Module, backend: Backend = "auto", *, example_input: Any 
     return BackendReport(tuple(optimized), tuple(left))
 
 
-def _obstacle(site: Site) -> str | None:
+def _obstacle(site: Site, module: nn.Module | None, backend: Backend) -> str | None:
     try:
         definition = factory.definition_of(site.activation)
     except ValueError:
         return "not a registered activation"
-    return None if gains(definition) else "torch's own operator is as good"
+    works_in_place = site.kind == "module" and getattr(module, "inplace", False)
+    return obstacle(definition, backend) or ("it works in place" if works_in_place else None)
 
 
 def _backend_of(module: nn.Module) -> Backend:

@@ -17,7 +17,7 @@ from lightning_acts.errors import SwapError
 from lightning_acts.extras import ImportPathError, import_name
 from lightning_acts.factory import ActivationLike
 from lightning_acts.hints import did_you_mean
-from lightning_acts.kernels.backends import Backend, check_backend
+from lightning_acts.kernels.backends import Backend, checked_backend
 from lightning_acts.spec import SpecError
 from lightning_acts.surgery.naming import spec_or_none
 from lightning_acts.surgery.patterns import patterns
@@ -90,11 +90,9 @@ def _where(value: Any) -> Any:
 
 def _backend(value: Any) -> Backend | None:
     try:
-        if value is not None:
-            check_backend(value)
+        return None if value is None else checked_backend(value)
     except SpecError as error:
         raise SwapError(str(error)) from None
-    return typing.cast("Backend | None", value)
 
 
 def _write_back(value: Any) -> bool:

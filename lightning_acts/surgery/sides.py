@@ -12,6 +12,7 @@ from torch import nn
 from lightning_acts import factory, registry
 from lightning_acts.errors import SwapError
 from lightning_acts.hints import did_you_mean
+from lightning_acts.kernels.backends import Backend, refuse_backend
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.surgery.naming import spec_or_none, type_name
 from lightning_acts.surgery.patterns import PathPattern, looks_like_path
@@ -110,11 +111,11 @@ def is_function_of_site(replacement: Any) -> bool:
     return needed[0].name == "site" or annotation is Site or str(annotation).split(".")[-1] == "Site"
 
 
-def refuse_as_replacement(replacement: Any) -> None:
-    """Check that a replacement can be made, and that it keeps shapes.
+def refuse_as_replacement(replacement: Any, backend: Backend | None = None) -> None:
+    """Check that a replacement can be made and be run by a backend, and that it keeps shapes.
 
     Raises:
-        SpecError: It names no activation.
+        SpecError: It names no activation, or one that the backend can't run.
         SwapError: It changes shapes, is a layer, or is nothing that makes an activation.
     """
     if replacement is None:
@@ -133,3 +134,5 @@ def refuse_as_replacement(replacement: Any) -> None:
         )
     if definition.kind == "transfer":
         raise SwapError(f"{spec} is a layer with weights, no activation: it can't stand in for one")
+    if backend is not None:
+        refuse_backend(definition, backend)

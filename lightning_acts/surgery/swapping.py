@@ -89,8 +89,8 @@ def swap(
             and so one set of parameters.
         write_back: What a call in place writes into its input is still written there, where something else may read it.
             With False nothing is: full backward hooks work, but who else reads the input sees it unchanged.
-        backend: How the replacements are run: ``"torch"``, ``"eager"``, ``"lean"``, ``"compiled"`` or ``"auto"``, as for
-            :func:`create`. One that is not registered runs as it is.
+        backend: How the replacements are run: ``"torch"``, ``"eager"``, ``"lean"``, ``"lean(bits=2)"``, ``"compiled"`` or
+            ``"auto"``, as for :func:`create`. One that is not registered runs as it is.
         example_input: A batch (tensor, tuple, mapping): with it, calls that the source alone does not show are found
             too, roles are told from the data flow, calls are counted, and ``per=channel`` replacements are sized.
         optimizer: One that has the model's parameters already: it drops those that go, with their state, and gets those that

@@ -83,7 +83,19 @@ def test_an_activation_whose_parameter_moves_is_not_compiled_at_each_value(monke
 
 def test_there_is_no_such_backend() -> None:
     with pytest.raises(acts.SpecError, match="backend='compield': one of torch, eager, lean, compiled, auto.*compiled"):
-        acts.create("mish", backend="compield")  # type: ignore[arg-type]
+        acts.create("mish", backend="compield")
+    for given, near in {
+        "lean(bits=5)": "lean\\(bits=4\\)",
+        "lean(bits=0)": "lean\\(bits=1\\)",
+        "lean(bit=2)": "lean\\(bits=2\\)",
+        "compiled(bits=2)": "lean\\(bits=2\\)",
+        "lean(bits=2": "lean\\(bits=2\\)",
+    }.items():
+        with pytest.raises(acts.SpecError, match=f"or lean\\(bits=N\\) with N from 1 to 4; did you mean '{near}'"):
+            acts.create("mish", backend=given)
+    for unusable in (2, ["lean"], True):
+        with pytest.raises(acts.SpecError, match="one of torch"):
+            acts.create("mish", backend=unusable)  # type: ignore[arg-type]
     with pytest.raises(acts.SpecError, match="Dropout is no registered activation"):
         acts.create(nn.Dropout(), backend="lean")
     assert BACKENDS == ("torch", "eager", "lean", "compiled", "auto")

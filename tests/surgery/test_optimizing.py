@@ -63,16 +63,33 @@ def test_hooks_and_copies_stay(model: Net) -> None:
     assert type(clone.act) is nn.Mish and model.act.backend == "lean"
 
 
+def test_derivatives_in_few_bits(model: Net) -> None:
+    twin, x = copy.deepcopy(model), torch.randn(4, 6)
+    model.clipped, twin.clipped = (nn.ReLU6(inplace=True) for _ in range(2))
+    report = acts.optimize(model, "lean(bits=2)")
+    assert {site.activation for site in report.optimized} == {"mish", "relu", "gelu"}
+    assert {left.site.path: left.obstacle for left in report.left} == {
+        "learned": "the gradient of its parameters needs its input",
+        "clipped": "it works in place",
+    }
+    assert torch.equal(model.relu(x), twin.relu(x)) and model.relu.backend == "lean(bits=2)"
+    assert_close(model(x), twin(x))
+    acts.restore(model)
+    assert type(model.relu) is nn.ReLU and type(model) is Net
+
+
 def test_a_swap_takes_a_backend(model: Net) -> None:
     report = acts.swap(model, {"relu": "penalized_tanh"}, backend="lean")
     assert model.relu.backend == "lean" and report.plan.request.backend == "lean"
     report.undo()
     assert type(model.relu) is nn.ReLU
+    report = acts.swap(model, {"relu": "silu"}, backend="lean( bits=3 )")
+    assert model.relu.backend == "lean(bits=3)" and report.plan.request.to_dict()["backend"] == "lean(bits=3)"
 
 
 def test_nothing_is_changed_by_a_mistake(model: Net) -> None:
     with pytest.raises(acts.SpecError, match="backend='leen': one of .*lean"):
-        acts.optimize(model, "leen")  # type: ignore[arg-type]
+        acts.optimize(model, "leen")
     with pytest.raises(acts.SwapError, match="itself an activation"):
         acts.optimize(nn.Mish(), "lean")
     assert type(model.act) is nn.Mish

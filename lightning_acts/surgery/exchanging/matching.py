@@ -50,7 +50,7 @@ class Rules:
         self.replacements = list(request.map.values())
         for replacement in self.replacements:
             if not is_function_of_site(replacement):
-                refuse_as_replacement(replacement)
+                refuse_as_replacement(replacement, request.backend)
 
     def request_for(self, chosen: Sequence[tuple[Located, Any]]) -> SwapRequest | None:
         """Return the request in plain text, if need be path by path; None where a replacement has no spec."""
@@ -121,7 +121,7 @@ class Rules:
         if is_function_of_site(replacement):
             given = replacement(site)
             try:
-                refuse_as_replacement(given)
+                refuse_as_replacement(given, self.request.backend)
             except (SpecError, SwapError) as error:
                 raise type(error)(f"the function of the site {site.path} gave {given!r}: {error}") from error
             replacement = given
