@@ -97,11 +97,16 @@ class Quantized(torch.autograd.Function):
         kernel, shape, order = ctx.kernel, ctx.shape, ctx.order
         (packed,) = ctx.saved_tensors
         dtype = torch.promote_types(gradient.dtype, torch.float32)  # as precise as torch's own are with half types
-        levels = torch.tensor(kernel.levels, dtype=dtype, device=packed.device)
+        levels = _placed(kernel.levels, dtype, packed.device)
         slopes = levels.index_select(0, unpack(packed, kernel.bits, math.prod(shape)).int())
         inverse = sorted(range(len(order)), key=order.__getitem__)
         slopes = slopes.view([shape[dim] for dim in order]).permute(inverse)
         return None, (gradient * slopes).to(gradient.dtype)
+
+
+@functools.cache  # a GPU would wait for each copy
+def _placed(levels: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.tensor(levels, dtype=dtype, device=device)
 
 
 def _slopes(formula: Formula, input: Tensor) -> tuple[Tensor, Tensor]:

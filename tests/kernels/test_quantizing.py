@@ -180,6 +180,17 @@ def test_layouts(dtype: torch.dtype) -> None:
             assert module(x).stride() == F.silu(x).stride()
 
 
+def test_autocast() -> None:
+    layer, x = nn.Linear(4, 4), sample(3, 4)
+    gradients = []
+    for backend in ("torch", "lean(bits=1)"):
+        with torch.autocast("cpu", torch.bfloat16):
+            output = created("leaky_relu", backend)(layer(x))
+        assert output.dtype is torch.bfloat16
+        gradients.append(torch.autograd.grad(output.float().sum(), layer.weight)[0])
+    assert_close(*gradients, rtol=0, atol=0)
+
+
 def test_nothing_is_not_a_number_that_torch_would_not_make_one() -> None:
     x = torch.tensor([torch.nan, torch.inf, -torch.inf, 1.0])
     y, slopes = step(created("silu", "lean(bits=2)"), x, torch.ones(4))

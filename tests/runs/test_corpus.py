@@ -28,6 +28,8 @@ WRONG: list[tuple[str, str, str]] = [
     ("code in a spec", "swap:\n  - map: {relu: \"elu(alpha=__import__('os').getcwd())\"}", "never evaluated"),
     ("shape-changing", "swap: [{map: {relu: glu}}]", "glu changes the shape"),
     ("bad role", "swap: [{map: {relu: mish}, role: hiden}]", "swap.0.role: must be one of 'hidden', 'gate', 'attention', 'output' or a list of one of 'hidden', 'gate', 'attention', 'output', not 'hiden'; did you mean 'hidden'"),
+    ("too many bits", "swap:\n  - map: {relu: mish}\n    backend: lean(bits=5)", "a.yaml:3: swap.0: backend='lean(bits=5)': one of torch, eager, lean, compiled, auto, or lean(bits=N) with N from 1 to 4; did you mean 'lean(bits=4)'"),
+    ("few bits of one that learns", "swap:\n  - map: {relu: prelu}\n    backend: lean(bits=2)", "swap.0: backend='lean(bits=2)': prelu: the gradient of its parameters needs its input"),
     ("swap without map", "swap: [{exclude: x}]", "a.yaml:1: swap.0: ActivationSwap needs map"),
     ("typo in at", "swap:\n  - map: {relu: mish}\n    at:\n      epoc: 3", "a.yaml:4: swap.0: at={'epoc': 3}: there is no key 'epoc'; did you mean 'epoch'"),
     ("two times in at", "swap:\n  - map: {relu: mish}\n    at: {epoch: 3, step: 2}", "a.yaml:3: swap.0: at={'epoch': 3, 'step': 2}: one of epoch, step, fraction, or metric"),
