@@ -242,6 +242,52 @@ def softsign(x: Tensor) -> Tensor:
     return x / (1 + x.abs())
 
 
+def _sinh_twice(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return 2 sinh(|x| / 2) and 2 cosh(|x| / 2), by one exponential."""
+    e = torch.expm1(0.5 * x.abs())
+    inverse = 1 / (1 + e)
+    return e * (1 + inverse), e + (1 + inverse)
+
+
+@_with_slope(lambda x: _cosh(x))
+def sinh(x: Tensor) -> Tensor:
+    """Return the hyperbolic sine; torch's own takes forty times the time of an exponential on a CPU."""
+    s, c = _sinh_twice(x)
+    return x.sign() * (s * (0.5 * c))
+
+
+@_with_slope(sinh)
+def cosh(x: Tensor) -> Tensor:
+    """Return the hyperbolic cosine; as :func:`sinh`."""
+    return _cosh(x)
+
+
+def _cosh(x: Tensor) -> Tensor:
+    s, _ = _sinh_twice(x)
+    return 1 + s * (0.5 * s)
+
+
+@_with_slope(lambda x: 1 / hypot(x, 1.0))
+def asinh(x: Tensor) -> Tensor:
+    """Return the inverse hyperbolic sine; as :func:`sinh`."""
+    # Twice that of x / sqrt(2 + 2 sqrt(1 + x^2)), for x + sqrt(1 + x^2) may overflow.
+    u = x.abs()
+    finite = u.clamp(max=torch.finfo(x.dtype).max)
+    root = (0.5 + 0.5 * hypot(finite, 1.0)).sqrt()
+    half = 0.5 * (finite / root)
+    y = 2 * torch.log1p(half + half * (half / (1 + root)))
+    return x.sign() * (y + (u - finite))
+
+
+@_with_slope(tanh)
+def log_cosh(x: Tensor) -> Tensor:
+    """Return log(cosh(x))."""
+    u = x.abs()
+    s, _ = _sinh_twice(u.clamp(max=1.0))
+    near = torch.log1p(s * (0.5 * s))  # cosh(x) - 1 = 2 sinh(x / 2)^2
+    return where(u < 1, near, u + (torch.log1p(torch.exp(-2 * u)) - math.log(2)))
+
+
 @_with_slope(lambda x: -_sech(x) * torch.tanh(x))
 def sech(x: Tensor) -> Tensor:
     """1 / cosh(x)."""

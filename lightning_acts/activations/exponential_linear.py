@@ -14,6 +14,7 @@ from lightning_acts.elementary import (
     over_hypot,
     positive,
     sigmoid,
+    sinh,
     softplus,
     softsign,
     tanh,
@@ -475,7 +476,7 @@ def scaled_exponential(x: Tensor, a: float = learnable(1.0), b: float = learnabl
     notes=["overflows soon"],
 )
 def scaled_sinh(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0)) -> Tensor:
-    return a * torch.sinh(b * x)
+    return a * sinh(b * x)
 
 
 @register(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import cos, modulus, positive, sin, sinc, tanh, total, where
+from lightning_acts.elementary import asinh, clip, cos, modulus, negative, positive, sin, sinc, sinh, tanh, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -77,7 +77,7 @@ def sinp(x: Tensor, a: float = 1.0) -> Tensor:
 
 def _sine_minus_identity(x: Tensor) -> Tensor:
     """sin(x) - x for |x| < 1, by its Taylor series."""
-    y = x.clamp(-1, 1)
+    y = clip(x, -1.0, 1.0)
     square = y * y
     series = torch.ones_like(y)
     for n in (17, 15, 13, 11, 9, 7, 5):
@@ -161,7 +161,7 @@ def sincos(
     notes=["overflows soon; the source gives no value of a"],
 )
 def comb_h_sine(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.sinh(a * x) + torch.asinh(a * x)
+    return sinh(a * x) + asinh(a * x)
 
 
 @register(
@@ -170,8 +170,8 @@ def comb_h_sine(x: Tensor, a: float = 1.0) -> Tensor:
     notes=["overflows soon"],
 )
 def hyper_sinh(x: Tensor) -> Tensor:
-    left = where(x > 0, 0.0, x)
-    return where(x > 0, torch.sinh(positive(x)) / 3, left**3 / 4)
+    left = negative(x)
+    return where(x > 0, sinh(positive(x)) / 3, left * (0.25 * (left * left)))
 
 
 @register(formula="atan(x)**2 - x", source=_SURVEY + "3.28")
@@ -186,7 +186,7 @@ def arctid(x: Tensor) -> Tensor:
 )
 def etanh(x: Tensor, a: float = 1.0) -> Tensor:
     # The derivative of tanh is 0 long before the exponential overflows, and their product would be no number.
-    return a * where(x > 25, torch.exp(x), torch.exp(x.clamp(max=30.0)) * tanh(x))
+    return a * where(x > 25, torch.exp(x), torch.exp(clip(x, high=30.0)) * tanh(x))
 
 
 @register(
@@ -225,7 +225,7 @@ def finer(x: Tensor, omega: float = 30.0) -> Tensor:
     notes=["for the first layer; its argument overflows soon"],
 )
 def h_siren(x: Tensor, omega: float = 1.0) -> Tensor:
-    return torch.sin(torch.sinh((2 * omega * x).clamp(-80, 80)))
+    return torch.sin(sinh(clip(2 * omega * x, -80.0, 80.0)))
 
 
 @register(

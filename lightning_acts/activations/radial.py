@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import cos, modulus, sech, total, where
+from lightning_acts.elementary import clip, cos, modulus, sech, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -17,7 +17,7 @@ _RICKER: float = 2 / (math.sqrt(3) * math.pi**0.25)
 
 def _bump(y: Tensor) -> Tensor:
     """exp(-y^2), without overflow of the square."""
-    safe = y.clamp(-40, 40)
+    safe = clip(y, -40.0, 40.0)
     return torch.exp(-safe * safe)
 
 
@@ -57,7 +57,7 @@ def adaptive_rbf(
     requires={"a must be positive": lambda a: a > 0},
 )
 def laplacian(x: Tensor, a: float = 1.0) -> Tensor:
-    return torch.exp(-(x.abs() / a).clamp(max=800.0))
+    return torch.exp(-clip(x.abs() / a, high=800.0))
 
 
 @register(name="sech", formula="sech(x)", source="classic")
@@ -76,7 +76,7 @@ def dsigmoid(x: Tensor) -> Tensor:
     source="Ricker 1953",
 )
 def mexican_hat(x: Tensor) -> Tensor:
-    y = x.clamp(-40, 40)
+    y = clip(x, -40.0, 40.0)
     return _RICKER * _parabola(y) * _bump(math.sqrt(0.5) * x)
 
 
@@ -108,7 +108,7 @@ def piecewise_rbf(x: Tensor, a: float = 3.0, b: float = 1.0) -> Tensor:
 )
 def polyexp(x: Tensor, a: float = 1.0, b: float = 1.0, c: float = 1.0, d: float = 1.0) -> Tensor:
     edge = 40 / math.sqrt(d)
-    y = x.clamp(-edge, edge)
+    y = clip(x, -edge, edge)
     return (y * (a * y + b) + c) * _bump(math.sqrt(d) * x)
 
 
@@ -120,7 +120,7 @@ def polyexp(x: Tensor, a: float = 1.0, b: float = 1.0, c: float = 1.0, d: float 
 )
 def wave(x: Tensor, a: float = 1.0) -> Tensor:
     edge = 40 / math.sqrt(a)
-    y = x.clamp(-edge, edge)
+    y = clip(x, -edge, edge)
     return _parabola(y) * _bump(math.sqrt(a) * x)
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import cos, modulus, sin, total, where
+from lightning_acts.elementary import clip, cos, modulus, sin, total, where
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -208,7 +208,7 @@ def fourier_series_af(
 def _ratio(p: tuple[float, ...], q: tuple[float, ...], x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Numerator, denominator less 1 and the 1 of a rational function; all divided by a power of x where |x| > 1."""
     outside = x.abs() > 1
-    inverse = 1 / where(outside, x.clamp(-1e18, 1e18), 1.0)
+    inverse = 1 / where(outside, clip(x, -1e18, 1e18), 1.0)
     y = where(outside, inverse, x)
     near = _polynomial(p, y), y * _polynomial(q, y), torch.ones_like(y)
     far = _polynomial(list(p)[::-1], y), _polynomial(list(q)[::-1], y), y ** len(q)
@@ -266,7 +266,7 @@ def rational_a(
 ) -> Tensor:
     sizes = [torch.as_tensor(entry, dtype=x.dtype, device=x.device).abs() for entry in q]
     outside = x.abs() > 1
-    y = where(outside, 1 / where(outside, x.clamp(-1e18, 1e18), 1.0), x)
+    y = where(outside, 1 / where(outside, clip(x, -1e18, 1e18), 1.0), x)
     u = modulus(y)
     top = where(outside, _polynomial(list(p)[::-1], y), _polynomial(p, y))
     bottom = where(outside, _polynomial([*sizes[::-1], 1.0], u), 1 + u * _polynomial(sizes, u))

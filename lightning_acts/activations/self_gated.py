@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
 from lightning_acts.elementary import (
+    clip,
     cos,
     decay,
     double_exp,
@@ -51,7 +52,7 @@ register(
 def _gelu(x: Tensor, approximate: str) -> Tensor:
     if approximate == "none":
         return x * (0.5 * (1 + torch.erf(x * math.sqrt(0.5))))
-    near = x.clamp(-100.0, 100.0)  # beyond, the cube overflows
+    near = clip(x, -100.0, 100.0)  # beyond, the cube overflows
     return x * sigmoid(math.sqrt(8 / math.pi) * near * (1 + 0.044715 * near * near))
 
 
@@ -186,7 +187,7 @@ def pgelu(x: Tensor, a: float = learnable(1.0, constraint="positive")) -> Tensor
     notes=["even; the source gives no value of a"],
 )
 def sgelu(x: Tensor, a: float = 1.0) -> Tensor:
-    return x * (a * torch.erf(x.clamp(-40.0, 40.0) * math.sqrt(0.5)))
+    return x * (a * torch.erf(clip(x, -40.0, 40.0) * math.sqrt(0.5)))
 
 
 @register(
@@ -231,8 +232,8 @@ def lalu(x: Tensor) -> Tensor:
     source="Vagerwal 2021, arXiv:2112.12078",
 )
 def colu(x: Tensor) -> Tensor:
-    left, right = negative(x), positive(x).clamp(max=80.0)
-    e = torch.exp(left.clamp(min=-800.0))
+    left, right = negative(x), clip(positive(x), high=80.0)
+    e = torch.exp(clip(left, low=-800.0))
     falling = left * e / (e - left * torch.exp(-e))
     rising = x / (1 - right * torch.exp(-(right + torch.exp(right))))
     return where(x >= 0, rising, falling)
@@ -344,7 +345,7 @@ def double_silu(x: Tensor) -> Tensor:
 
 @register(formula="x * sigmoid(x) + exp(-x**2 - 1) / 4", source=_VERMA + "3.3.23")
 def msilu(x: Tensor) -> Tensor:
-    y = x.clamp(-40, 40)
+    y = clip(x, -40.0, 40.0)
     return x * sigmoid(x) + 0.25 * torch.exp(-y * y - 1)
 
 
@@ -432,7 +433,7 @@ def erf_act(
     a: float = learnable(0.75, constraint="positive"),
     b: float = learnable(0.75, constraint="positive"),
 ) -> Tensor:
-    return x * torch.erf(a * double_exp((b * x).clamp(max=20.0)))
+    return x * torch.erf(a * torch.exp(clip(b * x, -800.0, 20.0)))
 
 
 @register(formula="x * exp(x) / (exp(x) + 2)", source="Chai et al.; " + _SURVEY + "3.3.33")
@@ -648,7 +649,7 @@ def smu(x: Tensor, a: float = 0.01, mu: float = learnable(2.5)) -> Tensor:
     notes=["the exact Gaussian smoothing of a leaky relu; as printed, its last term lacks the factor 1 - a"],
 )
 def sau(x: Tensor, a: float = learnable(0.15), b: float = 20000.0) -> Tensor:
-    y = (b * x).clamp(-40, 40)
+    y = clip(b * x, -40.0, 40.0)
     bump = torch.exp(-0.5 * y * y) / (b * math.sqrt(2 * math.pi))
     return x * (a + (1 - a) * normal_cdf(b * x)) + (1 - a) * bump
 
@@ -698,8 +699,8 @@ def tanh_soft1(x: Tensor, a: float = learnable(0.87)) -> Tensor:
 )
 def tanh_soft3(x: Tensor, a: float = learnable(0.85, constraint="positive")) -> Tensor:
     left, right = negative(x), positive(x)
-    small = torch.log1p(torch.exp(right.clamp(max=1.0)) * tanh(a * right))
-    large = right + torch.log(torch.exp(-right) + tanh(a * right.clamp(min=0.5)))
+    small = torch.log1p(torch.exp(clip(right, high=1.0)) * tanh(a * right))
+    large = right + torch.log(torch.exp(-right) + tanh(a * clip(right, low=0.5)))
     falling = torch.log1p(torch.exp(left) * tanh(a * left))
     return where(x >= 0, where(x < 1, small, large), falling)
 

@@ -10,9 +10,11 @@ from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
 from lightning_acts.elementary import (
+    clip,
     double_exp,
     expm1,
     hypot,
+    log_sigmoid,
     modulus,
     negative,
     normal_cdf,
@@ -236,7 +238,7 @@ def bimodal_sigmoid(x: Tensor, b: float = 1.0) -> Tensor:
     requires={"a must not be negative": lambda a: a >= 0},
 )
 def sigmoid_algebraic(x: Tensor, a: float = 1.0) -> Tensor:
-    u = modulus(x.clamp(-1e18, 1e18))  # beyond, the ratio is 1, and a square would overflow
+    u = modulus(clip(x, -1e18, 1e18))  # beyond, the ratio is 1, and a square would overflow
     y = u * (1 + a * u)
     ratio = where(y < 1, y / (1 + y), 1 - 1 / (1 + y))
     return sigmoid(where(x >= 0, ratio, -ratio))
@@ -259,7 +261,7 @@ def triple_state_sigmoid(x: Tensor, a: float = 20.0, b: float = 40.0) -> Tensor:
 )
 def improved_logistic_sigmoid(x: Tensor, a: float = 0.2, b: float = 2.0) -> Tensor:
     low = 1 / (1 + math.exp(b))
-    inside = sigmoid(x.clamp(-b, b))
+    inside = sigmoid(clip(x, -b, b))
     return where(x >= b, a * (x - b) + (1 - low), where(x <= -b, a * (x + b) + low, inside))
 
 
@@ -384,7 +386,7 @@ def cloglog(x: Tensor) -> Tensor:
 def modified_cloglog(x: Tensor) -> Tensor:
     # Its value at 0, rounded once, and what is added to it.
     start = 0.0068293924171809706
-    return start - 2 * math.exp(-0.7) * expm1(-0.7 * expm1(-x.clamp(min=-80.0)))
+    return start - 2 * math.exp(-0.7) * expm1(-0.7 * expm1(-clip(x, low=-80.0)))
 
 
 @register(
@@ -425,7 +427,7 @@ def sym_msaf(x: Tensor, a: float = -2.0) -> Tensor:
     claim="a cheap tanh",
 )
 def sqnl(x: Tensor) -> Tensor:
-    y = x.clamp(-2, 2)
+    y = clip(x, -2.0, 2.0)
     return y * (1 - 0.25 * y.abs())
 
 
@@ -435,7 +437,7 @@ def sqnl(x: Tensor) -> Tensor:
     source="Wuraola et al. 2021; " + _SURVEY + "3.8.6",
 )
 def log_sqnl(x: Tensor) -> Tensor:
-    tail = 0.125 * (2 - modulus(x.clamp(-2, 2))) ** 2
+    tail = 0.125 * (2 - modulus(clip(x, -2.0, 2.0))) ** 2
     return where(x >= 0, 1 - tail, tail)
 
 
@@ -557,7 +559,7 @@ def parametric_sigmoid(x: Tensor, a: float = learnable(1.0), b: float = learnabl
     related=["sigmoid"],
 )
 def parametric_sigmoid_function(x: Tensor, m: float = learnable(1.0, constraint="positive")) -> Tensor:
-    return torch.exp((m * -F.softplus(-x, threshold=40.0)).clamp(min=-800.0))
+    return torch.exp(clip(m * log_sigmoid(x), low=-800.0))
 
 
 @register(

@@ -9,7 +9,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import expm1, hypot, log_sigmoid, modulus, negative, positive, softplus, where
+from lightning_acts.elementary import (
+    asinh,
+    clip,
+    cosh,
+    expm1,
+    hypot,
+    log_cosh,
+    log_sigmoid,
+    modulus,
+    negative,
+    positive,
+    sinh,
+    softplus,
+    where,
+)
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
@@ -285,7 +299,7 @@ def srelu_plus(
     notes=["as it is published it grows like exp(x): no smooth elu; overflows soon"],
 )
 def elu_plus(x: Tensor, a: float = 1.0, eps: float = 0.01) -> Tensor:
-    steep = where(x > 42, expm1(x) / a, _smooth_relu(expm1(x.clamp(max=44.0)) / a, eps))
+    steep = where(x > 42, expm1(x) / a, _smooth_relu(expm1(clip(x, high=44.0)) / a, eps))
     return _smooth_relu(x, eps) + steep
 
 
@@ -301,8 +315,8 @@ def _smooth_relu(y: Tensor, eps: float) -> Tensor:
     limits={"first derivative": "defined for positive inputs only"},
 )
 def log1mexp(x: Tensor) -> Tensor:
-    near = torch.log(-expm1(-x.clamp(max=1.0)))
-    return where(x < 0.7, near, torch.log1p(-torch.exp(-x.clamp(min=0.5, max=800.0))))
+    near = torch.log(-expm1(-clip(x, high=1.0)))
+    return where(x < 0.7, near, torch.log1p(-torch.exp(-clip(x, 0.5, 800.0))))
 
 
 @register(
@@ -376,10 +390,7 @@ def multiquadric(
 
 @register(aliases=["log_cosh"], formula="log(cosh(x))", source="classic")
 def logcosh(x: Tensor) -> Tensor:
-    u = modulus(x)
-    # cosh(x) - 1 = 2 sinh(x / 2)^2
-    near = torch.log1p(2 * torch.sinh(0.5 * u.clamp(max=1.0)) ** 2)
-    return where(u < 1, near, u + torch.log1p(torch.exp(-2 * u)) - math.log(2))
+    return log_cosh(x)
 
 
 @register(
@@ -389,8 +400,8 @@ def logcosh(x: Tensor) -> Tensor:
 def hclsh(x: Tensor) -> Tensor:
     right, left = positive(x), negative(x)
     # cosh(x) + x cosh(x / 2) = 1 + (2 sinh(x / 2)^2 + x cosh(x / 2)) near 0, exp(x) / 2 times something far from it.
-    small = right.clamp(max=1.0)
-    near = torch.log1p(2 * torch.sinh(0.5 * small) ** 2 + small * torch.cosh(0.5 * small))
+    small = clip(right, high=1.0)
+    near = torch.log1p(2 * sinh(0.5 * small) ** 2 + small * cosh(0.5 * small))
     e = torch.exp(-0.5 * right)
     far = right - math.log(2) + torch.log1p(e**4 + (right * e) * (1 + e * e))
     return where(x >= 0, where(x < 1, near, far), torch.log1p(0.5 * expm1(2 * left)))
@@ -429,6 +440,7 @@ def symlog(x: Tensor) -> Tensor:
 
 
 @register(
+    name="asinh",
     aliases=["arcsinh"],
     functions=[
         torch.asinh,
@@ -444,7 +456,7 @@ def symlog(x: Tensor) -> Tensor:
     source="classic",
     notes=["a smooth symlog"],
 )
-def asinh(x: Tensor) -> Tensor:
+def plain_asinh(x: Tensor) -> Tensor:
     return torch.asinh(x)
 
 
@@ -466,6 +478,4 @@ def signed_sqrt(x: Tensor) -> Tensor:
 def m_arcsinh(x: Tensor) -> Tensor:
     u = modulus(x)
     root = where(u > 0, torch.sqrt(where(u > 0, u, 1.0)), 0.0)  # no infinite slope at 0
-    # Torch's derivative of asinh underflows where x^2 overflows.
-    y = where(u < 1e8, torch.asinh(u.clamp(max=1e8)), torch.log(u.clamp(min=1.0)) + math.log(2))
-    return where(x >= 0, y, -y) * root / 12
+    return asinh(x) * root / 12
