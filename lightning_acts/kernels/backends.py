@@ -225,9 +225,11 @@ def obstacle(definition: Definition, backend: Backend) -> str | None:
     """Return why an activation is better not run by a backend; None where it is."""
     is_own = definition.module_class is not None and definition.kernel is None
     if backend not in _BITS:
+        if is_own:
+            return "torch's own operator is as good"
         # A gated one of the user's own may do anything in its other dimensions.
         is_known = definition.kind == "elementwise" or (definition.family == "gated" and not definition.learnable)
-        return None if is_known and not is_own else "torch's own operator is as good"
+        return None if is_known else f"it is {definition.kind}: no backend runs it otherwise"
     if definition.kind != "elementwise":
         return f"it is {definition.kind}: it has no derivative of its own at each element"
     if definition.learnable:
