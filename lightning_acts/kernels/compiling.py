@@ -107,7 +107,7 @@ class CompiledKernel(EagerKernel):
             passes = {"forward": forward, "backward": backward}
             own = _with_own_code(passes[what], f"{self._name}_{what}_{len(self._made)}")
             # A number of threads written into the code would stand when torch's changes, and block a forked process.
-            options = {"cpp.dynamic_threads": True}
+            options: dict[str, Any] = {"cpp.dynamic_threads": True}
             self._made[key] = torch.compile(own, dynamic=True, fullgraph=True, options=options)
         return self._made[key]
 
