@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from lightning_acts.definition import learnable
 from lightning_acts.elementary import (
+    clip,
     decay,
     expm1,
     negative,
@@ -78,7 +79,8 @@ def lselu(x: Tensor, a: float = _SELU_SCALE, b: float = _SELU_ALPHA, c: float = 
     related=["selu"],
 )
 def sselu(x: Tensor, a: float = _SELU_SCALE, b: float = _SELU_ALPHA, c: float = 1.0) -> Tensor:
-    return where(x >= 0, a * x, a * b * expm1(c * negative(x)))
+    left = clip(x, high=0.0)
+    return a * positive(x) + a * b * expm1(c * left)
 
 
 @register(
@@ -92,7 +94,7 @@ def pselu(
     a: float = learnable(_SELU_SCALE, per="channel"),
     b: float = learnable(_SELU_ALPHA, per="channel"),
 ) -> Tensor:
-    return where(x >= 0, a * x, a * b * expm1(negative(x)))
+    return a * positive(x) + a * b * expm1(clip(x, high=0.0))
 
 
 @register(
@@ -119,7 +121,7 @@ def lpselu(
 )
 def shifted_elu(x: Tensor, a: float = 1.0, b: float = 0.0, d: float = 0.0) -> Tensor:
     y = x + b
-    return where(y >= 0, y, a * expm1(negative(y))) + d
+    return positive(y) + a * expm1(clip(y, high=0.0)) + d
 
 
 @register(
@@ -133,7 +135,7 @@ def pelu(
     a: float = learnable(1.0, per="channel", constraint="positive"),
     b: float = learnable(1.0, per="channel", constraint="positive"),
 ) -> Tensor:
-    return where(x >= 0, a / b * x, a * expm1(negative(x) / b))
+    return a / b * positive(x) + a * expm1(clip(x, high=0.0) / b)
 
 
 @register(
@@ -147,7 +149,7 @@ def mpelu(
     a: float = learnable(1.0, per="channel"),
     b: float = learnable(1.0, per="channel", constraint="positive"),
 ) -> Tensor:
-    return where(x >= 0, x, a * expm1(b * negative(x)))
+    return positive(x) + a * expm1(b * clip(x, high=0.0))
 
 
 @register(
@@ -171,7 +173,7 @@ def edelu(x: Tensor, a: float = learnable(1.0), b: float = learnable(1.0), c: fl
     related=["elu"],
 )
 def felu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
-    return where(x >= 0, x, a * expm1(negative(x)))
+    return positive(x) + a * expm1(clip(x, high=0.0))
 
 
 @register(
@@ -181,7 +183,7 @@ def felu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     related=["elu"],
 )
 def pfelu(x: Tensor, a: float = learnable(1.0), b: float = learnable(0.0)) -> Tensor:
-    return where(x >= 0, x, a * expm1(negative(x))) + b
+    return positive(x) + a * expm1(clip(x, high=0.0)) + b
 
 
 @register(
@@ -251,7 +253,7 @@ def gated_prelu_pelu(
     related=["preu"],
 )
 def reu(x: Tensor) -> Tensor:
-    return where(x >= 0, x, x * decay(x))
+    return x * decay(x)
 
 
 @register(
@@ -265,7 +267,7 @@ def preu(
     a: float = learnable(1.0, per="channel"),
     b: float = learnable(1.0, per="channel", constraint="positive"),
 ) -> Tensor:
-    return a * where(x >= 0, x, x * decay(b * x))
+    return a * (x * decay(b * x))
 
 
 @register(
@@ -347,7 +349,7 @@ def diff_elu(x: Tensor, a: float = 0.3, b: float = 0.1) -> Tensor:
     notes=["published under at least six names", "smooth at 0 where a * b = 1"],
 )
 def tanh_negative_linear(x: Tensor, a: float = 1.0, b: float = 1.0) -> Tensor:
-    return where(x >= 0, x, a * tanh(b * x))
+    return positive(x) + a * tanh(b * clip(x, high=0.0))
 
 
 @register(
@@ -374,7 +376,7 @@ def ptalu(x: Tensor, a: Tensor = learnable(-0.75), b: float = 1.0) -> Tensor:
     source="Rajanand & Singh 2023; " + _SURVEY + "4.2.52",
 )
 def erf_relu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
-    return where(x >= 0, x, a * torch.erf(x))
+    return positive(x) + a * torch.erf(clip(x, high=0.0))
 
 
 @register(
@@ -385,7 +387,7 @@ def erf_relu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     claim="cheaper than elu",
 )
 def isrlu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    return where(x >= 0, x, over_hypot(x, alpha**-0.5) * alpha**-0.5)
+    return positive(x) + over_hypot(clip(x, high=0.0), alpha**-0.5) * alpha**-0.5
 
 
 @register(
@@ -395,7 +397,7 @@ def isrlu(x: Tensor, alpha: float = 1.0) -> Tensor:
     related=["sign_relu"],
 )
 def polylu(x: Tensor) -> Tensor:
-    return where(x >= 0, x, softsign(x))
+    return positive(x) + softsign(clip(x, high=0.0))
 
 
 @register(
@@ -407,7 +409,7 @@ def polylu(x: Tensor) -> Tensor:
 def pfplus(
     x: Tensor, a: float = learnable(1.0, constraint="positive"), b: float = learnable(1.0, constraint="positive")
 ) -> Tensor:
-    return a * where(x >= 0, x, softsign(b * x) / b)
+    return a * (positive(x) + softsign(b * clip(x, high=0.0)) / b)
 
 
 @register(
@@ -418,7 +420,7 @@ def pfplus(
     notes=["its authors try 1, 1.5 and 2"],
 )
 def polu(x: Tensor, a: float = 1.5) -> Tensor:
-    return where(x >= 0, x, expm1(-a * torch.log1p(-negative(x))))
+    return positive(x) + expm1(-a * torch.log1p(-clip(x, high=0.0)))
 
 
 @register(
@@ -427,8 +429,7 @@ def polu(x: Tensor, a: float = 1.5) -> Tensor:
     source="Zhao et al. 2018; " + _SURVEY + "3.6.13",
 )
 def slu(x: Tensor) -> Tensor:
-    left = negative(x)
-    return where(x >= 0, x, 2 * torch.log1p(0.5 * expm1(left)))
+    return positive(x) + 2 * torch.log1p(0.5 * expm1(clip(x, high=0.0)))
 
 
 @register(
