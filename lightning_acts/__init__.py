@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lightning_acts.registry import register as register
     from lightning_acts.reports.comparison import compare as compare
     from lightning_acts.spec import SpecError as SpecError
+    from lightning_acts.studies.search import search as search
     from lightning_acts.surgery.checkpoints import CheckpointError as CheckpointError
     from lightning_acts.surgery.finding.sites import find as find
     from lightning_acts.surgery.history import restore as restore
@@ -72,6 +73,7 @@ _EXPORTS = {
     "register": "registry",
     "restore": "surgery.history",
     "save_swaps": "surgery.saving",
+    "search": "studies.search",
     "spec_of": "factory",
     "swap": "surgery.swapping",
     "swapped": "surgery.swapping",

@@ -48,8 +48,10 @@ def test_importing_the_package_is_light() -> None:
 
 @pytest.mark.slow
 def test_no_public_name_brings_an_optional_package() -> None:
-    # The callbacks import lightning, and that imports whatever torchmetrics finds.
-    names = [name for name, module in lightning_acts._EXPORTS.items() if not module.startswith("callbacks")]
+    # The callbacks and what stands above them import lightning, and that imports whatever torchmetrics finds.
+    names = [
+        name for name, module in lightning_acts._EXPORTS.items() if not module.startswith(("callbacks", "studies"))
+    ]
     imported = imported_by("import lightning_acts; " + "; ".join(f"lightning_acts.{name}" for name in names))
     assert "torch" in imported
     assert not imported & {"matplotlib", "torchvision", "timm", "transformers", "optuna", "sklearn", "lightning"}
@@ -58,7 +60,7 @@ def test_no_public_name_brings_an_optional_package() -> None:
 def test_nothing_below_the_callbacks_imports_lightning() -> None:
     folder = Path(lightning_acts.__file__).parent
     for path in folder.rglob("*.py"):
-        if {"callbacks", "runs", "cli"} & set(path.relative_to(folder).parts):
+        if {"callbacks", "runs", "studies", "cli"} & set(path.relative_to(folder).parts):
             continue
         modules = [
             alias.name if isinstance(node, ast.Import) else node.module or ""

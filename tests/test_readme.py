@@ -119,6 +119,7 @@ def test_versions_are_those_that_pip_asks_for() -> None:
         "tensorboard",
         "transformers",
         "datasets",
+        "optuna",
     }
     assert stated == {name: needed[name] for name in stated}
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from lightning_acts.cli import activations, configs, listing, models, runs
+from lightning_acts.cli import activations, configs, listing, models, runs, studies
 from lightning_acts.cli.arguments import Common
 from lightning_acts.runs.console import errors_in_words
 from lightning_acts.runs.importing import import_named
@@ -69,6 +69,7 @@ _VERBS: Mapping[str, Callable[..., None]] = {
     "predict": runs.predict,
     "export": runs.export,
     "report": runs.report,
+    "search": studies.search,
     "ls": listing.ls,
     "cat": configs.cat,
     "cp": configs.cp,

@@ -78,6 +78,10 @@ def validate(config: ConfigArguments, config_dir: Folders = None) -> None:
     `lightning-acts validate mine.yaml`
     """
     checked = check_arguments(config, config_dir or [])
+    if "search" in checked.config.data:
+        from lightning_acts.studies.plan import plan
+
+        plan(*split_arguments(config), config_dir or [])
     typer.echo(f"{checked.config.name}: all is well")
 
 

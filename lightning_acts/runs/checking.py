@@ -126,6 +126,28 @@ def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     )
 
 
+def check_arguments(config: Config, path: KeyPath, given: dict[str, Any], target: Callable[..., Any]) -> dict[str, Any]:
+    """Return what stands at a path of a config, coerced by the signature of what takes it as arguments.
+
+    Raises:
+        ConfigError: With every key that is unknown, missing or of another type.
+    """
+    checker = _Checker(config, ())
+    arguments = checker.arguments(path, given, target)
+    if checker.problems:
+        raise ConfigError(*checker.problems)
+    return arguments
+
+
+def activation_arguments(model: Targeted) -> list[str]:
+    """Return the arguments of a model that are declared to be one activation: ``Annotated[str, ActivationSpec]``."""
+    return [
+        name
+        for name, hint in _hints(model.target, include_extras=True).items()
+        if any(ActivationSpec in getattr(kind, "__metadata__", ()) for kind in _kinds(hint))
+    ]
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of a config, by which an editor completes and checks: groups, Trainer's arguments, swaps."""
     target = {  # _target_ may come from a base
@@ -148,6 +170,7 @@ def json_schema() -> dict[str, Any]:
         "swap": {"anyOf": [swap, {"type": "array", "items": swap}]},
         "compile": {"type": ["boolean", "object"]},
         "seed": {"type": "integer", "minimum": 0},
+        "search": {"type": "object"},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -38,6 +38,7 @@ GROUPS = {
     "logger": "further loggers by name: _target_ and arguments",
     "compile": "true, or arguments of torch.compile, for the forward",
     "seed": "seed of everything that is random",
+    "search": "what 'search' varies, by which metric, and for how long; 'train' leaves it alone",
 }
 
 

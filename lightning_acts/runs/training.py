@@ -99,8 +99,8 @@ class _Built:
     swaps: list[ActivationSwap]
 
 
-def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> Result:
-    """Make a folder and train in it; ``started`` is told of the folder.
+def train(checked: Checked, out: Path, started: Callable[[RunFolder], None], *, tested: bool = True) -> Result:
+    """Make a folder, train in it and, unless ``tested`` is False, test; ``started`` is told of the folder.
 
     Raises:
         ConfigError: Something that the config names refuses its arguments.
@@ -113,11 +113,11 @@ def train(checked: Checked, out: Path, started: Callable[[RunFolder], None]) -> 
     if is_main():
         started(folder)
     with _held(folder):
-        return _fit(checked, built, recorder, folder, None)
+        return _fit(checked, built, recorder, folder, None, tested)
 
 
-def resume(checked: Checked, folder: RunFolder) -> Result:
-    """Go on with a run where its last checkpoint was written.
+def resume(checked: Checked, folder: RunFolder, *, tested: bool = True) -> Result:
+    """Go on with a run where its last checkpoint was written, and test it unless ``tested`` is False.
 
     Raises:
         ConfigError: Something that the config names refuses its arguments.
@@ -138,7 +138,7 @@ def resume(checked: Checked, folder: RunFolder) -> Result:
                 left.unlink(missing_ok=True)
             write_whole(folder.config, to_yaml(checked.config.data))
         try:
-            return _fit(checked, built, recorder, folder, checkpoint)
+            return _fit(checked, built, recorder, folder, checkpoint, tested)
         except CheckpointError:
             if is_main():
                 write_whole(folder.config, former)
@@ -193,7 +193,7 @@ def evaluate(checked: Checked, folder: RunFolder) -> dict[str, float]:
     check_checkpoint(best)
     with weights_from_checkpoint():
         built = _build(checked, [])
-    for what in _untested(built):
+    for what in _untested(type(built.model), type(built.data)):
         raise RunError(f"{what}: there is nothing to measure")
     (metrics, *_) = built.trainer.test(
         built.model, datamodule=built.data, ckpt_path=best, verbose=False, weights_only=True
@@ -448,7 +448,9 @@ def _activations(model: L.LightningModule) -> list[str]:
     return list(dict.fromkeys(hidden or gated))
 
 
-def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder, checkpoint: Path | None) -> Result:
+def _fit(
+    checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder, checkpoint: Path | None, tested: bool
+) -> Result:
     recorder.folder = folder
     main = is_main()
     trainer = built.trainer
@@ -469,7 +471,7 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
             with _told_of(checkpoint, recorder):
                 trainer.fit(built.model, datamodule=built.data, ckpt_path=checkpoint, weights_only=True)
             moments = [swap.moments for swap in built.swaps]  # the test loads those of the best checkpoint
-            tested = _test(built, folder)
+            scores = _test(built, folder) if tested else {}
         except (KeyboardInterrupt, SystemExit) as error:
             if main:
                 folder.set_status("interrupted", epochs=_epochs(trainer))
@@ -479,7 +481,7 @@ def _fit(checked: Checked, built: _Built, recorder: Recorder, folder: RunFolder,
                 with contextlib.suppress(OSError):
                     folder.set_status("failed", epochs=_epochs(trainer), error=f"{type(error).__name__}: {error}")
             raise
-        metrics = {**_last_metrics(folder), **tested} if main else tested
+        metrics = {**_last_metrics(folder), **scores} if main else scores
         result = Result(folder, metrics, _epochs(trainer), time.perf_counter() - start)
         if main:
             _conclude(checked, built, result, moments)
@@ -507,7 +509,7 @@ def _told_of(checkpoint: Path | None, recorder: Recorder) -> Iterator[None]:
 
 def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
     """Return the metrics of the best checkpoint on the test data; none where there are no test data."""
-    if any(_untested(built)):
+    if any(_untested(type(built.model), type(built.data))):
         return {}
     # The other processes don't know the folder.
     best = built.trainer.strategy.broadcast(str(folder.best) if is_main() else "")
@@ -517,14 +519,19 @@ def _test(built: _Built, folder: RunFolder) -> dict[str, float]:
     return dict(metrics)
 
 
-def _untested(built: _Built) -> Iterator[str]:
-    """Yield what a test needs and the config's classes don't have."""
+def has_test(checked: Checked) -> bool:
+    """Return whether the classes of a config have a test."""
+    return not any(_untested(checked.model.target, checked.data.target))
+
+
+def _untested(model: Any, data: Any) -> Iterator[str]:
+    """Yield what a test needs and the classes of a model and of its data don't have."""
     for made, base, name in (
-        (built.model, L.LightningModule, "test_step"),
-        (built.data, L.LightningDataModule, "test_dataloader"),
+        (model, L.LightningModule, "test_step"),
+        (data, L.LightningDataModule, "test_dataloader"),
     ):
-        if getattr(type(made), name) is getattr(base, name):
-            yield f"{type(made).__name__} has no {name}"
+        if getattr(made, name) is getattr(base, name):
+            yield f"{made.__name__} has no {name}"
 
 
 def _conclude(checked: Checked, built: _Built, result: Result, moments: list[_Moments]) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,7 +77,7 @@ def run_variants(
     for variant, config in configs.items():
         folder = _earlier(config, out)
         if folder is None or folder.status() != "finished":
-            folder = _run(config, folder, out, modules)
+            folder = run_config(config, folder, out, modules)
         if folder is None:
             outcome.failed.append(variant)
         else:
@@ -85,8 +85,30 @@ def run_variants(
     return outcome
 
 
-def _run(config: Config, earlier: RunFolder | None, out: Path, modules: Sequence[str]) -> RunFolder | None:
-    """Train, or resume an earlier run; returns the folder of the finished run, None if it failed."""
+def run_config(
+    config: Config,
+    earlier: RunFolder | None,
+    out: Path,
+    modules: Sequence[str] = (),
+    *,
+    tested: bool = True,
+    watch: Callable[[Path], bool] | None = None,
+    said: Path | None = None,
+) -> RunFolder | None:
+    """Train, or resume an earlier run, in a process; returns the folder of the run, None if it failed.
+
+    Args:
+        config: What to train.
+        earlier: The folder of the run to resume.
+        out: Where the folder of a new run is made.
+        modules: Modules that register activations, by name or file.
+        tested: Whether the run ends with a test.
+        watch: Asked now and then, with the folder of the run, whether to stop it; it can be resumed then.
+        said: A file to which what the process says is appended, if it is not to be seen.
+
+    Raises:
+        Interrupted: By Ctrl-C or SIGTERM.
+    """
     ended = run_in_process(
         Request(
             config if earlier is None else earlier.load_config(),
@@ -94,11 +116,15 @@ def _run(config: Config, earlier: RunFolder | None, out: Path, modules: Sequence
             None if earlier is None else earlier.path,
             tuple(modules),
             tuple(sys.argv),
-        )
+            tested,
+        ),
+        watch=watch,
+        said=said,
     )
-    if ended.interrupted or ended.status == Interrupted.exit_status:
+    if ended.interrupted or (ended.status == Interrupted.exit_status and not ended.stopped):
         raise Interrupted("interrupted; the same command goes on where it stopped")
-    return RunFolder(ended.folder) if ended.status == 0 and ended.folder is not None else None
+    done = ended.status == 0 or ended.stopped
+    return RunFolder(ended.folder) if done and ended.folder is not None else None
 
 
 def _earlier(config: Config, out: Path) -> RunFolder | None:

@@ -32,12 +32,12 @@ def main(exchange: Path) -> None:
 
     checked = check_config(request.config, ())
     if request.resumed is None:
-        result = training.train(checked, request.out, started)
+        result = training.train(checked, request.out, started, tested=request.tested)
     else:
         folder = RunFolder(request.resumed)
         tell_folder(exchange, folder.path)
         _say(folder)
-        result = training.resume(checked, folder)
+        result = training.resume(checked, folder, tested=request.tested)
     _say(result.folder)
 
 

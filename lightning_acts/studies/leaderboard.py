@@ -1,0 +1,297 @@
+"""What a study found: a table, CSV, JSON, and the config of the best, ready to train."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from lightning_acts.files import write_whole
+from lightning_acts.hints import counted
+from lightning_acts.runs.config import to_yaml
+from lightning_acts.studies.plan import Plan
+from lightning_acts.studies.statistics import Interval, Look, bootstrap_interval
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An activation with the values that were found for its parameters and for other keys of the config."""
+
+    activation: str
+    spec: str
+    settings: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return " ".join([self.spec, *(f"{key}={_short(value)}" for key, value in self.settings.items())])
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What runs have cost."""
+
+    runs: int
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """A finalist.
+
+    Attributes:
+        rank: Its place by the mean, from 1 on.
+        candidate: The activation and its values.
+        values: The objective of each seed.
+        mean: Its mean and 95 % interval.
+        difference: The paired difference to the baseline and its interval; None for the baseline.
+        p: The p-value of that difference.
+        p_holm: The same after Holm's correction.
+        probability: The probability of being the best.
+        test: The test's metric; None if there is no test.
+    """
+
+    rank: int
+    candidate: Candidate
+    values: tuple[float, ...]
+    mean: Interval
+    difference: Interval | None
+    p: float | None
+    p_holm: float | None
+    probability: float
+    test: Interval | None
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What the search made of an activation; ``best`` is None if no trial of it came to its end."""
+
+    activation: str
+    trials: int
+    pruned: int
+    failed: int
+    best: float | None
+
+
+@dataclass(frozen=True)
+class Leaderboard:
+    """The result of a study.
+
+    Attributes:
+        name: The name of the study.
+        folder: Its folder.
+        metric: The objective.
+        direction: ``max`` or ``min``.
+        baseline: The activation that others are compared to.
+        level: The level of the tests at the last look.
+        seeds: Over how many seeds the finalists were compared.
+        winner: The activation that is better than each other finalist; None if that can't be shown.
+        verdict: What can be said, in words.
+        rows: The finalists, the best first.
+        searched: All activations, as the search saw them.
+        costs: Of the search and of the finals.
+        grid: What the full grid would have cost at most: runs and epochs.
+        config: The config of the first finalist, as ``best.yaml`` has it.
+    """
+
+    name: str
+    folder: Path
+    metric: str
+    direction: str
+    baseline: str
+    level: float
+    seeds: int
+    winner: str | None
+    verdict: str
+    rows: tuple[Row, ...]
+    searched: tuple[Searched, ...]
+    costs: Mapping[str, Cost]
+    grid: Mapping[str, int]
+    config: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        look: Look,
+        candidates: Sequence[Candidate],
+        tests: Mapping[str, Sequence[float]],
+        trials: Sequence[FrozenTrial],
+        costs: Mapping[str, Cost],
+        folder: Path,
+    ) -> Leaderboard:
+        """Put together what the last look at a study's finalists says.
+
+        Args:
+            plan: The study.
+            look: The last look, in which larger is better.
+            candidates: The finalists, in its order.
+            tests: The test's metric of each, a value a seed.
+            trials: The trials of the search.
+            costs: What its parts have cost.
+            folder: Its folder.
+        """
+        sign = plan.objective.sign
+        rows: list[Row] = []
+        for index in sorted(range(len(candidates)), key=lambda index: -look.scores[index].mean()):
+            one = candidates[index]
+            compared = look.comparisons.get(one.activation)
+            tested = tests.get(one.activation)
+            rows.append(
+                Row(
+                    len(rows) + 1,
+                    one,
+                    tuple(float(sign * score) for score in look.scores[index]),
+                    _signed(look.intervals[one.activation], sign),
+                    _signed(compared.difference, sign) if compared else None,
+                    compared.p if compared else None,
+                    compared.p_holm if compared else None,
+                    look.probabilities[one.activation],
+                    bootstrap_interval(tested) if tested else None,
+                )
+            )
+        runs = plan.grid_runs
+        best = rows[0].candidate
+        return cls(
+            plan.name,
+            folder,
+            plan.objective.metric,
+            str(plan.objective.direction),
+            plan.baseline,
+            look.level,
+            look.scores.shape[1],
+            look.winner,
+            look.verdict,
+            tuple(rows),
+            tuple(_searched(name, trials, sign) for name in plan.candidates),
+            costs,
+            {"runs": runs, "epochs": runs * plan.epochs},
+            plan.config(best.spec, best.settings).data,
+        )
+
+    @property
+    def best(self) -> Candidate:
+        """The first of the finalists."""
+        return self.rows[0].candidate
+
+    @property
+    def cost(self) -> Cost:
+        """What the study has cost in all."""
+        parts = self.costs.values()
+        return Cost(
+            sum(part.runs for part in parts),
+            sum(part.epochs for part in parts),
+            sum(part.seconds for part in parts),
+        )
+
+    def table(self) -> list[list[str]]:
+        """Return the cells of the table, the first row its head."""
+        head = ["rank", "activation", f"{self.metric} (95 %)", f"vs {self.baseline} (95 %)", "p", "p (Holm)", "P(best)"]
+        tested = any(row.test for row in self.rows)
+        cells = [[*head, "test (95 %)"] if tested else head]
+        for row in self.rows:
+            cells.append(
+                [
+                    str(row.rank),
+                    str(row.candidate),
+                    _cell(row.mean),
+                    _cell(row.difference, "+") if row.difference else "baseline",
+                    "" if row.p is None else f"{row.p:.2g}",
+                    "" if row.p_holm is None else f"{row.p_holm:.2g}",
+                    f"{row.probability:.2f}",
+                    *([_cell(row.test) if row.test else ""] if tested else []),
+                ]
+            )
+        return cells
+
+    def cost_in_words(self) -> str:
+        """Return what the study has cost, and what the full grid would have."""
+        spent, share = self.cost, self.cost.epochs / self.grid["epochs"]
+        return (
+            f"{counted(spent.runs, 'run')}, {counted(spent.epochs, 'epoch')}, {spent.seconds:.0f} s; "
+            f"the full grid: {counted(self.grid['runs'], 'run')}, {counted(self.grid['epochs'], 'epoch')} at most "
+            f"({share:.0%} of it spent)"
+        )
+
+    def show(self) -> None:
+        """Print the table, the verdict and the cost."""
+        head, *rows = self.table()
+        table = Table(*head, box=box.SIMPLE)
+        for row in rows:
+            table.add_row(*row)
+        console = Console()
+        console.print(table)
+        for line in (self.verdict, f"{counted(self.seeds, 'seed')}; {self.cost_in_words()}"):
+            console.print(line, highlight=False, soft_wrap=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        data = {**asdict(self), "folder": str(self.folder), "cost": asdict(self.cost)}
+        return {key: _plain(value) for key, value in data.items()}
+
+    def write(self) -> None:
+        """Write ``leaderboard.csv``, ``leaderboard.json`` and ``best.yaml`` into the folder of the study."""
+        write_whole(self.folder / "leaderboard.json", json.dumps(self.to_dict(), indent=2) + "\n")
+        write_whole(self.folder / "leaderboard.csv", self._csv())
+        write_whole(self.folder / "best.yaml", f"# {self.best}: {self.verdict}\n{to_yaml(self.config)}")
+
+    def _csv(self) -> str:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        bounds = [f"{name}{end}" for name in ("mean", "difference", "test") for end in ("", "_low", "_high")]
+        writer.writerow(["rank", "activation", "spec", "settings", "seeds", *bounds, "p", "p_holm", "probability_best"])
+        for row in self.rows:
+            one = row.candidate
+            intervals = [
+                "" if interval is None else value
+                for interval in (row.mean, row.difference, row.test)
+                for value in ((interval.mean, interval.low, interval.high) if interval else ("", "", ""))
+            ]
+            p_values = ["" if value is None else value for value in (row.p, row.p_holm)]
+            settings = json.dumps(dict(one.settings))
+            writer.writerow(
+                [row.rank, one.activation, one.spec, settings, self.seeds, *intervals, *p_values, row.probability]
+            )
+        return text.getvalue()
+
+
+def _searched(name: str, trials: Sequence[FrozenTrial], sign: int) -> Searched:
+    own = [trial for trial in trials if trial.params.get("activation") == name]
+    states = [trial.state.name for trial in own]
+    values = [trial.value for trial in own if trial.value is not None]
+    best = max(values, key=lambda value: sign * value) if values else None
+    return Searched(name, len(own), states.count("PRUNED"), states.count("FAIL"), best)
+
+
+def _signed(interval: Interval, sign: int) -> Interval:
+    """Return an interval of scores as one of the objective, which may be better the smaller it is."""
+    return interval if sign > 0 else Interval(-interval.mean, -interval.high, -interval.low)
+
+
+def _cell(interval: Interval, sign: str = "") -> str:
+    mean, low, high = (f"{value:{sign}.4g}" for value in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """Return data without what JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {key: _plain(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(child) for child in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

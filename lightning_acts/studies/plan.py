@@ -1,0 +1,490 @@
+"""The block ``search`` of a config: what a study varies, by which metric, and for how long; checked before any run."""
+
+from __future__ import annotations
+
+import fnmatch
+import inspect
+import itertools
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning_acts.catalogue import names
+from lightning_acts.factory import resolve
+from lightning_acts.hints import counted, did_you_mean
+from lightning_acts.runs.checking import Checked, activation_arguments, check_arguments, check_config
+from lightning_acts.runs.config import Config, collect
+from lightning_acts.runs.folder import digest
+from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
+from lightning_acts.spec import ActivationSpec, SpecError
+from lightning_acts.studies.statistics import levels, smallest_p
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from ``low`` to ``high``, whole ones if the bounds and the step are; evenly in the logarithm with ``log``."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+    step: int | float | None = None
+
+    def __post_init__(self) -> None:
+        if self.low >= self.high:
+            raise ValueError(f"low: {self.low} is not less than high: {self.high}")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError("a range with log begins above 0, and has no step")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the numbers are whole."""
+        return all(isinstance(bound, int) for bound in (self.low, self.high, self.step or 1))
+
+    @property
+    def examples(self) -> tuple[Any, ...]:
+        """The bounds."""
+        return self.low, self.high
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Some values, of which one is chosen."""
+
+    choices: list[Any]
+
+    def __post_init__(self) -> None:
+        if len(self.choices) < 2:
+            raise ValueError("choices are two or more")
+
+    @property
+    def examples(self) -> tuple[Any, ...]:
+        """All values."""
+        return tuple(self.choices)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long candidates are searched for: until the first of these is spent.
+
+    Attributes:
+        trials: Trials, pruned ones too.
+        epochs: Epochs of all trials.
+        hours: Hours of all trials, of all workers together.
+    """
+
+    trials: int
+    epochs: int | None = None
+    hours: float | None = None
+
+
+@dataclass(frozen=True)
+class Block:
+    """The keys of ``search``.
+
+    Attributes:
+        activations: Specs, and filters as ``ls activations`` takes them: ``{family: rectified, match: "*elu"}``.
+        budget: How long to search.
+        objective: The metric, or ``{metric: val/x, direction: max}`` where its name does not tell the direction.
+        at: The key that takes the activation; found where the config leaves no choice.
+        parameters: Ranges of parameters of activations, by name: ``{leaky_relu: {negative_slope: {low: 0, high: 1}}}``.
+        space: Ranges of other keys of the config: ``{optimizer.lr: {low: 1.0e-4, high: 0.1, log: true}}``.
+        baseline: The activation that others are compared to; default the first.
+        finalists: How many activations run over all seeds, the baseline not counted.
+        seeds: After how many seeds the finalists are compared: increasing; the last is the most.
+        sampler: How values are chosen: ``tpe`` or ``random``.
+        pruner: How poor trials end early: ``hyperband``, ``halving`` or ``none``.
+    """
+
+    activations: list[str | dict[str, Any]] | dict[str, Any]
+    budget: dict[str, Any]
+    objective: str | dict[str, Any]
+    at: str | None = None
+    parameters: dict[str, Any] | None = None
+    space: dict[str, Any] | None = None
+    baseline: str | None = None
+    finalists: int = 3
+    seeds: list[int] | int = 10
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["hyperband", "halving", "none"] = "hyperband"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is optimized: a logged metric and its direction."""
+
+    metric: str
+    direction: Literal["max", "min"] | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 where larger is better, -1 where smaller is."""
+        return 1 if self.direction == "max" else -1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study that has passed every check.
+
+    Attributes:
+        files: The config's files, by name or path.
+        overrides: What the command line overrides.
+        folders: Where named configs are looked for.
+        checked: The config.
+        candidates: Specs of the activations, the baseline among them.
+        at: The key that takes one of them.
+        parameters: The ranges of parameters, by the spec of their activation.
+        space: The ranges of other keys.
+        seeds: After how many seeds the finalists are compared.
+    """
+
+    files: tuple[str, ...]
+    overrides: tuple[str, ...]
+    folders: tuple[Path, ...]
+    checked: Checked
+    candidates: tuple[str, ...]
+    at: str
+    parameters: Mapping[str, Mapping[str, Range | Choices]]
+    space: Mapping[str, Range | Choices]
+    objective: Objective
+    baseline: str
+    budget: Budget
+    finalists: int
+    seeds: tuple[int, ...]
+    sampler: str
+    pruner: str
+
+    @property
+    def name(self) -> str:
+        """The name of the study: that of its config, and six characters that tell it from others of this config."""
+        return f"{self.checked.config.name}-{digest(self.checked.config)}"
+
+    @property
+    def epochs(self) -> int:
+        """The most epochs of a run."""
+        return int(self.checked.trainer.get("max_epochs") or 1000)
+
+    @property
+    def compared(self) -> int:
+        """How many activations run over all seeds."""
+        return min(self.finalists + 1, len(self.candidates))
+
+    @property
+    def tries(self) -> int:
+        """How often each activation is tried before the sampler chooses: in half of the trials, once at least."""
+        return max(1, self.budget.trials // (2 * len(self.candidates)))
+
+    @property
+    def grid_runs(self) -> int:
+        """The runs of the full grid: every activation with as many settings as it is given on average, every seed."""
+        return len(self.candidates) * math.ceil(self.budget.trials / len(self.candidates)) * self.seeds[-1]
+
+    def config(self, activation: str, settings: Mapping[str, Any], seed: int | None = None) -> Config:
+        """Return the config of a run, without the search.
+
+        Args:
+            activation: Its spec.
+            settings: Values of other keys.
+            seed: The seed, if it is not that of the config.
+
+        Raises:
+            ConfigError: The files are no longer those that were checked.
+        """
+        now, _ = collect(self.files, self.overrides, self.folders)
+        if now.data != self.checked.config.data:
+            raise ConfigError(Problem(None, f"{', '.join(self.files)}: the config was changed while the study ran"))
+        more = {} if seed is None else {"seed": seed}
+        return _varied(self, {self.at: activation, **settings, **more})
+
+    def in_words(self) -> str:
+        """Return what the study would do, and the smallest p-value that its budget can reach."""
+        baseline, most = self.baseline, self.seeds[-1]
+        spent = levels(self.seeds)
+        varied = {
+            **self.space,
+            **{f"{spec}.{key}": one for spec, keys in self.parameters.items() for key, one in keys.items()},
+        }
+        limits = [
+            f"{value:g} {name}"
+            for name, value in (("epochs", self.budget.epochs), ("hours", self.budget.hours))
+            if value
+        ]
+        lines = [
+            f"{self.name}: {counted(len(self.candidates), 'activation')} at {self.at}, baseline {baseline}",
+            f"activations: {', '.join(self.candidates)}",
+            *(f"varied: {key}, {_in_words(one)}" for key, one in varied.items()),
+            f"objective: {self.objective.metric}, {self.objective.direction}",
+            f"search: {counted(self.budget.trials, 'trial')} of {counted(self.epochs, 'epoch')} at most"
+            + (f", {' and '.join(limits)} in all" if limits else "")
+            + f"; each activation {counted(self.tries, 'time')} at least; sampler {self.sampler}, pruner {self.pruner}",
+            f"finals: {self.compared} activations over {' or '.join(map(str, self.seeds))} seeds,"
+            f" {counted(self.compared * most, 'run')} at most; the full grid has {counted(self.grid_runs, 'run')}",
+        ]
+        for seeds, level in zip(self.seeds, spent, strict=True):
+            least = smallest_p(seeds)
+            needed = level / (self.compared - 1)
+            reached = "can be decided" if least <= needed else "nothing can be decided: more seeds are needed"
+            lines.append(f"after {seeds} seeds: smallest p {least:.2g}, level {level:.2g}, of one comparison"
+                         f" {needed:.2g}: {reached}")  # fmt: skip
+        return "\n".join(lines)
+
+
+def plan(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[Path] = ()) -> Plan:
+    """Read a config with a block ``search``, and check everything in it.
+
+    Each candidate's config is checked, at both ends of each range.
+
+    Raises:
+        ConfigError: With every problem of the first step that fails, each with its place.
+    """
+    overrides = tuple(overrides)
+    config, problems = collect(files, overrides, folders)
+    checked = check_config(config, problems)
+    return _Reader(checked).plan(tuple(files), overrides, tuple(folders))
+
+
+class _Reader:
+    """Turns the block into a plan, noting problems."""
+
+    def __init__(self, checked: Checked) -> None:
+        self.checked, self.config = checked, checked.config
+        self.problems: list[Problem] = []
+
+    def plan(self, files: tuple[str, ...], overrides: tuple[str, ...], folders: tuple[Path, ...]) -> Plan:
+        given = self.config.data.get("search")
+        if not isinstance(given, dict):
+            said = "search is missing" if given is None else "search holds keys such as activations"
+            raise ConfigError(
+                self.config.problem(
+                    ("search",), f"{said}: it needs activations, objective and budget; see docs/evidence.md"
+                )
+            )
+        block = Block(**check_arguments(self.config, ("search",), given, Block))
+        candidates = self.candidates(block.activations)
+        baseline = self.baseline(block.baseline, candidates)
+        objective, budget = self.objective(block.objective), self.budget(block.budget)
+        at, seeds = self.at(block.at), self.seeds(block)
+        space = self.dimensions(("search", "space"), block.space or {})
+        parameters = self.parameters(block.parameters or {}, candidates)
+        self.stop()
+        assert objective
+        assert budget
+        plan = Plan(
+            files, overrides, folders, self.checked, tuple(candidates), at, parameters, space, objective, baseline, budget,
+            block.finalists, seeds, block.sampler, block.pruner,
+        )  # fmt: skip
+        self.variants(plan, candidates)
+        self.stop()
+        return plan
+
+    def stop(self) -> None:
+        if self.problems:
+            raise ConfigError(*self.problems)
+
+    def add(self, path: KeyPath, message: str) -> None:
+        self.problems.append(self.config.problem(path, f"{dotted(path)}: {message}"))
+
+    def made(self, path: KeyPath, given: Any, kind: Callable[..., Any]) -> Any:
+        """Return an object made of a mapping, or None after noting what is wrong with it."""
+        if not isinstance(given, dict):
+            self.add(path, f"holds {', '.join(inspect.signature(kind).parameters)}, not {given!r}")
+            return None
+        try:
+            return kind(**check_arguments(self.config, path, given, kind))
+        except ConfigError as error:
+            self.problems += error.problems
+        except ValueError as error:
+            self.add(path, str(error))
+        return None
+
+    def candidates(self, given: Any) -> dict[str, KeyPath]:
+        """Return specs, each with the place that it comes from."""
+        path: KeyPath = ("search", "activations")
+        found: dict[str, KeyPath] = {}
+        entries = [(path, given)] if isinstance(given, dict) else [((*path, i), one) for i, one in enumerate(given)]
+        for here, one in entries:
+            try:
+                specs = self.filtered(here, one) if isinstance(one, dict) else [str(resolve(one))]
+            except SpecError as error:
+                self.add(here, str(error))
+                continue
+            for spec in specs:
+                if spec in found and not isinstance(one, dict):
+                    self.add(here, f"{spec} stands twice")
+                found.setdefault(spec, here)
+        if len(found) < 2 and not self.problems:
+            self.add(path, f"two or more are compared, and this is {', '.join(found) or 'none'}")
+        return found
+
+    def filtered(self, path: KeyPath, given: dict[str, Any]) -> list[str]:
+        pattern = str(given.get("match", "*"))
+        given = {name: value for name, value in given.items() if name != "match"}
+        filters = check_arguments(self.config, path, given, names)
+        found = [name for name in names(**{"kind": "elementwise", **filters}) if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            self.add(path, "no activation is like this; 'lightning-acts ls activations' takes the same filters")
+        return found
+
+    def baseline(self, given: str | None, candidates: Mapping[str, KeyPath]) -> str:
+        if given is None:
+            return next(iter(candidates), "")
+        try:
+            spec = str(resolve(given))
+        except SpecError as error:
+            self.add(("search", "baseline"), str(error))
+            return ""
+        if spec not in candidates:
+            said = f"{spec} is not among the activations{did_you_mean(spec, candidates)}"
+            self.add(("search", "baseline"), f"{said} They are: {', '.join(candidates)}")
+        return spec
+
+    def objective(self, given: Any) -> Objective | None:
+        path: KeyPath = ("search", "objective")
+        found: Objective | None = self.made(path, {"metric": given} if isinstance(given, str) else given, Objective)
+        if found is None:
+            return None
+        if found.metric.startswith("test"):
+            self.add(path, f"{found.metric} would choose by the test data, which are for the end: take one of val/")
+        if found.direction is None:
+            found = replace(found, direction=self.direction(found.metric))
+            if found.direction is None:
+                self.add(
+                    path, f"is a larger {found.metric} better? Write {{metric: {found.metric}, direction: max}}, or min"
+                )
+        return found
+
+    def direction(self, metric: str) -> Literal["max", "min"] | None:
+        for one in self.checked.callbacks.values():
+            mode = one.arguments.get("mode")
+            if one.arguments.get("monitor") == metric and mode in ("max", "min"):
+                return "max" if mode == "max" else "min"
+        words = set(re.split(r"[^a-z0-9]+", metric.lower()))
+        return "max" if words & _LARGER else "min" if words & _SMALLER else None
+
+    def budget(self, given: Any) -> Budget | None:
+        found = self.made(("search", "budget"), given, Budget)
+        if found is not None:
+            for name, value in vars(found).items():
+                if value is not None and value <= 0:
+                    self.add(("search", "budget", name), f"{value} is not above 0")
+        return found if isinstance(found, Budget) else None
+
+    def seeds(self, block: Block) -> tuple[int, ...]:
+        if block.finalists < 1:
+            self.add(("search", "finalists"), f"{block.finalists} is less than 1")
+        found = tuple(block.seeds) if isinstance(block.seeds, list) else (block.seeds,)
+        if not found or found[0] < 2 or any(later <= earlier for earlier, later in itertools.pairwise(found)):
+            self.add(
+                ("search", "seeds"), f"numbers of seeds, 2 or more and increasing, such as [10, 15], not {block.seeds}"
+            )
+        return found
+
+    def at(self, given: str | None) -> str:
+        if given is not None:
+            return given
+        swaps = self.config.data.get("swap")
+        entries = [swaps] if isinstance(swaps, dict) else swaps or []
+        found = [
+            f"swap.map.{left}" if isinstance(swaps, dict) else f"swap.{index}.map.{left}"
+            for index, entry in enumerate(entries)
+            for left in entry["map"]
+        ] or [f"model.{name}" for name in activation_arguments(self.checked.model)]
+        if len(found) == 1:
+            return found[0]
+        among = f", such as {' or '.join(found)}" if found else ", such as swap.0.map.relu, with a swap in the config"
+        self.problems.append(
+            self.config.problem(("search",), f"search.at is needed: the key that takes the activation{among}")
+        )
+        return ""
+
+    def dimensions(self, path: KeyPath, given: Mapping[str, Any]) -> dict[str, Range | Choices]:
+        made = {key: self.dimension((*path, key), one) for key, one in given.items()}
+        return {key: one for key, one in made.items() if one is not None}
+
+    def dimension(self, path: KeyPath, given: Any) -> Range | Choices | None:
+        if isinstance(given, list):
+            given = {"choices": given}
+        found = self.made(path, given, Choices if isinstance(given, dict) and "choices" in given else Range)
+        return found if isinstance(found, (Range, Choices)) else None
+
+    def parameters(
+        self, given: Mapping[str, Any], candidates: Mapping[str, KeyPath]
+    ) -> dict[str, dict[str, Range | Choices]]:
+        found = {}
+        for name, ranges in given.items():
+            path: KeyPath = ("search", "parameters", name)
+            if name not in candidates:
+                self.add(path, f"{name} is not among the activations{did_you_mean(name, candidates)}")
+            elif not isinstance(ranges, dict):
+                self.add(path, f"holds parameters of {name} with a range each, not {ranges!r}")
+            else:
+                found[name] = self.dimensions(path, ranges)
+        return found
+
+    def variants(self, plan: Plan, places: Mapping[str, KeyPath]) -> None:
+        """Check the config of each candidate, and of each end of a range."""
+        at: KeyPath = ("search", "at") if "at" in self.config.data["search"] else places[plan.baseline]
+        if self.variant(plan, at, {plan.at: plan.baseline}):
+            return  # what is wrong there is wrong for all of them
+        for spec in plan.candidates:
+            self.variant(plan, places[spec], {plan.at: spec})
+        for spec, ranges in plan.parameters.items():
+            for key, one in ranges.items():
+                for value in one.examples:
+                    place: KeyPath = ("search", "parameters", spec, key)
+                    if self.variant(plan, place, {plan.at: with_parameters(spec, {key: value})}):
+                        break
+        for key, one in plan.space.items():
+            for value in one.examples:
+                if self.variant(plan, ("search", "space", key), {plan.at: plan.baseline, key: value}):
+                    break
+
+    def variant(self, plan: Plan, place: KeyPath, values: Mapping[str, Any]) -> bool:
+        """Check a config, and return whether something is wrong with it."""
+        try:
+            check_config(_varied(plan, values))
+        except ConfigError as error:
+            self.problems += [replace(problem, origin=self.config.origin(place)) for problem in error.problems]
+            return True
+        return False
+
+
+def with_parameters(spec: str, parameters: Mapping[str, Any]) -> str:
+    """Return a spec with other parameters.
+
+    Example:
+        >>> with_parameters("leaky_relu", {"negative_slope": 0.2})
+        'leaky_relu(negative_slope=0.2)'
+    """
+    parsed = ActivationSpec.parse(spec)
+    return str(ActivationSpec(parsed.name, {**parsed.parameters, **parameters}))
+
+
+def _varied(plan: Plan, values: Mapping[str, Any]) -> Config:
+    """Return the config of a plan with other values, without the search."""
+    more = [f"{key}={json.dumps(value)}" for key, value in values.items()]
+    config, problems = collect(plan.files, [*plan.overrides, *more, "~search"], plan.folders)
+    if problems:
+        raise ConfigError(*problems)
+    return config
+
+
+def _in_words(one: Range | Choices) -> str:
+    if isinstance(one, Choices):
+        return f"one of {', '.join(map(str, one.choices))}"
+    more = ", evenly in the logarithm" if one.log else f", in steps of {one.step}" if one.step else ""
+    return f"{one.low:g} to {one.high:g}{more}"
+
+
+# Words in the names of metrics.
+_LARGER = {
+    "acc", "accuracy", "ap", "auc", "auprc", "auroc", "dice", "f1", "iou", "jaccard", "map", "miou", "precision", "psnr",
+    "r2", "recall", "specificity", "ssim",
+}  # fmt: skip
+_SMALLER = {
+    "bpd", "cer", "ece", "err", "error", "fid", "frechet", "hamming", "kl", "loss", "mae", "mse", "nll", "perplexity",
+    "ppl", "residual", "rmse", "wer",
+}  # fmt: skip

@@ -1,0 +1,34 @@
+import re
+from pathlib import Path
+
+import lightning_acts as acts
+from lightning_acts.studies.plan import Block, plan
+
+GUIDE = (Path(acts.__file__).parents[1] / "docs" / "evidence.md").read_text()
+
+
+def test_the_config_of_the_guide_is_a_study() -> None:
+    (text,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+    Path("mine.yaml").write_text(text)
+    found = plan(["mine.yaml"])
+    assert found.candidates[:4] == ("relu", "mish", "gelu", "leaky_relu")
+    assert len(found.candidates) > 4
+    assert found.seeds == (10, 15, 20)
+    words = found.in_words()
+    assert "nothing can be decided" not in words
+
+
+def test_each_key_is_in_the_guide() -> None:
+    for key in Block.__dataclass_fields__:
+        assert re.search(rf"^  {key}:|^\| .*`{key}`", GUIDE, re.MULTILINE), key
+
+
+def test_its_numbers_are_those_of_the_code() -> None:
+    from lightning_acts.studies.search import _GRACE
+    from lightning_acts.studies.statistics import smallest_p
+
+    assert smallest_p(5) == 0.0625
+    assert "0.0625 with five, 0.002 with ten" in GUIDE
+    assert f"{smallest_p(10):.3f}" == "0.002"
+    assert _GRACE == 60
+    assert "after a minute" in GUIDE

@@ -1,0 +1,93 @@
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from lightning_acts.runs.config import load
+from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
+from lightning_acts.studies.plan import plan
+from lightning_acts.studies.statistics import Look, bootstrap_interval
+
+NAMES = ["relu", "mish", "leaky_relu"]
+
+
+@pytest.fixture
+def board(write: Callable[..., str], tmp_path: Path) -> Leaderboard:
+    """Of a study in which a loss is minimized, Mish's being the smallest."""
+    rng = np.random.default_rng(0)
+    losses = 1 + rng.normal(size=8) * 0.1 + np.array([[0.5], [0.2], [0.5]]) + rng.normal(size=(3, 8)) * 0.01
+    trials = [
+        SimpleNamespace(params={"activation": name}, state=SimpleNamespace(name=state), value=value)
+        for name, state, value in [
+            ("relu", "COMPLETE", 1.6),
+            ("mish", "COMPLETE", 1.3),
+            ("mish", "COMPLETE", 1.2),
+            ("mish", "PRUNED", None),
+            ("leaky_relu", "FAIL", None),
+        ]
+    ]
+    return Leaderboard.of(
+        plan([write(objective="val/loss")]),
+        Look.at(NAMES, -losses, "relu"),
+        [Candidate(name, name, {"model.lr": 0.0012345}) for name in NAMES],
+        {name: [0.25, 0.75] for name in NAMES},
+        trials,  # type: ignore[arg-type]
+        {"search": Cost(5, 12, 60.0), "finals": Cost(24, 72, 300.0)},
+        tmp_path,
+    )
+
+
+def test_rows_are_in_units_of_the_objective(board: Leaderboard) -> None:
+    first, second, third = board.rows
+    assert [row.rank for row in board.rows] == [1, 2, 3]
+    assert first.candidate.activation == board.winner == "mish"
+    expected = bootstrap_interval(first.values)
+    assert (first.mean.mean, first.mean.low, first.mean.high) == pytest.approx(
+        (expected.mean, expected.low, expected.high)
+    )
+    assert first.difference
+    assert first.difference.low < first.difference.mean < first.difference.high < 0
+    assert first.difference.mean == pytest.approx(-0.3, abs=0.02)
+    assert {second.candidate.activation, third.candidate.activation} == {"relu", "leaky_relu"}
+    assert first.test == bootstrap_interval([0.25, 0.75])
+
+
+def test_the_search_is_summed_up(board: Leaderboard) -> None:
+    relu, mish, leaky = board.searched
+    assert (relu.trials, mish.trials, mish.pruned, leaky.failed) == (1, 3, 1, 1)
+    assert (mish.best, leaky.best) == (1.2, None)
+    assert board.cost == Cost(29, 84, 360.0)
+    assert board.grid == {"runs": 3 * 2 * 7, "epochs": 3 * 2 * 7 * 3}
+    assert (
+        "29 runs, 84 epochs, 360 s; the full grid: 42 runs, 126 epochs at most (67% of it spent)"
+        in board.cost_in_words()
+    )
+
+
+def test_what_is_shown(board: Leaderboard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    board.show()
+    shown = capsys.readouterr().out
+    assert "mish model.lr=0.001234" in shown
+    assert "baseline" in shown
+    assert board.verdict in shown
+
+
+def test_what_is_written(board: Leaderboard) -> None:
+    board.write()
+    data = json.loads((board.folder / "leaderboard.json").read_text())
+    assert data["winner"] == "mish"
+    assert data["rows"][0]["mean"]["low"] == board.rows[0].mean.low
+    assert data["rows"][1]["p"] in (None, board.rows[1].p)
+    rows = list(csv.DictReader(io.StringIO((board.folder / "leaderboard.csv").read_text())))
+    assert [row["activation"] for row in rows] == [row.candidate.activation for row in board.rows]
+    assert float(rows[0]["difference_high"]) == board.rows[0].difference.high  # type: ignore[union-attr]
+    best = load([str(board.folder / "best.yaml")])
+    assert best.data["model"]["activation"] == "mish"
+    assert best.data["model"]["lr"] == 0.0012345
+    assert "search" not in best.data

@@ -1,0 +1,130 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lightning_acts as acts
+from lightning_acts.runs.reading import ConfigError
+from lightning_acts.studies.plan import Choices, Range, plan
+
+Write = Callable[..., str]
+
+
+def test_a_plan_has_what_the_block_says(write: Write) -> None:
+    found = plan([write()])
+    assert found.candidates == ("relu", "mish", "leaky_relu")
+    assert found.baseline == "relu"
+    assert found.at == "model.activation"  # the config has no swap, and its model takes one activation
+    assert found.objective.metric == "val/acc"
+    assert found.objective.sign == 1  # from the config's own ModelCheckpoint
+    assert found.space == {"model.lr": Range(1e-4, 1e-2, log=True)}
+    assert not found.space["model.lr"].is_whole  # type: ignore[union-attr]
+    assert found.parameters == {"leaky_relu": {"negative_slope": Range(0.01, 0.3)}}
+    assert found.name.startswith("study-")
+    assert (found.tries, found.compared, found.seeds, found.grid_runs) == (1, 3, (4, 7), 3 * 2 * 7)
+
+
+def test_a_config_of_a_run_has_the_values_and_no_search(write: Write) -> None:
+    found = plan([write()], ["trainer.max_epochs=2"])
+    config = found.config("leaky_relu(negative_slope=0.2)", {"model.lr": 1e-05}, seed=7)
+    assert config.data["model"]["activation"] == "leaky_relu(negative_slope=0.2)"
+    assert config.data["model"]["lr"] == 1e-05
+    assert config.data["seed"] == 7
+    assert config.data["trainer"]["max_epochs"] == 2
+    assert "search" not in config.data
+
+
+def test_a_config_that_was_changed_meanwhile_is_refused(write: Write) -> None:
+    found = plan([write()])
+    write(finalists=2)
+    with pytest.raises(ConfigError, match=r"study\.yaml: the config was changed while the study ran"):
+        found.config("relu", {})
+
+
+def test_the_place_is_that_of_the_only_swap(write: Write) -> None:
+    assert plan([write("digits", space=None)]).at == "swap.0.map.relu"
+
+
+def test_filters_are_those_of_ls(write: Write) -> None:
+    found = plan([write(activations={"family": "rectified", "match": "*_relu"}, parameters=None)])
+    assert "leaky_relu" in found.candidates
+    assert found.candidates == tuple(name for name in acts.names(family="rectified") if name.endswith("_relu"))
+    mixed = plan([write(activations=["tanh", {"match": "hard*wish"}], parameters=None)])
+    assert mixed.candidates == ("tanh", "hardswish")
+
+
+@pytest.mark.parametrize(
+    ("metric", "sign"), [("val/loss", -1), ("val/f1_macro", 1), ("val/rmse", -1), ("train/top5_accuracy", 1)]
+)
+def test_the_direction_is_told_by_the_name(write: Write, metric: str, sign: int) -> None:
+    assert plan([write(objective=metric)]).objective.sign == sign
+
+
+def test_choices_and_whole_numbers(write: Write) -> None:
+    found = plan([write(space={"data.batch_size": {"low": 16, "high": 64, "step": 16}, "model.lr": [0.01, 0.1]})])
+    assert found.space["data.batch_size"] == Range(16, 64, step=16)
+    assert found.space["data.batch_size"].is_whole  # type: ignore[union-attr]
+    assert found.space["model.lr"] == Choices([0.01, 0.1])
+
+
+def test_what_is_used_at_one_depth_and_when_can_be_searched_for(write: Write) -> None:
+    space = {"swap.1.map.relu": ["relu", "mish"], "swap.0.at.epoch": {"low": 1, "high": 2}}
+    swaps = [
+        'swap=[{map: {relu: mish}, include: ["*layer1*"], at: {epoch: 1}}, {map: {relu: relu}, include: ["*layer2*"]}]'
+    ]
+    found = plan([write("digits", space=space, at="swap.0.map.relu")], swaps)
+    config = found.config("leaky_relu", {"swap.1.map.relu": "mish", "swap.0.at.epoch": 2})
+    first, second = config.data["swap"]
+    assert (first["map"], first["at"], second["map"]) == ({"relu": "leaky_relu"}, {"epoch": 2}, {"relu": "mish"})
+
+
+def test_the_words_name_the_smallest_p(write: Write) -> None:
+    words = plan([write(seeds=[5, 12], budget={"trials": 12, "hours": 2})]).in_words()
+    assert "12 trials of 3 epochs at most, 2 hours in all; each activation 2 times at least" in words
+    assert "after 5 seeds: smallest p 0.062, level 0.027, of one comparison 0.013: nothing can be decided" in words
+    assert "after 12 seeds: smallest p 0.00049" in words
+    assert words.endswith("can be decided")
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        ({"activations": ["relu", "mush"]}, r"study.yaml:5: search.activations.1: .*mush.*did you mean 'mish'"),
+        ({"activations": ["relu"], "parameters": None}, "two or more are compared, and this is relu"),
+        ({"activations": {"famly": "rectified"}}, "unknown key search.activations.famly; did you mean 'search.activations.family'"),
+        ({"activations": {"family": "rectifed"}}, "rectified"),
+        ({"objektive": "val/acc"}, "unknown key search.objektive; did you mean 'search.objective'"),
+        ({"objective": None}, "needs objective"),
+        ({"objective": "test/acc"}, "search.objective: test/acc would choose by the test data"),
+        ({"objective": "val/thing"}, r"is a larger val/thing better\? Write \{metric: val/thing, direction: max\}"),
+        ({"budget": {"trial": 3}}, "unknown key search.budget.trial; did you mean 'search.budget.trials'"),
+        ({"budget": {"trials": 0}}, "search.budget.trials: 0 is not above 0"),
+        ({"baseline": "miss"}, "search.baseline: .*did you mean 'mish'"),
+        ({"baseline": "silu"}, "silu is not among the activations"),
+        ({"seeds": [10, 5]}, r"search.seeds: numbers of seeds, 2 or more and increasing"),
+        ({"seeds": 1}, "search.seeds"),
+        ({"pruner": "hyperbend"}, "search.pruner: must be one of 'hyperband'"),
+        ({"space": {"model.lrr": [1, 2]}}, r"study.yaml:\d+: unknown key model.lrr; did you mean 'model.lr'"),
+        ({"space": {"model.lr": {"low": 1, "high": 0.1}}}, "search.space.model.lr: low: 1 is not less than high: 0.1"),
+        ({"space": {"model.lr": {"low": 0, "high": 0.1, "log": True}}}, "a range with log begins above 0"),
+        ({"space": {"model.lr": {"lo": 0, "high": 0.1}}}, "unknown key search.space.model.lr.lo; did you mean"),
+        ({"space": {"model.lr": 3}}, "search.space.model.lr: holds low, high, log, step, not 3"),
+        ({"parameters": {"leaky": {}}}, "leaky is not among the activations; did you mean 'leaky_relu'"),
+        ({"parameters": {"leaky_relu": {"slope": [0.1, 0.2]}}}, r"study.yaml:\d+: model.activation: .*slope"),
+        ({"at": "model.activatoin"}, r"study.yaml:\d+: unknown key model.activatoin; did you mean 'model.activation'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_told_with_its_place(write: Write, block: dict[str, object], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan([write(**block)])
+
+
+def test_a_config_without_a_search_is_refused() -> None:
+    Path("plain.yaml").write_text("base: cnn_digits\n")
+    with pytest.raises(ConfigError, match="search is missing: it needs activations, objective and budget"):
+        plan(["plain.yaml"])
+
+
+def test_several_places_need_a_word(write: Write) -> None:
+    with pytest.raises(ConfigError, match=r"search.at is needed: the key .*such as swap.0.map.relu or swap.0.map.tanh"):
+        plan([write("digits", space=None)], ["swap.0.map.tanh=tanh"])

@@ -1,0 +1,216 @@
+import json
+import math
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lightning_acts.runs.checking import check_config
+from lightning_acts.runs.config import load
+from lightning_acts.runs.folder import RunFolder
+from lightning_acts.runs.reading import ConfigError
+from lightning_acts.runs.training import Interrupted
+from lightning_acts.studies.leaderboard import Leaderboard
+from lightning_acts.studies.plan import plan
+from lightning_acts.studies.search import Study, StudyError
+
+optuna = pytest.importorskip("optuna")
+
+Write = Callable[..., str]
+Simulate = Callable[..., Any]
+
+
+def carried_out(config: str, *overrides: str, out: str = "studies", said: list[str] | None = None) -> Leaderboard:
+    lines = [] if said is None else said
+    return Study(plan([config], overrides), Path(out), say=lines.append).run()
+
+
+def trials_of(board: Leaderboard, purpose: str = "search") -> list[Any]:
+    study = optuna.load_study(study_name=f"{board.name}-{purpose}", storage=f"sqlite:///{board.folder}/study.db")
+    return list(study.get_trials())
+
+
+def test_the_best_is_found_and_compared_over_the_same_seeds(write: Write, simulate: Simulate) -> None:
+    simulated = simulate(mish=0.05)
+    board = carried_out(write())
+    assert board.winner == board.best.activation == "mish"
+    assert board.verdict.startswith("mish is the best of 3")
+    assert board.seeds == 7  # after four nothing can be shown: 1/8 is more than the level
+    assert {trial.params["activation"] for trial in trials_of(board)} == {"relu", "mish", "leaky_relu"}
+    finals = [one for one in simulated.runs if one["seed"] > 0]
+    by_seed = Counter(one["seed"] for one in finals)
+    assert by_seed == dict.fromkeys(range(1, 8), 3)
+    # Each has its own values, the same for all seeds.
+    assert len({(one["model"]["activation"], one["model"]["lr"]) for one in finals}) == 3
+    assert all("search" not in one for one in simulated.runs)
+    first, *others = board.rows
+    assert first.mean.mean == pytest.approx(sum(first.values) / 7)
+    assert first.difference
+    assert first.difference.low > 0
+    assert first.p_holm is not None
+    assert first.p_holm >= first.p == 2 / 2**7
+    assert next(row for row in others if row.candidate.activation == "relu").p is None
+    assert first.test
+    assert first.test.mean == pytest.approx(first.mean.mean - 0.01)
+
+
+def test_where_smaller_is_better_the_smallest_wins(write: Write, simulate: Simulate) -> None:
+    simulate(mish=0.05, relu=-0.05)
+    board = carried_out(write(objective="val/loss"))
+    assert [row.candidate.activation for row in board.rows] == ["mish", "leaky_relu", "relu"]
+    assert board.rows[0].mean.low <= board.rows[0].mean.mean <= board.rows[0].mean.high
+    assert board.rows[0].difference
+    assert board.rows[0].difference.high < 0
+
+
+def test_where_all_are_equal_nothing_is_shown(write: Write, simulate: Simulate) -> None:
+    simulate()
+    board = carried_out(write(space=None))
+    assert board.winner is None
+    assert "no difference that this budget can show" in board.verdict
+
+
+def test_the_test_data_are_used_at_the_end_alone(
+    write: Write, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated, order = simulate(mish=0.05), []
+    simulated.before = lambda number: order.append("run")
+
+    def evaluate(checked: Any, run: RunFolder) -> dict[str, float]:
+        order.append("test")
+        return dict(simulated.evaluate(checked, run))
+
+    monkeypatch.setattr("lightning_acts.studies.search.evaluate", evaluate)
+    board = carried_out(write())
+    assert order.count("test") == len(board.rows) * board.seeds
+    assert order.index("test") == order.count("run")
+
+
+@pytest.mark.slow
+def test_poor_trials_are_pruned(write: Write, simulate: Simulate) -> None:
+    simulate(mish=0.3, leaky_relu=-0.3)
+    board = carried_out(write(budget={"trials": 15}), "trainer.max_epochs=27")
+    pruned = [trial for trial in trials_of(board) if trial.state.name == "PRUNED"]
+    assert pruned
+    assert board.costs["search"].epochs < 15 * 27
+    assert sum(one.pruned for one in board.searched) == len(pruned)
+    without = carried_out(write(budget={"trials": 15}, pruner="none"), "trainer.max_epochs=27")
+    assert without.costs["search"].epochs == 15 * 27
+
+
+def test_a_budget_of_epochs_ends_the_search(write: Write, simulate: Simulate) -> None:
+    simulate()
+    board = carried_out(write(budget={"trials": 15, "epochs": 20}, pruner="none"))
+    assert board.costs["search"].epochs == 21  # seven runs of 3
+
+
+@pytest.mark.slow
+def test_interrupted_it_goes_on_and_ends_as_it_would_have(write: Write, simulate: Simulate) -> None:
+    simulate(mish=0.05)
+    config = write(space=None, parameters=None, budget={"trials": 3}, pruner="none")
+    whole = carried_out(config)
+    simulated = simulate(mish=0.05)
+
+    def before(number: int) -> None:
+        if number in (2, 5, 8):
+            raise Interrupted("interrupted")
+
+    simulated.before = before
+    for _ in range(3):
+        with pytest.raises(Interrupted):
+            carried_out(config, out="again")
+    again = carried_out(config, out="again")
+    assert again.rows == whole.rows
+    assert again.verdict == whole.verdict
+    for purpose in ("search", "finals"):
+        ended = [trial for trial in trials_of(again, purpose) if trial.state.name == "COMPLETE"]
+        assert len(ended) == len(trials_of(whole, purpose))
+    # An interrupted run was resumed, not begun again.
+    assert all(len(list(path.iterdir())) == 1 for path in again.folder.glob("*/*/study"))
+    runs = len(simulated.runs)
+    assert carried_out(config, out="again").rows == whole.rows
+    assert len(simulated.runs) == runs
+
+
+def test_what_was_tried_already_is_not_run_again(write: Write, simulate: Simulate) -> None:
+    simulated = simulate(mish=0.05)
+    board = carried_out(write(space=None, parameters=None, budget={"trials": 12}))
+    assert board.costs["search"].runs == 3
+    assert sum(one["seed"] == 0 for one in simulated.runs) == 3
+
+
+def test_a_failed_trial_is_told_and_the_study_goes_on(write: Write, simulate: Simulate) -> None:
+    simulate(leaky_relu=math.nan)
+    said: list[str] = []
+    board = carried_out(write(), said=said)
+    assert {row.candidate.activation for row in board.rows} == {"relu", "mish"}
+    assert any("failed: said by the run (all of it: studies/" in line for line in said)
+    assert next(one for one in board.searched if one.activation == "leaky_relu").failed > 0
+    simulate(relu=math.nan)
+    with pytest.raises(StudyError, match="no trial of the baseline relu ended"):
+        carried_out(write(), out="others")
+
+
+def test_a_metric_that_is_never_logged_is_told(write: Write, simulate: Simulate) -> None:
+    simulate()
+    with pytest.raises(ConfigError, match=r"study.yaml:\d+: search.objective: 'val/f1' is never logged; did you mean"):
+        carried_out(write(objective="val/f1"))
+
+
+def test_what_is_written_can_be_read_and_trained(write: Write, simulate: Simulate) -> None:
+    simulate(mish=0.05)
+    board = carried_out(write())
+    data = json.loads((board.folder / "leaderboard.json").read_text())
+    assert data["winner"] == "mish"
+    assert data["rows"][0]["candidate"]["activation"] == "mish"
+    lines = (board.folder / "leaderboard.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(board.rows)
+    best = check_config(load([str(board.folder / "best.yaml")])).config.data
+    assert best["model"]["activation"] == "mish"
+    assert best["model"]["lr"] == board.best.settings["model.lr"]
+    assert best["seed"] == 0
+
+
+@pytest.mark.slow
+def test_a_killed_worker_gives_its_trial_back(write: Write, simulate: Simulate) -> None:
+    simulate(mish=0.05)
+    config = write(space=None, parameters=None, budget={"trials": 3}, pruner="none")
+    whole = carried_out(config)
+    command = [sys.executable, "simulated.py", config, "shared"]
+    killed = subprocess.Popen([*command, "2"], stderr=subprocess.DEVNULL)
+    other = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=300)
+    assert other.returncode == 0, other.stderr
+    assert killed.wait() == -9
+    shared = json.loads(next(Path("shared").glob("*/leaderboard.json")).read_text())
+    board = carried_out(config, out="shared")  # nothing is left to run
+    assert [list(row.values) for row in whole.rows] == [row["values"] for row in shared["rows"]]
+    assert board.rows == whole.rows
+    given_back = 0
+    for purpose in ("search", "finals", "test"):
+        trials = trials_of(board, purpose)
+        ended = Counter(
+            trial.system_attrs.get("failed_trial", trial.number)
+            for trial in trials
+            if trial.state.name in ("COMPLETE", "PRUNED")
+        )
+        assert set(ended.values()) == {1}
+        given_back += sum(trial.state.name == "FAIL" for trial in trials)
+    assert given_back == 1
+    runs = [RunFolder(path.parent) for path in board.folder.glob("*/*/*/*/config.yaml")]
+    assert "running" not in {run.status() for run in runs}
+
+
+@pytest.mark.slow
+def test_of_twenty_studies_of_equals_two_at_most_have_a_winner(write: Write, simulate: Simulate) -> None:
+    names = ["relu", "mish", "tanh", "silu"]
+    config = write(activations=names, parameters=None, space=None, budget={"trials": 4}, seeds=[8, 12])
+    simulate()
+    assert sum(carried_out(config, f"seed={1000 * number}").winner is not None for number in range(20)) <= 2
+    simulate(silu=0.01)  # twice the noise of a run
+    assert (
+        sum(carried_out(config, f"seed={1000 * number}", out="planted").winner == "silu" for number in range(20)) >= 18
+    )
