@@ -387,7 +387,8 @@ def erf_relu(x: Tensor, a: float = learnable(1.0)) -> Tensor:
     claim="cheaper than elu",
 )
 def isrlu(x: Tensor, alpha: float = 1.0) -> Tensor:
-    return positive(x) + over_hypot(clip(x, high=0.0), alpha**-0.5) * alpha**-0.5
+    scale: float = alpha**-0.5
+    return positive(x) + over_hypot(clip(x, high=0.0), scale) * scale
 
 
 @register(
