@@ -52,7 +52,7 @@ class Accelerated(nn.Module):
     plain_class: ClassVar[type[nn.Module]]
     _definition: ClassVar[Definition]
     _kernel_parameters: ClassVar[tuple[str, ...]]
-    _operations: ClassVar[dict[torch.dtype, int]]
+    _least: ClassVar[dict[torch.dtype, float]]
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the activation of ``input``."""
@@ -74,7 +74,7 @@ class Accelerated(nn.Module):
         if type(input) not in _TENSORS or torch.compiler.is_compiling() or torch._C._is_tracing():
             return "torch"
         # Before the other checks, which take as long as a fifth of a small tensor.
-        if self.backend == "auto" and input.numel() < _SMALL:
+        if self.backend == "auto" and input.numel() < self._least.get(input.dtype, _SMALL):
             return "torch"
         if not _is_plain(input) or getattr(self, "inplace", False):
             return "torch"
@@ -83,22 +83,21 @@ class Accelerated(nn.Module):
             return "torch"
         if self.backend != "auto":
             return self.backend
-        if not self._worth_compiling(input):
-            return "torch"
+        if input.dtype not in self._least:
+            self._least[input.dtype] = self._least_to_compile(input)
+            return self._backend_for(input)
         if not CompiledKernel.unavailable:
             return "compiled"
         # An operator of torch's own keeps little as it is.
         return "lean" if isinstance(self, FunctionActivation) else "torch"
 
-    def _worth_compiling(self, input: Tensor) -> bool:
+    def _least_to_compile(self, input: Tensor) -> float:
+        """Return the number of elements from which on compiled code is faster, for inputs of such a type."""
         if not isinstance(self, FunctionActivation):
-            return input.numel() >= _BEATEN.get(self.plain_class, math.inf)
-        if input.dtype not in self._operations:
-            with torch.no_grad(), _Operations() as operations:
-                self.plain_class.forward(self, input)
-            self._operations[input.dtype] = operations.count
-        count = self._operations[input.dtype]
-        return count > 1 and count * input.numel() >= _WORTH_COMPILING
+            return _BEATEN.get(self.plain_class, math.inf)
+        with torch.no_grad(), _Operations() as operations:
+            self.plain_class.forward(self, input)
+        return _WORTH_COMPILING / operations.count if operations.count > 1 else math.inf
 
     def fix(self, name: str, value: Any) -> None:
         """Give a fixed parameter another value, and run as the class computes from now on.
@@ -251,7 +250,7 @@ def _accelerated_class(plain: Any, definition: Definition) -> Any:
     members: dict[str, Any] = {
         "plain_class": plain,
         "_definition": definition,
-        "_operations": {},
+        "_least": {},
         # Read once: a signature takes longer than a small tensor.
         "_kernel_parameters": _kernel_parameters(definition),
         "__doc__": plain.__doc__,
