@@ -60,6 +60,7 @@ class Row:
         p_holm: The same after Holm's correction.
         probability: The probability of being the best.
         test: The test's metric; None if there is no test.
+        runs: Where its runs are, in the folder of the study, one a seed.
     """
 
     rank: int
@@ -71,6 +72,7 @@ class Row:
     p_holm: float | None
     probability: float
     test: Interval | None
+    runs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ class Leaderboard:
         tests: Mapping[str, Sequence[float]],
         trials: Sequence[FrozenTrial],
         costs: Mapping[str, Cost],
+        runs: Mapping[str, Sequence[str]],
         folder: Path,
     ) -> Leaderboard:
         """Put together what the last look at a study's finalists says.
@@ -140,6 +143,7 @@ class Leaderboard:
             tests: The test's metric of each, a value a seed.
             trials: The trials of the search.
             costs: What its parts have cost.
+            runs: Where the runs of each are, in the folder.
             folder: Its folder.
         """
         sign = plan.objective.sign
@@ -159,9 +163,9 @@ class Leaderboard:
                     compared.p_holm if compared else None,
                     look.probabilities[one.activation],
                     bootstrap_interval(tested) if tested else None,
+                    tuple(runs.get(one.activation, ())),
                 )
             )
-        runs = plan.grid_runs
         best = rows[0].candidate
         return cls(
             plan.name,
@@ -176,7 +180,7 @@ class Leaderboard:
             tuple(rows),
             tuple(_searched(name, trials, sign) for name in plan.candidates),
             costs,
-            {"runs": runs, "epochs": runs * plan.epochs},
+            {"runs": plan.grid_runs, "epochs": plan.grid_runs * plan.epochs},
             plan.config(best.spec, best.settings).data,
         )
 

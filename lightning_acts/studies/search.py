@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 
 from lightning_acts.errors import ActsError
 from lightning_acts.extras import require
+from lightning_acts.files import write_whole
 from lightning_acts.hints import counted, did_you_mean
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.config import Config
@@ -26,6 +27,7 @@ from lightning_acts.runs.reading import ConfigError, shown_path
 from lightning_acts.runs.training import Interrupted, evaluate, has_test
 from lightning_acts.runs.variants import run_config
 from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
+from lightning_acts.studies.page import page
 from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
 from lightning_acts.studies.statistics import Look, levels
 
@@ -118,9 +120,12 @@ class Study:
         for seeds, level in zip(self.plan.seeds, levels(self.plan.seeds), strict=True):
             finals = self._share("finals", len(finalists) * seeds, functools.partial(self._final, finalists))
             scores: dict[str, list[float]] = {one.activation: [] for one in finalists}
+            runs: dict[str, list[str]] = {one.activation: [] for one in finalists}
             for index, trial in sorted(finals.items()):
                 if trial.value is not None and index < len(finalists) * seeds:
-                    scores[self._pair(finalists, index)[0].activation].append(trial.value)
+                    name = self._pair(finalists, index)[0].activation
+                    scores[name].append(trial.value)
+                    runs[name].append(f"finals/{index:04d}")
             # A finalist that failed with one of the seeds has no place beside those that did not.
             whole = [one for one in finalists if len(scores[one.activation]) == seeds]
             if len(whole) < 2 or baseline not in [one.activation for one in whole]:
@@ -141,9 +146,11 @@ class Study:
             tests,
             searched,
             {"search": _cost(searched), "finals": _cost(finals.values())},
+            runs,
             self.folder,
         )
         board.write()
+        write_whole(self.folder / "index.html", page(board))
         return board
 
     # Sharing work out

@@ -38,6 +38,7 @@ def board(write: Callable[..., str], tmp_path: Path) -> Leaderboard:
         {name: [0.25, 0.75] for name in NAMES},
         trials,  # type: ignore[arg-type]
         {"search": Cost(5, 12, 60.0), "finals": Cost(24, 72, 300.0)},
+        {"mish": ["finals/0001", "finals/0004"]},
         tmp_path,
     )
 
@@ -54,6 +55,7 @@ def test_rows_are_in_units_of_the_objective(board: Leaderboard) -> None:
     assert first.difference.low < first.difference.mean < first.difference.high < 0
     assert first.difference.mean == pytest.approx(-0.3, abs=0.02)
     assert {second.candidate.activation, third.candidate.activation} == {"relu", "leaky_relu"}
+    assert first.runs == ("finals/0001", "finals/0004")
     assert first.test == bootstrap_interval([0.25, 0.75])
 
 

@@ -173,6 +173,14 @@ def test_what_is_written_can_be_read_and_trained(write: Write, simulate: Simulat
     assert best["model"]["activation"] == "mish"
     assert best["model"]["lr"] == board.best.settings["model.lr"]
     assert best["seed"] == 0
+    page = (board.folder / "index.html").read_text()
+    assert board.verdict in page
+    assert page.count("<img") == 2
+    for row in board.rows:
+        assert len(row.runs) == board.seeds
+        for run in row.runs:
+            (made,) = (board.folder / run).glob("study/*/config.yaml")
+            assert load([str(made)]).data["model"]["activation"] == row.candidate.spec
 
 
 @pytest.mark.slow
