@@ -18,6 +18,7 @@ from rich.table import Table
 from lightning_acts.files import write_whole
 from lightning_acts.hints import counted
 from lightning_acts.runs.config import to_yaml
+from lightning_acts.spec import ActivationSpec
 from lightning_acts.studies.plan import Plan
 from lightning_acts.studies.statistics import Interval, Look, bootstrap_interval
 
@@ -34,7 +35,15 @@ class Candidate:
     settings: Mapping[str, Any]
 
     def __str__(self) -> str:
-        return " ".join([self.spec, *(f"{key}={_short(value)}" for key, value in self.settings.items())])
+        spec = ActivationSpec.parse(self.spec)
+        rounded = {
+            key: float(_short(value)) if isinstance(value, float) else value for key, value in spec.parameters.items()
+        }
+        parts = [
+            str(ActivationSpec(spec.name, rounded)),
+            *(f"{key}={_short(value)}" for key, value in self.settings.items()),
+        ]
+        return " ".join(parts)
 
 
 @dataclass(frozen=True)
@@ -208,7 +217,7 @@ class Leaderboard:
             cells.append(
                 [
                     str(row.rank),
-                    str(row.candidate),
+                    row.candidate.activation,
                     _cell(row.mean),
                     _cell(row.difference, "+") if row.difference else "baseline",
                     "" if row.p is None else f"{row.p:.2g}",
@@ -231,11 +240,15 @@ class Leaderboard:
     def show(self) -> None:
         """Print the table, the verdict and the cost."""
         head, *rows = self.table()
-        table = Table(*head, box=box.SIMPLE)
+        table = Table(box=box.SIMPLE)
+        for name in head:
+            table.add_column(name, overflow="fold")
         for row in rows:
             table.add_row(*row)
         console = Console()
         console.print(table)
+        for one in self.rows:
+            console.print(f"{one.rank}: {one.candidate}", highlight=False, soft_wrap=True)
         for line in (self.verdict, f"{counted(self.seeds, 'seed')}; {self.cost_in_words()}"):
             console.print(line, highlight=False, soft_wrap=True)
 

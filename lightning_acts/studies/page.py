@@ -41,6 +41,7 @@ def page(board: Leaderboard) -> str:
             )
             for one in searched
         ),
+        candidates="\n".join(f"<li>{escape(str(row.candidate))}</li>" for row in board.rows),
         pictures="\n".join(_pictures(board)),
         config=escape(to_yaml(board.config)),
     )

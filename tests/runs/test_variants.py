@@ -13,8 +13,10 @@ import pytest
 import torch
 import yaml
 
+from lightning_acts.runs.config import load
+from lightning_acts.runs.folder import RunFolder
 from lightning_acts.runs.reading import ConfigError
-from lightning_acts.runs.variants import Variant, run_variants
+from lightning_acts.runs.variants import Variant, run_config, run_variants
 
 pytestmark = pytest.mark.slow
 
@@ -193,3 +195,30 @@ def test_the_config_that_ships_goes_on_to_the_bit(project: Path, start: Start, n
             torch.load(run / "checkpoints" / f"{name}.ckpt", weights_only=True)["state_dict"] for run in (whole, parts)
         )
         assert all(torch.equal(value, other[key]) for key, value in one.items())
+
+
+def test_who_watches_a_run_can_stop_it_and_a_run_can_end_without_a_test(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    config, said = load(["mine.yaml"], ["trainer.max_epochs=400"]), project / "said.log"
+    seen: list[int] = []
+
+    def watch(path: Path) -> bool:
+        seen.append(len(RunFolder(path).rows()))
+        return seen[-1] >= 2
+
+    stopped = run_config(config, None, project / "runs", tested=False, watch=watch, said=said)
+    assert stopped
+    assert stopped.status() == "interrupted"
+    assert seen == sorted(seen)
+    assert 2 <= len(stopped.rows()) < 400
+    assert "epoch 2 of 400" in said.read_text()
+    short = load(["mine.yaml"], ["trainer.max_epochs=2"])
+    finished = run_config(short, None, project / "runs", tested=False, watch=lambda path: False, said=said)
+    assert finished
+    assert finished.status() == "finished"
+    assert not [name for name in finished.final_metrics() if name.startswith("test")]
+    assert finished.final_metrics()["val/acc"] > 0.1
+    failed = run_config(load(["mine.yaml"], ["model.width=none"]), None, project / "runs", said=said)
+    assert failed is None

@@ -71,6 +71,11 @@ def test_the_search_is_summed_up(board: Leaderboard) -> None:
     )
 
 
+def test_a_candidate_is_shown_with_few_digits() -> None:
+    one = Candidate("leaky_relu", "leaky_relu(negative_slope=0.16801612306910008)", {"model.lr": 0.00123456, "a": "b"})
+    assert str(one) == "leaky_relu(negative_slope=0.168) model.lr=0.001235 a=b"
+
+
 def test_what_is_shown(board: Leaderboard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     board.show()
