@@ -7,15 +7,24 @@ from lightning_acts.studies.plan import Block, plan
 GUIDE = (Path(acts.__file__).parents[1] / "docs" / "evidence.md").read_text()
 
 
+CONFIGS = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
+
+
 def test_the_config_of_the_guide_is_a_study() -> None:
-    (text,) = re.findall(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)
-    Path("mine.yaml").write_text(text)
+    Path("mine.yaml").write_text(CONFIGS[0])
     found = plan(["mine.yaml"])
     assert found.candidates[:4] == ("relu", "mish", "gelu", "leaky_relu")
     assert len(found.candidates) > 4
     assert found.seeds == (10, 15, 20)
     words = found.in_words()
     assert "nothing can be decided" not in words
+
+
+def test_the_study_that_was_run_is_one() -> None:
+    Path("planted.yaml").write_text(CONFIGS[1])
+    found = plan(["planted.yaml"])
+    assert found.grid_runs == 24
+    assert "after 6 seeds: smallest p 0.031, level 0.041" in found.in_words()
 
 
 def test_each_key_is_in_the_guide() -> None:
