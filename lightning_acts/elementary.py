@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import get_proxy_mode
 
 Function: TypeAlias = Callable[[Tensor], Tensor]
 
@@ -101,7 +102,7 @@ def _tensor(value: Tensor | float, like: Tensor) -> Tensor:
 
 def is_traced() -> bool:
     """Return whether operations are recorded: for a compiler or another runtime, which know fewer of them, and fuse."""
-    return torch.compiler.is_compiling() or torch._C._is_tracing()
+    return torch.compiler.is_compiling() or torch._C._is_tracing() or get_proxy_mode() is not None
 
 
 def clip(x: Tensor, low: float = -math.inf, high: float = math.inf) -> Tensor:

@@ -7,10 +7,11 @@ import math
 import types
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from lightning_acts.errors import ActsError
 from lightning_acts.kernels.recomputing import EagerKernel, Formula
@@ -73,7 +74,8 @@ class CompiledKernel(EagerKernel):
         """
         view = self._view(tensors)
         try:
-            first, *others = self._compiled("backward", view)(view.of(gradient), *view.tensors)
+            given = view.of(gradient)
+            first, *others = self._compiled("backward", view, given)(given, *view.tensors)
         except Exception as error:
             self._refuse_or_note(error)
             return super().backward(gradient, *tensors)
@@ -91,21 +93,20 @@ class CompiledKernel(EagerKernel):
             CompiledKernel.unavailable = True
             warnings.warn(f"{reason}; activations run without compiled kernels", stacklevel=2)
 
-    def _compiled(self, what: str, view: DenseView) -> Callable[..., Any]:
+    def _compiled(self, what: Literal["forward", "backward"], view: DenseView, *given: Tensor) -> Callable[..., Any]:
         # Dynamo recompiles one code object 8 times at most, so each of these has its own.
         key = (what, view.key)
         if key not in self._made:
             formula = self.formula if self._dim is None else functools.partial(self.formula, dim=1)
+            run = formula
+            if what == "backward":
+                # Dynamo looks into the formula and misses the derivatives that its functions are given; autograd does not.
+                run = make_fx(EagerKernel(formula).backward, tracing_mode="symbolic")(*given, *view.tensors)
 
-            def forward(*tensors: Tensor) -> Tensor:
-                return formula(*tensors)
+            def one_pass(*tensors: Tensor) -> Any:
+                return run(*tensors)
 
-            def backward(gradient: Tensor, *tensors: Tensor) -> Sequence[Tensor]:
-                gradients: Sequence[Tensor] = torch.func.vjp(formula, *tensors)[1](gradient)
-                return gradients
-
-            passes = {"forward": forward, "backward": backward}
-            own = _with_own_code(passes[what], f"{self._name}_{what}_{len(self._made)}")
+            own = _with_own_code(one_pass, f"{self._name}_{what}_{len(self._made)}")
             # A number of threads written into the code would stand when torch's changes, and block a forked process.
             options: dict[str, Any] = {"cpp.dynamic_threads": True}
             self._made[key] = torch.compile(own, dynamic=True, fullgraph=True, options=options)

@@ -94,6 +94,18 @@ def test_what_the_formula_refuses_is_not_for_want_of_a_compiler(backend: str) ->
     assert_close(module(sample(200, 400)), acts.create("swiglu")(sample(200, 400)))
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_functions_keep_the_derivatives_that_they_are_given(dtype: torch.dtype) -> None:
+    # By its operations alone the derivative would be 0 times infinity.
+    x = torch.tensor([-torch.finfo(dtype).max, -1.0, 1.0], dtype=dtype).repeat(2)
+    plain, compiled = (
+        step(created("serlu", backend, dtype), x, torch.ones_like(x)) for backend in ("torch", "compiled")
+    )
+    assert plain[1][0] == 0
+    for one, other in zip(compiled, plain, strict=True):
+        assert_close(one, other)
+
+
 @pytest.mark.parametrize("backend", ["lean", "compiled"])
 def test_under_autocast(backend: str) -> None:
     plain, run = created("tanh_soft", "torch"), created("tanh_soft", backend)
