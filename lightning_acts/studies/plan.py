@@ -82,7 +82,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Block:
+class SearchSettings:
     """The keys of ``search``.
 
     Attributes:
@@ -262,7 +262,7 @@ class _Reader:
                     ("search",), f"{said}: it needs activations, objective and budget; see docs/evidence.md"
                 )
             )
-        block = Block(**check_arguments(self.config, ("search",), given, Block))
+        block = SearchSettings(**check_arguments(self.config, ("search",), given, SearchSettings))
         candidates = self.candidates(block.activations)
         baseline = self.baseline(block.baseline, candidates)
         objective, budget = self.objective(block.objective), self.budget(block.budget)
@@ -372,7 +372,7 @@ class _Reader:
                     self.add(("search", "budget", name), f"{value} is not above 0")
         return found if isinstance(found, Budget) else None
 
-    def seeds(self, block: Block) -> tuple[int, ...]:
+    def seeds(self, block: SearchSettings) -> tuple[int, ...]:
         if block.finalists < 1:
             self.add(("search", "finalists"), f"{block.finalists} is less than 1")
         found = tuple(block.seeds) if isinstance(block.seeds, list) else (block.seeds,)

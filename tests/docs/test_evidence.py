@@ -2,7 +2,7 @@ import re
 from pathlib import Path
 
 import lightning_acts as acts
-from lightning_acts.studies.plan import Block, plan
+from lightning_acts.studies.plan import SearchSettings, plan
 
 GUIDE = (Path(acts.__file__).parents[1] / "docs" / "evidence.md").read_text()
 
@@ -28,7 +28,7 @@ def test_the_study_that_was_run_is_one() -> None:
 
 
 def test_each_key_is_in_the_guide() -> None:
-    for key in Block.__dataclass_fields__:
+    for key in SearchSettings.__dataclass_fields__:
         assert re.search(rf"^  {key}:|^\| .*`{key}`", GUIDE, re.MULTILINE), key
 
 
