@@ -12,8 +12,9 @@ import typer
 
 from lightning_acts.cli import completion
 from lightning_acts.cli.arguments import ConfigArguments, Folders, Json
+from lightning_acts.runs.config import split_arguments
 from lightning_acts.runs.importing import import_from_here
-from lightning_acts.runs.reading import ConfigError, Origin, Problem
+from lightning_acts.runs.reading import ConfigError, Problem
 
 if TYPE_CHECKING:
     from lightning_acts.runs.checking import Checked
@@ -79,9 +80,9 @@ def validate(config: ConfigArguments, config_dir: Folders = None) -> None:
     """
     checked = check_arguments(config, config_dir or [])
     if "search" in checked.config.data:
-        from lightning_acts.studies.plan import plan
+        from lightning_acts.studies.plan import plan_checked
 
-        plan(*split_arguments(config), config_dir or [])
+        plan_checked(checked, *split_arguments(config), config_dir or [])
     typer.echo(f"{checked.config.name}: all is well")
 
 
@@ -104,20 +105,6 @@ def check_loaded(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     from lightning_acts.runs.checking import check_config
 
     return check_config(config, problems)
-
-
-def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return the names and paths among the arguments, and the overrides."""
-    is_override = [
-        ("=" in argument or argument.startswith("~")) and not Path(argument).exists() for argument in arguments
-    ]
-    files = [argument for argument, override in zip(arguments, is_override, strict=True) if not override]
-    overrides = [argument for argument, override in zip(arguments, is_override, strict=True) if override]
-    if not files:
-        raise ConfigError(
-            Problem(Origin("command line"), "a config must come before its overrides: train digits seed=1")
-        )
-    return files, overrides
 
 
 def _collected(arguments: Sequence[str], folders: Sequence[Path]) -> tuple[Config, list[Problem]]:

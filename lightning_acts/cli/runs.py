@@ -12,8 +12,9 @@ import typer
 
 from lightning_acts.cli import completion
 from lightning_acts.cli.arguments import Common, ConfigArguments, Folders, Json, Run
-from lightning_acts.cli.configs import check_arguments, check_loaded, split_arguments
+from lightning_acts.cli.configs import check_arguments, check_loaded
 from lightning_acts.hints import counted
+from lightning_acts.runs.config import split_arguments
 from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.reading import ConfigError, Problem, shown_path
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from lightning_acts.cli.arguments import Common, ConfigArguments, Folders, Json
-from lightning_acts.cli.configs import split_arguments
+from lightning_acts.runs.config import split_arguments
 from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.reading import shown_path
 

@@ -141,11 +141,11 @@ def check_arguments(config: Config, path: KeyPath, given: dict[str, Any], target
 
 def activation_arguments(model: Targeted) -> list[str]:
     """Return the arguments of a model that are declared to be one activation: ``Annotated[str, ActivationSpec]``."""
-    return [
-        name
-        for name, hint in _hints(model.target, include_extras=True).items()
-        if any(ActivationSpec in getattr(kind, "__metadata__", ()) for kind in _kinds(hint))
-    ]
+    return [name for name, hint in _hints(model.target, include_extras=True).items() if _is_activation(hint)]
+
+
+def _is_activation(annotation: Any) -> bool:
+    return any(ActivationSpec in getattr(kind, "__metadata__", ()) for kind in _kinds(annotation))
 
 
 def json_schema() -> dict[str, Any]:
@@ -313,9 +313,7 @@ class _Checker:
         if isinstance(value, list):
             for index, child in enumerate(value):
                 self.specs((*path, index), child, _member(annotation))
-        elif isinstance(value, str) and any(
-            ActivationSpec in getattr(kind, "__metadata__", ()) for kind in _kinds(annotation)
-        ):
+        elif isinstance(value, str) and _is_activation(annotation):
             try:
                 resolve(value)
             except SpecError as error:

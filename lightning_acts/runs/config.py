@@ -79,6 +79,24 @@ def load(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[
     return config
 
 
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the names and paths among the arguments of a command, and the overrides.
+
+    Raises:
+        ConfigError: There is no name or path.
+    """
+    is_override = [
+        ("=" in argument or argument.startswith("~")) and not Path(argument).exists() for argument in arguments
+    ]
+    files = [argument for argument, override in zip(arguments, is_override, strict=True) if not override]
+    overrides = [argument for argument, override in zip(arguments, is_override, strict=True) if override]
+    if not files:
+        raise ConfigError(
+            Problem(Origin("command line"), "a config must come before its overrides: train digits seed=1")
+        )
+    return files, overrides
+
+
 def collect(
     files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[Path] = ()
 ) -> tuple[Config, list[Problem]]:

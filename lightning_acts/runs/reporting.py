@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import csv
 import io
@@ -20,7 +19,7 @@ from rich.table import Table
 
 from lightning_acts.files import write_whole
 from lightning_acts.reports import pictures
-from lightning_acts.reports.pages import is_ours, written
+from lightning_acts.reports.pages import figure, is_ours, table_row, written
 from lightning_acts.runs.config import Config
 from lightning_acts.runs.folder import RunError, RunFolder, digest
 from lightning_acts.runs.variants import interval_as_data, mean_interval
@@ -136,8 +135,8 @@ class Report:
             "runs.html",
             summary=f"{sum(map(len, self.groups.values()))} runs of {len(self.groups)} kinds",
             head="".join(f'<th scope="col">{escape(cell)}</th>' for cell in head),
-            rows="\n".join(_html_row(row) for row in rows),
-            pictures="\n".join(_picture(path, title) for title, path in drawn.items()),
+            rows="\n".join(table_row(row) for row in rows),
+            pictures="\n".join(figure(path, title) for title, path in drawn.items()),
             runs="\n".join(_section(name, run) for name, runs in self.groups.items() for run in runs),
         )
         write_whole(page, text)
@@ -200,22 +199,9 @@ def _cell(values: Sequence[float]) -> str:
     return f"{mean:.4g}" if math.isnan(half) else f"{mean:.4g} ± {half:.2g}"
 
 
-def _html_row(row: Sequence[str]) -> str:
-    name, *cells = map(escape, row)
-    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-
-
-def _picture(path: Path, title: str) -> str:
-    content = base64.b64encode(path.read_bytes()).decode()
-    return (
-        f'<figure><img src="data:image/png;base64,{content}" alt="{escape(title)}" loading="lazy">'
-        f"<figcaption>{escape(title)}</figcaption></figure>"
-    )
-
-
 def _section(name: str, run: Reported) -> str:
     """Return what a run has drawn and written itself, folded."""
-    parts = [_picture(path, path.stem.replace("_", " ")) for path in sorted(run.folder.plots.glob("*.png"))]
+    parts = [figure(path, path.stem.replace("_", " ")) for path in sorted(run.folder.plots.glob("*.png"))]
     texts = [path.read_text(encoding="utf-8") for path in sorted(run.folder.plots.glob("*.txt"))]
     content = "\n".join([*parts, *(f"<pre>{escape(text)}</pre>" for text in texts)])
     title = f"{name}, seed {run.summary['seed']}"

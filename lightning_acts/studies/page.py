@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import tempfile
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
 from lightning_acts.hints import counted
 from lightning_acts.reports import pictures
-from lightning_acts.reports.pages import written
+from lightning_acts.reports.pages import figure, table_row, written
 from lightning_acts.runs.config import to_yaml
 from lightning_acts.runs.folder import RunFolder
 from lightning_acts.studies.leaderboard import Leaderboard
@@ -30,9 +28,9 @@ def page(board: Leaderboard) -> str:
         level=f"{board.level:.2g}",
         metric=escape(board.metric),
         head="".join(f'<th scope="col">{escape(cell)}</th>' for cell in head),
-        rows="\n".join(map(_row, rows)),
+        rows="\n".join(map(table_row, rows)),
         searched="\n".join(
-            _row(
+            table_row(
                 [
                     one.activation,
                     "" if one.best is None else f"{one.best:.4g}",
@@ -52,17 +50,12 @@ def _order(board: Leaderboard, value: float | None) -> float:
     return (-value if board.direction == "max" else value) if value is not None else 0.0
 
 
-def _row(cells: Sequence[str]) -> str:
-    name, *others = map(escape, cells)
-    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in others)}</tr>'
-
-
 def _pictures(board: Leaderboard) -> list[str]:
     made = []
     with contextlib.suppress(ModuleNotFoundError), tempfile.TemporaryDirectory() as folder:
         scores = {str(row.candidate): {board.metric: row.values} for row in board.rows}
         made.append(
-            _picture(pictures.plot_scores(scores, Path(folder, "scores.png")), "A point a seed, a bar at the mean")
+            figure(pictures.plot_scores(scores, Path(folder, "scores.png")), "A point a seed, a bar at the mean")
         )
         curves = [
             (row.candidate.activation, RunFolder(path.parent).rows())
@@ -72,13 +65,5 @@ def _pictures(board: Leaderboard) -> list[str]:
         ]
         if curves:
             path = pictures.plot_learning_curves(curves, [board.metric], Path(folder, "curves.png"))
-            made.append(_picture(path, "Learning curves of the finalists, a line a seed"))
+            made.append(figure(path, "Learning curves of the finalists, a line a seed"))
     return made
-
-
-def _picture(path: Path, title: str) -> str:
-    content = base64.b64encode(path.read_bytes()).decode()
-    return (
-        f'<figure><img src="data:image/png;base64,{content}" alt="{escape(title)}">'
-        f"<figcaption>{escape(title)}</figcaption></figure>"
-    )

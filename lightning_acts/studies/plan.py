@@ -241,9 +241,12 @@ def plan(files: Sequence[str], overrides: Iterable[str] = (), folders: Sequence[
         ConfigError: With every problem of the first step that fails, each with its place.
     """
     overrides = tuple(overrides)
-    config, problems = collect(files, overrides, folders)
-    checked = check_config(config, problems)
-    return _Reader(checked).plan(tuple(files), overrides, tuple(folders))
+    return plan_checked(check_config(*collect(files, overrides, folders)), files, overrides, folders)
+
+
+def plan_checked(checked: Checked, files: Sequence[str], overrides: Iterable[str], folders: Sequence[Path]) -> Plan:
+    """Check the block ``search`` of a config that is checked itself; as :func:`plan`."""
+    return _Reader(checked).plan(tuple(files), tuple(overrides), tuple(folders))
 
 
 class _Reader:

@@ -19,7 +19,7 @@ from lightning_acts.extras import require
 from lightning_acts.files import write_whole
 from lightning_acts.hints import counted, did_you_mean
 from lightning_acts.runs.checking import check_config
-from lightning_acts.runs.config import Config
+from lightning_acts.runs.config import Config, split_arguments
 from lightning_acts.runs.folder import RunError, RunFolder
 from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.listing import run_paths
@@ -67,9 +67,7 @@ def search(
         Interrupted: By Ctrl-C or SIGTERM; the same call goes on.
     """
     import_from_here()
-    files = [one for one in config if "=" not in one and not one.startswith("~")]
-    overrides = [one for one in config if one not in files]
-    return Study(plan(files, overrides, [Path(folder) for folder in config_dir]), Path(out), storage).run()
+    return Study(plan(*split_arguments(config), [Path(folder) for folder in config_dir]), Path(out), storage).run()
 
 
 class Study:
