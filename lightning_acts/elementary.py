@@ -83,7 +83,10 @@ def _with_pull(pull: Pull) -> Callable[[Function], Function]:
 
 
 def where(condition: Tensor, right: Tensor | float, left: Tensor | float) -> Tensor:
-    """As torch.where, which on a CPU branches for each element: ten times the time of a product, and again backward."""
+    """Return ``right`` where the condition holds, else ``left``.
+
+    Torch's own branches for each element on a CPU: it takes ten times as long as a product, and as long again backward.
+    """
     if condition.dim() == 0 or condition.device.type != "cpu" or is_traced():
         return torch.where(condition, right, left)
     like = right if isinstance(right, Tensor) else left
@@ -106,7 +109,7 @@ def is_traced() -> bool:
 
 
 def clip(x: Tensor, low: float = -math.inf, high: float = math.inf) -> Tensor:
-    """X between two bounds, as clamp, with the derivative 0 at them; four times as fast backward."""
+    """Return x between two bounds, as clamp does, with the derivative 0 at them; four times as fast backward."""
     return F.hardtanh(x, low, high)
 
 
@@ -301,7 +304,7 @@ def _sech(x: Tensor) -> Tensor:
 
 
 def _finite(x: Tensor) -> Tensor:
-    """X, and 0 in place of infinities."""
+    """Return x, and 0 in place of infinities."""
     return torch.nan_to_num(x, math.nan, 0.0, 0.0)
 
 

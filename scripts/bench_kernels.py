@@ -26,9 +26,8 @@ import yaml
 from benchmarks import (
     Results,
     Row,
-    at_least_one,
+    add_options,
     clock_of,
-    device,
     elements,
     in_words,
     interleaved,
@@ -112,7 +111,6 @@ def main(given: Sequence[str] | None = None) -> None:
 
 def _parsed(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    has_gpu = torch.cuda.is_available()
     parser.add_argument("names", nargs="*", metavar="NAME", help="specs of activations; default: all that ship")
     parser.add_argument(
         "--sizes", nargs="+", type=elements, default=[1 << 20], metavar="N", help="numbers of elements, as 1k 64M; 1M"
@@ -121,20 +119,12 @@ def _parsed(given: Sequence[str] | None) -> argparse.Namespace:
         "--dtypes", nargs="+", choices=("float32", "bfloat16", "float16"), default=["float32"], help="float32"
     )
     parser.add_argument("--threads", nargs="+", type=threads, default=[1], metavar="N", help="on a CPU; or 'all'; 1")
-    parser.add_argument(
-        "--devices", nargs="+", type=device, default=[torch.device("cpu")] + [torch.device("cuda")] * has_gpu,
-        metavar="DEVICE", help="cpu, and cuda where there is one",
-    )  # fmt: skip
     parser.add_argument("--backends", nargs="+", default=list(BACKENDS), help=f"default: {' '.join(BACKENDS)}")
     parser.add_argument(
         "--peers", nargs="*", choices=PEERS, default=[place for place in PEERS if importlib.util.find_spec(place)],
         help="packages whose activation of the same curve is timed too; default: those that are installed",
     )  # fmt: skip
-    parser.add_argument("--rounds", type=at_least_one, default=9, metavar="N", help="9")
-    parser.add_argument(
-        "--output", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-        help="runs/benchmarks; another choice of backends or peers takes another one",
-    )  # fmt: skip
+    add_options(parser, rounds=9, elsewhere="another choice of backends or peers takes")
     arguments = parser.parse_args(given)
     try:
         for spec in arguments.names:

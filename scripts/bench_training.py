@@ -20,13 +20,12 @@ import statistics
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler reads it once, and has nothing to say here
 
 import torch
-from benchmarks import Results, Row, at_least_one, clock_of, device, interleaved, machine_of, ratio, table, threads
+from benchmarks import Results, Row, add_options, at_least_one, clock_of, interleaved, machine_of, ratio, table, threads
 from torch import Tensor, nn
 from torchvision.models import resnet50
 
@@ -107,15 +106,7 @@ def _parsed(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--backends", nargs="+", default=BACKENDS, metavar="BACKEND", help=" ".join(BACKENDS))
     parser.add_argument("--batch", type=at_least_one, default=8, metavar="N", help="8")
     parser.add_argument("--threads", type=threads, default=1, metavar="N", help="on a CPU; or 'all'; 1")
-    parser.add_argument(
-        "--devices", nargs="+", type=device, metavar="DEVICE", help="cpu, and cuda where there is one",
-        default=[torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available(),
-    )  # fmt: skip
-    parser.add_argument("--rounds", type=at_least_one, default=5, metavar="N", help="5")
-    parser.add_argument(
-        "--output", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
-        help="runs/benchmarks; other backends or another batch take another one",
-    )  # fmt: skip
+    add_options(parser, rounds=5, elsewhere="other backends or another batch take")
     arguments = parser.parse_args(given)
     try:
         for spec, backend in itertools.product(arguments.names, arguments.backends):

@@ -109,6 +109,25 @@ def _processor() -> str:
     return re.sub(r"\((?:R|TM)\)", "", found[1]) if found else platform.processor() or platform.machine()
 
 
+def add_options(parser: argparse.ArgumentParser, rounds: int, elsewhere: str) -> None:
+    """Add the options that all benchmarks take: devices, rounds and the folder of the results.
+
+    Args:
+        parser: Takes them.
+        rounds: How many rounds there are unless told otherwise.
+        elsewhere: What takes another folder, since the file of results does not tell it.
+    """
+    parser.add_argument(
+        "--devices", nargs="+", type=device, metavar="DEVICE", help="cpu, and cuda where there is one",
+        default=[torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available(),
+    )  # fmt: skip
+    parser.add_argument("--rounds", type=at_least_one, default=rounds, metavar="N", help=str(rounds))
+    parser.add_argument(
+        "--output", type=Path, default=Path("runs/benchmarks"), metavar="FOLDER",
+        help=f"runs/benchmarks; {elsewhere} another one",
+    )  # fmt: skip
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table in Markdown, numbers to the right."""
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]

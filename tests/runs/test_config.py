@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from lightning_acts.runs.checking import json_schema
-from lightning_acts.runs.config import load, named, shipped_folder, to_yaml, with_comments
+from lightning_acts.runs.config import load, named, shipped_folder, split_arguments, to_yaml, with_comments
 from lightning_acts.runs.reading import ConfigError
 
 
@@ -177,3 +177,12 @@ def test_the_config_of_a_run_has_no_base(project: Path, run: Callable[..., "Comp
     assert saved.read_text() == to_yaml(load([str(saved)]).data)
     assert "all is well" in run("validate", str(saved.relative_to(project))).stdout
     run("resume", str(saved.parent.relative_to(project)), "trainer.max_epochs=2")
+
+
+def test_arguments_are_configs_and_overrides(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lr=3.yaml").write_text("seed: 1")
+    given = ["digits", "lr=3.yaml", "model.lr=0.1", "~swap", "+trainer.devices=2"]
+    assert split_arguments(given) == (["digits", "lr=3.yaml"], ["model.lr=0.1", "~swap", "+trainer.devices=2"])
+    with pytest.raises(ConfigError, match="a config must come before its overrides"):
+        split_arguments(["seed=1"])
