@@ -125,3 +125,10 @@ def test_ends_of_hypotenuses_and_waves() -> None:
     ):
         y = function(x)
         assert y.tolist() == values and torch.autograd.grad(y.sum(), x)[0].tolist() == slopes
+
+
+def test_clip_is_flat_from_its_bounds_on() -> None:
+    x = torch.tensor([-5.0, -2.0, -1.0, 0.0, 3.0, 4.0, math.inf], requires_grad=True)
+    y = elementary.clip(x, -2.0, 3.0)
+    assert torch.equal(y, x.clamp(-2.0, 3.0))
+    assert torch.autograd.grad(y.sum(), x)[0].tolist() == [0, 0, 1, 1, 0, 0, 0]

@@ -65,6 +65,14 @@ def search(
         ConfigError: The config or its block ``search`` is wrong.
         StudyError: No trial of the baseline, or of any other activation, came to an end.
         Interrupted: By Ctrl-C or SIGTERM; the same call goes on.
+
+    Example:
+        >>> import lightning_acts as acts
+        >>> try:
+        ...     acts.search("digits")
+        ... except acts.ActsError as error:
+        ...     print(str(error).partition(": ")[2])
+        search is missing: it needs activations, objective and budget; see docs/evidence.md
     """
     import_from_here()
     return Study(plan(*split_arguments(config), [Path(folder) for folder in config_dir]), Path(out), storage).run()
