@@ -261,12 +261,13 @@ def test_one_that_learns_is_refused(name: str) -> None:
     assert type(model[1]) is nn.ReLU
 
 
+@pytest.mark.usefixtures("clean_registry")
 def test_random_ones_and_classes_of_ones_own_stay() -> None:
     class Scaled(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return 2 * x
 
-    acts.register(Scaled, name="scaled_class_example", override=True)
+    acts.register(Scaled, name="scaled_class_example")
     for name in ("rrelu", "softmax", "scaled_class_example"):
         module = acts.create(name, backend="lean(bits=2)")
         assert type(module) is type(acts.create(name))
