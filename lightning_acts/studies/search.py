@@ -43,7 +43,7 @@ class StudyError(ActsError, RuntimeError):
     """A study can't come to an end."""
 
 
-class _RunFailed(Exception):
+class _RunFailed(ActsError):
     """A run of a study ended with an error; the study goes on without it."""
 
 
