@@ -11,9 +11,10 @@ from lightning_acts import catalogue
 from lightning_acts.cli.app import main
 from lightning_acts.registry import DEFINITIONS
 
-# Several test processes share the cores.
+# Several test processes, and those that they start, share the cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
     torch.set_num_threads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,22 @@ def test_the_guide_to_activations(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jsonargparse's own names
 def test_yaml() -> None:
-    (config,) = map(yaml.safe_load, snippets("yaml"))
+    config = yaml.safe_load(snippets("yaml")[0])
     parser = ArgumentParser()
     parser.add_subclass_arguments(acts.ActivationSwap, "callback")
     (given,) = config["trainer"]["callbacks"]
     callback = parser.instantiate_classes(parser.parse_object({"callback": given})).callback
     assert str(callback.request) == "relu -> mish"
     assert callback.request.exclude == ("head.*",)
+
+
+def test_search(tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    (tmp_path / "mine.yaml").write_text(snippets("yaml")[1])
+    dry, real = (line.partition("  #")[0].split()[1:] for line in snippets("sh")[3].splitlines())
+    said = run(*dry).stdout
+    assert "6 activations at model.activation, baseline relu" in said
+    assert "after 10 seeds: smallest p 0.002" in said and "can be decided" in said
+    assert real == [word for word in dry if word != "--dry-run"]
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(([^)]+)\)", README))
