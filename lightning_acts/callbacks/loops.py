@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from lightning.pytorch import Trainer
 from torch import nn
@@ -50,6 +51,17 @@ def size_from(batches: float, accumulated: int, max_epochs: int, max_steps: int)
     if max_steps >= 0 and math.isfinite(steps):
         ends.append(max_steps / steps)
     return steps, min(ends, default=None)
+
+
+def is_last_epoch(trainer: Trainer) -> bool:
+    """Check, when an epoch of a fit has ended, whether no other follows."""
+    epochs, steps = trainer.max_epochs, trainer.max_steps
+    progress: Any = trainer.fit_loop.epoch_progress.current
+    return (
+        trainer.should_stop
+        or (epochs is not None and 0 <= epochs <= progress.processed)
+        or (steps is not None and 0 <= steps <= trainer.global_step)
+    )
 
 
 def is_strategy(trainer: Trainer, *names: str) -> bool:

@@ -6,8 +6,8 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from lightning_acts.hints import counted
 from lightning_acts.runs.config import to_yaml
 from lightning_acts.spec import ActivationSpec
 from lightning_acts.studies.plan import Plan
-from lightning_acts.studies.statistics import Interval, Look, bootstrap_interval
+from lightning_acts.studies.statistics import Interval, Look, bootstrap_interval, pareto_front
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -56,6 +56,25 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """A further objective of a finalist.
+
+    Attributes:
+        metric: Its name.
+        direction: ``max`` or ``min``.
+        values: Its value of each seed.
+        mean: Its mean and 95 % interval.
+        difference: The paired difference to the baseline and its interval; None for the baseline.
+    """
+
+    metric: str
+    direction: str
+    values: tuple[float, ...]
+    mean: Interval
+    difference: Interval | None
+
+
+@dataclass(frozen=True)
 class Row:
     """A finalist.
 
@@ -70,6 +89,8 @@ class Row:
         probability: The probability of being the best.
         test: The test's metric; None if there is no test.
         runs: Where its runs are, in the folder of the study, one a seed.
+        beside: Its further objectives.
+        on_front: Whether no other finalist is better in one objective, by the means, and as good in all.
     """
 
     rank: int
@@ -82,6 +103,8 @@ class Row:
     probability: float
     test: Interval | None
     runs: tuple[str, ...] = ()
+    beside: tuple[Beside, ...] = ()
+    on_front: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,6 +165,7 @@ class Leaderboard:
         costs: Mapping[str, Cost],
         runs: Mapping[str, Sequence[str]],
         folder: Path,
+        beside: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
     ) -> Leaderboard:
         """Put together what the last look at a study's finalists says.
 
@@ -154,6 +178,7 @@ class Leaderboard:
             costs: What its parts have cost.
             runs: Where the runs of each are, in the folder.
             folder: Its folder.
+            beside: The further objectives of each, by metric, a value a seed.
         """
         sign = plan.objective.sign
         rows: list[Row] = []
@@ -173,8 +198,10 @@ class Leaderboard:
                     look.probabilities[one.activation],
                     bootstrap_interval(tested) if tested else None,
                     tuple(runs.get(one.activation, ())),
+                    tuple(_beside(plan, one.activation, beside or {})),
                 )
             )
+        rows = _with_front(plan, rows)
         best = rows[0].candidate
         return cls(
             plan.name,
@@ -185,7 +212,7 @@ class Leaderboard:
             look.level,
             look.scores.shape[1],
             look.winner,
-            look.verdict,
+            look.verdict + _front_in_words(plan, rows),
             tuple(rows),
             tuple(_searched(name, trials, sign) for name in plan.candidates),
             costs,
@@ -228,6 +255,22 @@ class Leaderboard:
             )
         return cells
 
+    def beside_table(self) -> list[list[str]]:
+        """Return the cells of the table of further objectives, the first row its head; nothing where there are none."""
+        if not self.rows[0].beside:
+            return []
+        names = [one.metric for one in self.rows[0].beside]
+        head = ["activation", *(f"{name}{more}" for name in names for more in (" (95 %)", f" vs {self.baseline}"))]
+        cells = [[*head, "Pareto front"]]
+        for row in self.rows:
+            values = [
+                cell
+                for one in row.beside
+                for cell in (_cell(one.mean), _cell(one.difference, "+") if one.difference else "baseline")
+            ]
+            cells.append([row.candidate.activation, *values, "yes" if row.on_front else "no"])
+        return cells
+
     def cost_in_words(self) -> str:
         """Return what the study has cost, and what the full grid would have."""
         spent, share = self.cost, self.cost.epochs / self.grid["epochs"]
@@ -238,15 +281,15 @@ class Leaderboard:
         )
 
     def show(self) -> None:
-        """Print the table, the verdict and the cost."""
-        head, *rows = self.table()
-        table = Table(box=box.SIMPLE)
-        for name in head:
-            table.add_column(name, overflow="fold")
-        for row in rows:
-            table.add_row(*row)
+        """Print the tables, the verdict and the cost."""
         console = Console()
-        console.print(table)
+        for head, *rows in filter(None, (self.table(), self.beside_table())):
+            table = Table(box=box.SIMPLE)
+            for name in head:
+                table.add_column(name, overflow="fold")
+            for row in rows:
+                table.add_row(*row)
+            console.print(table)
         for one in self.rows:
             console.print(f"{one.rank}: {one.candidate}", highlight=False, soft_wrap=True)
         for line in (self.verdict, f"{counted(self.seeds, 'seed')}; {self.cost_in_words()}"):
@@ -266,27 +309,71 @@ class Leaderboard:
     def _csv(self) -> str:
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        bounds = [f"{name}{end}" for name in ("mean", "difference", "test") for end in ("", "_low", "_high")]
-        writer.writerow(["rank", "activation", "spec", "settings", "seeds", *bounds, "p", "p_holm", "probability_best"])
+        further = [f"{one.metric}{what}" for one in self.rows[0].beside for what in ("", "_difference")]
+        bounds = [f"{name}{end}" for name in ("mean", "difference", "test", *further) for end in ("", "_low", "_high")]
+        front = ["on_front"] if further else []
+        tail = ["p", "p_holm", "probability_best", *front]
+        writer.writerow(["rank", "activation", "spec", "settings", "seeds", *bounds, *tail])
         for row in self.rows:
             one = row.candidate
             intervals = [
                 "" if interval is None else value
-                for interval in (row.mean, row.difference, row.test)
+                for interval in (row.mean, row.difference, row.test, *_intervals(row.beside))
                 for value in ((interval.mean, interval.low, interval.high) if interval else ("", "", ""))
             ]
             p_values = ["" if value is None else value for value in (row.p, row.p_holm)]
             settings = json.dumps(dict(one.settings))
-            writer.writerow(
-                [row.rank, one.activation, one.spec, settings, self.seeds, *intervals, *p_values, row.probability]
-            )
+            last = [*p_values, row.probability, *([row.on_front] if further else [])]
+            writer.writerow([row.rank, one.activation, one.spec, settings, self.seeds, *intervals, *last])
         return text.getvalue()
+
+
+def _beside(plan: Plan, activation: str, values: Mapping[str, Mapping[str, Sequence[float]]]) -> Iterator[Beside]:
+    for objective in plan.objectives[1:]:
+        own, base = (values[name][objective.metric] for name in (activation, plan.baseline))
+        paired = [mine - its for mine, its in zip(own, base, strict=True)]
+        difference = None if activation == plan.baseline else bootstrap_interval(paired)
+        direction = str(objective.direction)
+        yield Beside(objective.metric, direction, tuple(own), bootstrap_interval(own), difference)
+
+
+def _with_front(plan: Plan, rows: Sequence[Row]) -> list[Row]:
+    signs = [objective.sign for objective in plan.objectives]
+    scores = [[sign * mean for sign, mean in zip(signs, _means(row), strict=True)] for row in rows]
+    front = set(pareto_front(scores))
+    return [replace(row, on_front=index in front) for index, row in enumerate(rows)]
+
+
+def _front_in_words(plan: Plan, rows: Sequence[Row]) -> str:
+    """Return what a verdict adds where there are several objectives."""
+    best, *others = rows
+    metrics, name = [objective.metric for objective in plan.objectives], best.candidate.activation
+    if len(metrics) == 1:
+        return ""
+    found = []
+    for row in others:
+        if row.on_front:
+            compared = zip(metrics, _means(row), _means(best), strict=True)
+            values = ", ".join(f"{metric} {_short(own)} instead of {_short(its)}" for metric, own, its in compared)
+            found.append(f"{row.candidate.activation} ({values})")
+    if not found:
+        return f"; by the means, no other is better in {' or '.join(metrics[1:])} than {name}"
+    return f"; on the Pareto front, by the means, with {name}: {'; '.join(found)}"
+
+
+def _means(row: Row) -> list[float]:
+    return [row.mean.mean, *(one.mean.mean for one in row.beside)]
+
+
+def _intervals(beside: Sequence[Beside]) -> Iterator[Interval | None]:
+    for one in beside:
+        yield from (one.mean, one.difference)
 
 
 def _searched(name: str, trials: Sequence[FrozenTrial], sign: int) -> Searched:
     own = [trial for trial in trials if trial.params.get("activation") == name]
     states = [trial.state.name for trial in own]
-    values = [trial.value for trial in own if trial.value is not None]
+    values = [trial.values[0] for trial in own if trial.values]
     best = max(values, key=lambda value: sign * value) if values else None
     return Searched(name, len(own), states.count("PRUNED"), states.count("FAIL"), best)
 

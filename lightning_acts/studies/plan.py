@@ -13,6 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import lightning as L
+
+from lightning_acts.callbacks.cost_monitor import COSTS, CostMonitor
 from lightning_acts.catalogue import names
 from lightning_acts.factory import resolve
 from lightning_acts.hints import counted, did_you_mean
@@ -88,7 +91,8 @@ class SearchSettings:
     Attributes:
         activations: Specs, and filters as ``ls activations`` takes them: ``{family: rectified, match: "*elu"}``.
         budget: How long to search.
-        objective: The metric, or ``{metric: val/x, direction: max}`` where its name does not tell the direction.
+        objective: The metric, or ``{metric: val/x, direction: max}`` where its name does not tell the direction. Or a
+            list of them: the first one decides, the others are shown beside it.
         at: The key that takes the activation; found where the config leaves no choice.
         parameters: Ranges of parameters of activations, by name: ``{leaky_relu: {negative_slope: {low: 0, high: 1}}}``.
         space: Ranges of other keys of the config: ``{optimizer.lr: {low: 1.0e-4, high: 0.1, log: true}}``.
@@ -96,12 +100,13 @@ class SearchSettings:
         finalists: How many activations run over all seeds, the baseline not counted.
         seeds: After how many seeds the finalists are compared: increasing; the last is the most.
         sampler: How values are chosen: ``tpe`` or ``random``.
-        pruner: How poor trials end early: ``hyperband``, ``halving`` or ``none``.
+        pruner: How poor trials end early: ``hyperband`` (default), ``halving`` or ``none``, as it is with several
+            objectives.
     """
 
     activations: list[str | dict[str, Any]] | dict[str, Any]
     budget: dict[str, Any]
-    objective: str | dict[str, Any]
+    objective: str | dict[str, Any] | list[str | dict[str, Any]]
     at: str | None = None
     parameters: dict[str, Any] | None = None
     space: dict[str, Any] | None = None
@@ -109,7 +114,7 @@ class SearchSettings:
     finalists: int = 3
     seeds: list[int] | int = 10
     sampler: Literal["tpe", "random"] = "tpe"
-    pruner: Literal["hyperband", "halving", "none"] = "hyperband"
+    pruner: Literal["hyperband", "halving", "none"] | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +143,7 @@ class Plan:
         at: The key that takes one of them.
         parameters: The ranges of parameters, by the spec of their activation.
         space: The ranges of other keys.
+        objectives: What is optimized: the first decides, the others are shown beside it.
         seeds: After how many seeds the finalists are compared.
     """
 
@@ -149,7 +155,7 @@ class Plan:
     at: str
     parameters: Mapping[str, Mapping[str, Range | Choices]]
     space: Mapping[str, Range | Choices]
-    objective: Objective
+    objectives: tuple[Objective, ...]
     baseline: str
     budget: Budget
     finalists: int
@@ -161,6 +167,11 @@ class Plan:
     def name(self) -> str:
         """The name of the study: that of its config, and six characters that tell it from others of this config."""
         return f"{self.checked.config.name}-{digest(self.checked.config)}"
+
+    @property
+    def objective(self) -> Objective:
+        """The objective that decides."""
+        return self.objectives[0]
 
     @property
     def epochs(self) -> int:
@@ -212,11 +223,12 @@ class Plan:
             for name, value in (("epochs", self.budget.epochs), ("hours", self.budget.hours))
             if value
         ]
+        beside = ", ".join(f"{one.metric} ({one.direction})" for one in self.objectives[1:])
         lines = [
             f"{self.name}: {counted(len(self.candidates), 'activation')} at {self.at}, baseline {baseline}",
             f"activations: {', '.join(self.candidates)}",
             *(f"varied: {key}, {_in_words(one)}" for key, one in varied.items()),
-            f"objective: {self.objective.metric}, {self.objective.direction}",
+            f"objective: {self.objective.metric}, {self.objective.direction}" + (beside and f"; beside it {beside}"),
             f"search: {counted(self.budget.trials, 'trial')} of {counted(self.epochs, 'epoch')} at most"
             + (f", {' and '.join(limits)} in all" if limits else "")
             + f"; each activation {counted(self.tries, 'time')} at least; sampler {self.sampler}, pruner {self.pruner}",
@@ -268,16 +280,19 @@ class _Reader:
         block = SearchSettings(**check_arguments(self.config, ("search",), given, SearchSettings))
         candidates = self.candidates(block.activations)
         baseline = self.baseline(block.baseline, candidates)
-        objective, budget = self.objective(block.objective), self.budget(block.budget)
+        objectives, budget = self.objectives(block.objective), self.budget(block.budget)
+        several = len(objectives) > 1
+        if several and block.pruner not in (None, "none"):
+            said = "with several objectives no trial ends early: leave it out, or give one objective"
+            self.add(("search", "pruner"), f"{block.pruner}: {said}")
         at, seeds = self.at(block.at), self.seeds(block)
         space = self.dimensions(("search", "space"), block.space or {})
         parameters = self.parameters(block.parameters or {}, candidates)
         self.stop()
-        assert objective
         assert budget
         plan = Plan(
-            files, overrides, folders, self.checked, tuple(candidates), at, parameters, space, objective, baseline, budget,
-            block.finalists, seeds, block.sampler, block.pruner,
+            files, overrides, folders, self.checked, tuple(candidates), at, parameters, space, objectives, baseline, budget,
+            block.finalists, seeds, block.sampler, block.pruner or ("none" if several else "hyperband"),
         )  # fmt: skip
         self.variants(plan, candidates)
         self.stop()
@@ -344,13 +359,28 @@ class _Reader:
             self.add(("search", "baseline"), f"{said} They are: {', '.join(candidates)}")
         return spec
 
-    def objective(self, given: Any) -> Objective | None:
+    def objectives(self, given: Any) -> tuple[Objective, ...]:
         path: KeyPath = ("search", "objective")
+        entries = [((*path, i), one) for i, one in enumerate(given)] if isinstance(given, list) else [(path, given)]
+        if not entries:
+            self.add(path, "it is a metric, or a list of them, and empty")
+        found: dict[str, Objective] = {}
+        for here, one in entries:
+            objective = self.objective(here, one)
+            if objective is not None:
+                if objective.metric in found:
+                    self.add(here, f"{objective.metric} stands twice")
+                found[objective.metric] = objective
+        return tuple(found.values())
+
+    def objective(self, path: KeyPath, given: Any) -> Objective | None:
         found: Objective | None = self.made(path, {"metric": given} if isinstance(given, str) else given, Objective)
         if found is None:
             return None
         if found.metric.startswith("test"):
             self.add(path, f"{found.metric} would choose by the test data, which are for the end: take one of val/")
+        if found.metric.startswith("cost/"):
+            self.cost(path, found.metric)
         if found.direction is None:
             found = replace(found, direction=self.direction(found.metric))
             if found.direction is None:
@@ -359,7 +389,23 @@ class _Reader:
                 )
         return found
 
+    def cost(self, path: KeyPath, metric: str) -> None:
+        """Note why a cost can't be measured, as far as the config tells."""
+        if metric not in COSTS:
+            self.add(path, f"{metric} is none of the costs{did_you_mean(metric, COSTS)} They are: {', '.join(COSTS)}")
+            return
+        model: Any = self.checked.model.target
+        if getattr(model, "forward", None) is L.LightningModule.forward:
+            self.add(path, f"{metric} is that of the model's forward, and {model.__name__} has none")
+        if metric == "cost/sparsity" and self.checked.compile is not None:
+            self.add(path, f"{metric} can't be measured in a compiled model: leave compile out")
+        monitors = [one for one in self.checked.callbacks.values() if one.target is CostMonitor]
+        if monitors and not any(metric in (one.arguments.get("metrics") or COSTS) for one in monitors):
+            self.add(path, f"{metric} is not among the metrics of the config's CostMonitor: add it there")
+
     def direction(self, metric: str) -> Literal["max", "min"] | None:
+        if metric in COSTS:
+            return COSTS[metric]
         for one in self.checked.callbacks.values():
             mode = one.arguments.get("mode")
             if one.arguments.get("monitor") == metric and mode in ("max", "min"):
@@ -467,7 +513,11 @@ def with_parameters(spec: str, parameters: Mapping[str, Any]) -> str:
 
 
 def _varied(plan: Plan, values: Mapping[str, Any]) -> Config:
-    """Return the config of a plan with other values, without the search."""
+    """Return the config of a plan with other values, and what measures costs, without the search."""
+    costs = [one.metric for one in plan.objectives if one.metric in COSTS]
+    if costs and not any(one.target is CostMonitor for one in plan.checked.callbacks.values()):
+        monitor = {"_target_": f"{CostMonitor.__module__}.CostMonitor", "metrics": costs}
+        values = {"callbacks.costs": monitor, **values}
     more = [f"{key}={json.dumps(value)}" for key, value in values.items()]
     config, problems = collect(plan.files, [*plan.overrides, *more, "~search"], plan.folders)
     if problems:

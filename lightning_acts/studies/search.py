@@ -29,7 +29,7 @@ from lightning_acts.runs.variants import run_config
 from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
 from lightning_acts.studies.page import page
 from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
-from lightning_acts.studies.statistics import Look, levels
+from lightning_acts.studies.statistics import Look, levels, pareto_front
 
 if TYPE_CHECKING:
     import optuna
@@ -126,11 +126,17 @@ class Study:
         for seeds, level in zip(self.plan.seeds, levels(self.plan.seeds), strict=True):
             finals = self._share("finals", len(finalists) * seeds, functools.partial(self._final, finalists))
             scores: dict[str, list[float]] = {one.activation: [] for one in finalists}
+            further = [one.metric for one in self.plan.objectives[1:]]
+            beside: dict[str, dict[str, list[float]]] = {
+                one.activation: {metric: [] for metric in further} for one in finalists
+            }
             runs: dict[str, list[str]] = {one.activation: [] for one in finalists}
             for index, trial in sorted(finals.items()):
                 if trial.value is not None and index < len(finalists) * seeds:
                     name = self._pair(finalists, index)[0].activation
                     scores[name].append(trial.value)
+                    for metric, value in trial.user_attrs["beside"].items():
+                        beside[name][metric].append(value)
                     runs[name].append(f"finals/{index:04d}")
             # A finalist that failed with one of the seeds has no place beside those that did not.
             whole = [one for one in finalists if len(scores[one.activation]) == seeds]
@@ -154,6 +160,7 @@ class Study:
             {"search": _cost(searched), "finals": _cost(finals.values())},
             runs,
             self.folder,
+            beside,
         )
         board.write()
         write_whole(self.folder / "index.html", page(board))
@@ -163,6 +170,7 @@ class Study:
 
     def _study(self, purpose: str) -> optuna.Study:
         interval, grace = self.heartbeat
+        objectives = self.plan.objectives if purpose == "search" else self.plan.objectives[:1]
         storage = self.optuna.storages.RDBStorage(
             self.url,
             # Several workers write: one waits for the other.
@@ -176,7 +184,7 @@ class Study:
         study: optuna.Study = self.optuna.create_study(
             storage=storage,
             study_name=f"{self.plan.name}-{purpose}",
-            direction="maximize" if self.plan.objective.direction == "max" else "minimize",
+            directions=["maximize" if one.sign > 0 else "minimize" for one in objectives],
             pruner=self._pruner(),
             load_if_exists=True,
         )
@@ -202,7 +210,7 @@ class Study:
         self,
         purpose: str,
         count: int,
-        run: Callable[[optuna.Trial, int], float],
+        run: Callable[[optuna.Trial, int], float | Sequence[float]],
         *,
         spent: Callable[[Iterable[FrozenTrial]], bool] = lambda trials: False,
     ) -> dict[int, FrozenTrial]:
@@ -216,7 +224,7 @@ class Study:
         """
         state, study = self.optuna.trial.TrialState, self._study(purpose)
 
-        def objective(trial: optuna.Trial) -> float:
+        def objective(trial: optuna.Trial) -> float | Sequence[float]:
             index = _index(study.get_trials(deepcopy=False), trial.number)
             start = time.perf_counter()
             try:
@@ -255,12 +263,12 @@ class Study:
             budget.hours is not None and cost.seconds >= 3600 * budget.hours
         )
 
-    def _trial(self, trial: optuna.Trial, index: int) -> float:
+    def _trial(self, trial: optuna.Trial, index: int) -> Sequence[float]:
         candidate = self._suggested(trial)
         for other in trial.study.get_trials(deepcopy=False, states=(self.optuna.trial.TrialState.COMPLETE,)):
             if other.params == trial.params:  # it would give the same
-                assert other.value is not None
-                return other.value
+                repeated: Sequence[float] = other.values
+                return repeated
 
         def watch(path: Path) -> bool:
             for step, value in self._new_values(trial, RunFolder(path)):
@@ -269,16 +277,18 @@ class Study:
                     return True
             return False
 
-        folder = self._finished(self.plan.config(candidate.spec, candidate.settings), "trials", index, watch)
+        prunes = len(self.plan.objectives) == 1  # Optuna takes values of epochs for one alone
+        config = self.plan.config(candidate.spec, candidate.settings)
+        folder = self._finished(config, "trials", index, watch if prunes else None)
         trial.set_user_attr("epochs", len(folder.rows()))
         if folder.status() != "finished":
             self.say(f"trial {index + 1}: {candidate}: pruned after {counted(len(folder.rows()), 'epoch')}")
             raise self.optuna.TrialPruned
-        for step, value in self._new_values(trial, folder):
+        for step, value in self._new_values(trial, folder) if prunes else ():
             trial.report(value, step)
-        value = self._value(folder)
-        self.say(f"trial {index + 1}: {candidate}: {self.plan.objective.metric} {value:.4g}")
-        return value
+        values = [self._value(folder, one.metric) for one in self.plan.objectives]
+        self.say(f"trial {index + 1}: {candidate}: {self._in_words(values)}")
+        return values
 
     def _suggested(self, trial: optuna.Trial) -> Candidate:
         def suggest(name: str, one: Range | Choices) -> Any:
@@ -303,9 +313,13 @@ class Study:
             if step not in known and math.isfinite(value):
                 yield step, value
 
-    def _value(self, folder: RunFolder) -> float:
-        """Return the objective of the epoch that is kept as the best; of the last one where nothing says which is."""
-        metric, rows = self.plan.objective.metric, folder.rows()
+    def _in_words(self, values: Iterable[float]) -> str:
+        objectives = zip(self.plan.objectives, values, strict=True)
+        return ", ".join(f"{one.metric} {value:.4g}" for one, value in objectives)
+
+    def _value(self, folder: RunFolder, metric: str) -> float:
+        """Return a metric of the epoch that is kept as the best; of the last one where nothing says which is."""
+        rows = folder.rows()
         measured = [row for row in rows if metric in row]
         if not measured:
             logged = dict.fromkeys(name for row in rows for name in row if name not in ("epoch", "step"))
@@ -347,28 +361,35 @@ class Study:
     # Comparing
 
     def _finalists(self, trials: Sequence[FrozenTrial]) -> list[Candidate]:
-        """Return the best of the activations with their best values, the baseline first."""
+        """Return the best of the activations with their best values, the baseline first.
+
+        With several objectives, those on the Pareto front of all trials, with values on it, come before others.
+        """
         sign, where = self.plan.objective.sign, shown_path(self.folder / "trials")
-        best: dict[str, tuple[int, float, FrozenTrial]] = {}
+        whole = [trial for trial in trials if trial.state.name == "COMPLETE"]
+        signs = [one.sign for one in self.plan.objectives]
+        scores = [[sign * value for sign, value in zip(signs, trial.values, strict=True)] for trial in whole]
+        front = {whole[index].number for index in pareto_front(scores)}
+        best: dict[str, tuple[int, bool, float, FrozenTrial]] = {}
         for trial in trials:
-            if not trial.intermediate_values and trial.value is None:
+            if not trial.intermediate_values and not trial.values:
                 continue  # failed
             name, step = str(trial.params["activation"]), trial.last_step or 0
             ended = trial.state.name == "COMPLETE"
-            value = trial.value if ended else trial.intermediate_values[step]
-            assert value is not None
+            value = trial.values[0] if ended else trial.intermediate_values[step]
             # Those that were pruned come last: the baseline is needed even if it always was.
-            found = (self.plan.epochs + 1 if ended else step, sign * value, trial)
-            best[name] = max(best.get(name, found), found, key=lambda one: one[:2])
+            on_front = trial.number in front and name != self.plan.baseline
+            found = (self.plan.epochs + 1 if ended else step, on_front, sign * value, trial)
+            best[name] = max(best.get(name, found), found, key=lambda one: one[:3])
         if self.plan.baseline not in best:
             raise StudyError(f"no trial of the baseline {self.plan.baseline} ended: see {where}")
         others = sorted(
-            (name for name in best if name != self.plan.baseline), key=lambda name: best[name][:2], reverse=True
+            (name for name in best if name != self.plan.baseline), key=lambda name: best[name][:3], reverse=True
         )
         if not others:
             raise StudyError(f"no trial of any activation but the baseline ended: see {where}")
         chosen = [self.plan.baseline, *others[: self.plan.finalists]]
-        return [self._suggested(self.optuna.trial.FixedTrial(best[name][2].params)) for name in chosen]
+        return [self._suggested(self.optuna.trial.FixedTrial(best[name][3].params)) for name in chosen]
 
     def _pair(self, finalists: Sequence[Candidate], index: int) -> tuple[Candidate, int]:
         """Return the finalist and the seed of a run; the seed of the config has been used by the search."""
@@ -378,8 +399,10 @@ class Study:
         candidate, seed = self._pair(finalists, index)
         folder = self._finished(self.plan.config(candidate.spec, candidate.settings, seed), "finals", index)
         trial.set_user_attr("epochs", len(folder.rows()))
-        value = self._value(folder)
-        self.say(f"finals: {candidate}, seed {seed}: {self.plan.objective.metric} {value:.4g}")
+        values = {one.metric: self._value(folder, one.metric) for one in self.plan.objectives}
+        self.say(f"finals: {candidate}, seed {seed}: {self._in_words(values.values())}")
+        value = values.pop(self.plan.objective.metric)
+        trial.set_user_attr("beside", values)
         return value
 
     def _tests(self, finalists: Sequence[Candidate], whole: Sequence[Candidate], seeds: int) -> dict[str, list[float]]:

@@ -143,6 +143,24 @@ def probability_best(scores: ArrayLike) -> list[float]:
     return [float(share) for share in shares]
 
 
+def pareto_front(scores: ArrayLike) -> list[int]:
+    """Return the indices of the candidates that no other is better than in one score, and as good as in all.
+
+    Args:
+        scores: Several scores of each ``(candidates, scores)``, larger is better.
+
+    Example:
+        >>> pareto_front([[3.0, 1.0], [2.0, 2.0], [1.0, 1.5]])
+        [0, 1]
+    """
+    table = np.asarray(scores, dtype=float)
+    return [
+        index
+        for index, own in enumerate(table)
+        if not any((other >= own).all() and (other > own).any() for other in table)
+    ]
+
+
 def levels(looks: Sequence[int], alpha: float = ALPHA) -> list[float]:
     """Return the level of the test at each look, so that all looks together err with probability ``alpha`` at most.
 

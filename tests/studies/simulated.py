@@ -35,6 +35,7 @@ class Simulated:
 
     def __init__(self, quality: dict[str, float], pause: float = 0.0) -> None:
         self.quality, self.pause = quality, pause
+        self.latency: dict[str, float] = {}
         self.runs: list[dict[str, Any]] = []
         self.before: Callable[[int], None] = lambda number: None
 
@@ -62,6 +63,9 @@ class Simulated:
             time.sleep(self.pause)
             value = last - (0.1 * 0.5**epoch if epoch + 1 < epochs else 0)
             rows.append({"epoch": epoch, "step": epoch, "val/acc": value, "val/loss": 1 - value})
+            if epoch + 1 == epochs and "costs" in config.data["callbacks"]:
+                spec = ActivationSpec.parse(config.data["model"]["activation"])
+                rows[-1]["cost/latency"] = self.latency.get(spec.name, 1.0)
             made.write_rows(rows)
             if watch and watch(made.path):
                 made.set_status("interrupted")

@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,7 +23,7 @@ def board(write: Callable[..., str], tmp_path: Path) -> Leaderboard:
     rng = np.random.default_rng(0)
     losses = 1 + rng.normal(size=8) * 0.1 + np.array([[0.5], [0.2], [0.5]]) + rng.normal(size=(3, 8)) * 0.01
     trials = [
-        SimpleNamespace(params={"activation": name}, state=SimpleNamespace(name=state), value=value)
+        SimpleNamespace(params={"activation": name}, state=SimpleNamespace(name=state), values=value and [value])
         for name, state, value in [
             ("relu", "COMPLETE", 1.6),
             ("mish", "COMPLETE", 1.3),
@@ -32,7 +33,7 @@ def board(write: Callable[..., str], tmp_path: Path) -> Leaderboard:
         ]
     ]
     return Leaderboard.of(
-        plan([write(objective="val/loss")]),
+        plan([write(objective=["val/loss", "cost/latency", "cost/sparsity"])]),
         Look.at(NAMES, -losses, "relu"),
         [Candidate(name, name, {"model.lr": 0.0012345}) for name in NAMES],
         {name: [0.25, 0.75] for name in NAMES},
@@ -40,6 +41,11 @@ def board(write: Callable[..., str], tmp_path: Path) -> Leaderboard:
         {"search": Cost(5, 12, 60.0), "finals": Cost(24, 72, 300.0)},
         {"mish": ["finals/0001", "finals/0004"]},
         tmp_path,
+        {
+            "relu": {"cost/latency": [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0], "cost/sparsity": [0.5] * 8},
+            "mish": {"cost/latency": [4.0, 4.0, 5.0, 5.0, 4.0, 4.0, 5.0, 5.0], "cost/sparsity": [0.0] * 8},
+            "leaky_relu": {"cost/latency": [5.0] * 8, "cost/sparsity": [0.0] * 8},
+        },
     )
 
 
@@ -57,6 +63,24 @@ def test_rows_are_in_units_of_the_objective(board: Leaderboard) -> None:
     assert {second.candidate.activation, third.candidate.activation} == {"relu", "leaky_relu"}
     assert first.runs == ("finals/0001", "finals/0004")
     assert first.test == bootstrap_interval([0.25, 0.75])
+
+
+def test_further_objectives_stand_beside_the_first(board: Leaderboard) -> None:
+    rows = {row.candidate.activation: row for row in board.rows}
+    latency, sparsity = rows["mish"].beside
+    assert (latency.metric, latency.direction, sparsity.direction) == ("cost/latency", "min", "max")
+    assert latency.mean == bootstrap_interval(latency.values)
+    assert latency.difference == bootstrap_interval([3.0] * 8)
+    assert rows["relu"].beside[0].difference is None
+    # leaky_relu has the loss of relu, but for noise, takes longer than the two others, and is sparser than none.
+    assert [name for name, row in rows.items() if row.on_front] == ["mish", "relu"]
+    assert board.verdict.startswith("mish is the best of 3")
+    said = r"; on the Pareto front, by the means, with mish: relu \(val/loss 1\.\d+ instead of 1\.\d+, cost/latency 1\.5 instead of 4\.5, cost/sparsity 0\.5 instead of 0\)$"
+    assert re.search(said, board.verdict)
+    head, first, *_ = board.beside_table()
+    assert head[:3] == ["activation", "cost/latency (95 %)", "cost/latency vs relu"]
+    assert first[0] == "mish"
+    assert first[-1] == "yes"
 
 
 def test_the_search_is_summed_up(board: Leaderboard) -> None:
@@ -93,6 +117,13 @@ def test_what_is_written(board: Leaderboard) -> None:
     assert data["rows"][1]["p"] in (None, board.rows[1].p)
     rows = list(csv.DictReader(io.StringIO((board.folder / "leaderboard.csv").read_text())))
     assert [row["activation"] for row in rows] == [row.candidate.activation for row in board.rows]
+    assert [row["cost/latency"] for row in rows if row["activation"] == "mish"] == ["4.5"]
+    assert {row["cost/latency_difference_low"] for row in rows} == {
+        "3.0",
+        "",
+        str(board.rows[-1].beside[0].difference.low),
+    }  # type: ignore[union-attr]
+    assert data["rows"][0]["beside"][0]["difference"]["mean"] == 3.0
     assert float(rows[0]["difference_high"]) == board.rows[0].difference.high  # type: ignore[union-attr]
     best = load([str(board.folder / "best.yaml")])
     assert best.data["model"]["activation"] == "mish"

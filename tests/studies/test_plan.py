@@ -60,6 +60,22 @@ def test_the_direction_is_told_by_the_name(write: Write, metric: str, sign: int)
     assert plan([write(objective=metric)]).objective.sign == sign
 
 
+def test_the_direction_of_costs_is_known_and_what_measures_them_is_added(write: Write) -> None:
+    found = plan([write(objective=["val/acc", "cost/saved", {"metric": "cost/sparsity", "direction": "min"}])])
+    assert [one.sign for one in found.objectives] == [1, -1, -1]
+    assert found.objective.metric == "val/acc"
+    assert found.pruner == "none"
+    costs = found.config("relu", {}).data["callbacks"]["costs"]
+    assert costs == {"_target_": "lightning_acts.callbacks.cost_monitor.CostMonitor", "metrics": ["cost/saved", "cost/sparsity"]}  # fmt: skip
+    assert plan([write()]).pruner == "hyperband"
+    own = ["callbacks.own._target_=lightning_acts.callbacks.cost_monitor.CostMonitor"]
+    assert "costs" not in plan([write(objective="cost/saved")], own).config("relu", {}).data["callbacks"]
+    with pytest.raises(ConfigError, match="cost/saved is not among the metrics of the config's CostMonitor"):
+        plan([write(objective="cost/saved")], [*own, "callbacks.own.metrics=[cost/latency]"])
+    with pytest.raises(ConfigError, match="cost/sparsity can't be measured in a compiled model"):
+        plan([write(objective="cost/sparsity")], ["compile=true"])
+
+
 def test_choices_and_whole_numbers(write: Write) -> None:
     found = plan([write(space={"data.batch_size": {"low": 16, "high": 64, "step": 16}, "model.lr": [0.01, 0.1]})])
     assert found.space["data.batch_size"] == Range(16, 64, step=16)
@@ -95,6 +111,10 @@ def test_the_words_name_the_smallest_p(write: Write) -> None:
         ({"activations": {"family": "rectifed"}}, "rectified"),
         ({"objektive": "val/acc"}, "unknown key search.objektive; did you mean 'search.objective'"),
         ({"objective": None}, "needs objective"),
+        ({"objective": ["val/acc", "cost/latncy"]}, r"study.yaml:\d+: search.objective.1: .*; did you mean 'cost/latency'"),
+        ({"objective": ["val/acc", "val/acc"]}, "search.objective.1: val/acc stands twice"),
+        ({"objective": []}, "search.objective: it is a metric, or a list of them"),
+        ({"objective": ["val/acc", "val/loss"], "pruner": "halving"}, r"study.yaml:\d+: search.pruner: halving: with several objectives"),
         ({"objective": "test/acc"}, "search.objective: test/acc would choose by the test data"),
         ({"objective": "val/thing"}, r"is a larger val/thing better\? Write \{metric: val/thing, direction: max\}"),
         ({"budget": {"trial": 3}}, "unknown key search.budget.trial; did you mean 'search.budget.trials'"),

@@ -67,6 +67,27 @@ def test_where_smaller_is_better_the_smallest_wins(write: Write, simulate: Simul
     assert board.rows[0].difference.high < 0
 
 
+def test_with_several_objectives_the_first_decides_and_the_front_is_named(write: Write, simulate: Simulate) -> None:
+    simulated = simulate(mish=0.1, tanh=0.05, silu=-0.1, elu=-0.1)
+    simulated.latency = {"mish": 4.0, "tanh": 3.0, "silu": 2.0}
+    names = ["relu", "mish", "tanh", "silu", "elu"]
+    several = {"activations": names, "objective": ["val/acc", "cost/latency"], "finalists": 2, "baseline": "tanh"}
+    board = carried_out(write(**several, parameters=None, budget={"trials": 10}))
+    # silu is worse than relu in both, as elu is; relu is not the best, but the fastest.
+    assert [row.candidate.activation for row in board.rows] == ["mish", "tanh", "relu"]
+    assert board.winner == "mish"
+    assert "on the Pareto front, by the means, with mish: tanh (val/acc" in board.verdict
+    assert "cost/latency 1 instead of 4" in board.verdict
+    assert [row.beside[0].values for row in board.rows] == [(4.0,) * 7, (3.0,) * 7, (1.0,) * 7]
+    assert {trial.state.name for trial in trials_of(board)} == {"COMPLETE"}  # none was pruned
+    assert {len(trial.values) for trial in trials_of(board)} == {2}
+    assert next(one for one in board.searched if one.activation == "mish").best > 0.85  # type: ignore[operator]
+    # The run is one that anybody can repeat: what measures is in its config.
+    assert all(one["callbacks"]["costs"]["metrics"] == ["cost/latency"] for one in simulated.runs)
+    best = check_config(load([str(board.folder / "best.yaml")])).config.data
+    assert best["callbacks"]["costs"]["_target_"].endswith("CostMonitor")
+
+
 def test_where_all_are_equal_nothing_is_shown(write: Write, simulate: Simulate) -> None:
     simulate()
     board = carried_out(write(space=None))
