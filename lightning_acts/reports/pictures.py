@@ -13,20 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lightning_acts.extras import require
 from lightning_acts.factory import ActivationLike
-from lightning_acts.files import replacing
-from lightning_acts.hints import did_you_mean
+from lightning_acts.reports import drawing
 from lightning_acts.reports.curves import Curve, breaks_of, curve_of, grid, pieces
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-# Okabe and Ito's palette, told apart by color-blind readers too; lines differ in style as well.
-_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_STYLES = ("-", "--", "-.", ":")
-_MARKERS = ("o", "s", "^", "D")
 
 # Names of metrics that differ by the stage alone share a panel: train/loss and val/loss, train_loss and val_loss.
 _STAGES = {"train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -39,7 +31,6 @@ _POINTS_PER_LABEL = 9
 _MOST_POINTS = 5_000
 # Light blue between two images, which are often black and white.
 _GAP = (0.34, 0.71, 0.91)
-_LONGEST_LABEL = 20
 # A metric that falls by more than this is drawn on a logarithmic axis: on a linear one its end is a flat line.
 _MOST_LINEAR = 100
 
@@ -67,14 +58,14 @@ def plot_activations(activations: Sequence[ActivationLike], path: Path, low: flo
         for lines, y, where in zip(drawn.values(), (curve.y, curve.derivative, curve.second), places, strict=True):
             if y is not None:
                 lines.append(_Line(curve.name, index, pieces(curve.x, y, where)))
-    figure = _figure(13, 4)
+    figure = drawing.new_figure(13, 4)
     for axes, (title, lines) in zip(figure.subplots(1, 3), drawn.items(), strict=True):
         _draw_curves(axes, lines, low, high)
-        _dress(axes, title, "x", None)
+        drawing.dress(axes, title, "x", None)
         axes.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         axes.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-    _legend(figure)
-    return _save(figure, path)
+    drawing.legend(figure)
+    return drawing.save(figure, path)
 
 
 def plot_comparison(one: Curve, other: Curve, path: Path) -> Path:
@@ -86,7 +77,7 @@ def plot_comparison(one: Curve, other: Curve, path: Path) -> Path:
         values.append(_Line(curve.name, index, pieces(curve.x, curve.y, breaks.value)))
         if curve.derivative is not None:
             slopes.append(_Line(curve.name, index, pieces(curve.x, curve.derivative, breaks.derivative)))
-    figure = _figure(13, 4)
+    figure = drawing.new_figure(13, 4)
     value, slope, gap = figure.subplots(1, 3)
     _draw_curves(value, values, low, high)
     _draw_curves(slope, slopes, low, high)
@@ -95,14 +86,14 @@ def plot_comparison(one: Curve, other: Curve, path: Path) -> Path:
         places = [at for breaks in both for at in breaks.derivative]
         differences.append(((one.derivative - other.derivative).abs(), places))
     for index, (name, (y, places)) in enumerate(zip(("value", "derivative"), differences, strict=False)):
-        _line(gap, *_joined(pieces(one.x, y, places)), name, index)
+        drawing.line(gap, *_joined(pieces(one.x, y, places)), name, index)
     # Linear below what float64 can tell apart, so that equal points are drawn at 0.
     gap.set_yscale("symlog", linthresh=1e-16)
     for axes, title in ((value, "value"), (slope, "derivative"), (gap, "absolute difference")):
-        _dress(axes, title, "x", None)
+        drawing.dress(axes, title, "x", None)
     gap.legend(frameon=False)
-    _legend(figure, value)
-    return _save(figure, path)
+    drawing.legend(figure, value)
+    return drawing.save(figure, path)
 
 
 def plot_learning_curves(
@@ -132,7 +123,7 @@ def plot_learning_curves(
         staged = _STAGED.fullmatch(name)
         stage = _STAGES[staged["stage"].lower()] if staged else ""
         panels.setdefault(staged["metric"] if staged else name, []).append((stage, name))
-    figure, all_axes = _panels(len(panels), 4.0, 3.2)
+    figure, all_axes = drawing.panels(len(panels), 4.0, 3.2)
     from matplotlib.ticker import MaxNLocator
 
     several_stages = any(stage for members in panels.values() for stage, _ in members)
@@ -147,15 +138,15 @@ def plot_learning_curves(
                     epochs,
                     values,
                     label=f"{run}, {stage}" if stage else "_unnamed" if several_stages else run,
-                    color=_COLORS[index % len(_COLORS)],
+                    color=drawing.COLORS[index % len(drawing.COLORS)],
                     linestyle=_STYLE_OF_STAGE.get(stage, "-"),
                     linewidth=1.6,
-                    marker=_MARKERS[index // len(_COLORS) % len(_MARKERS)],
+                    marker=drawing.MARKERS[index // len(drawing.COLORS) % len(drawing.MARKERS)],
                     markersize=3.5,
                     markerfacecolor="white" if stage == "train" else None,
                     markevery=max(1, math.ceil(len(epochs) / 20)),
                 )
-        _dress(axes, metric, "epoch", None)
+        drawing.dress(axes, metric, "epoch", None)
         lines: Any = axes.get_lines()
         drawn = [value for line in lines for value in line.get_ydata() if math.isfinite(value)]
         if drawn and 0 < _MOST_LINEAR * min(drawn) < max(drawn):
@@ -163,8 +154,8 @@ def plot_learning_curves(
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         beside = 0.03 * (last - 1) or 0.5
         axes.set_xlim(1 - beside, last + beside)
-    _legend(figure, *all_axes)
-    return _save(figure, path)
+    drawing.legend(figure, *all_axes)
+    return drawing.save(figure, path)
 
 
 def plot_confusion_matrices(matrices: Mapping[str, Tensor], path: Path, class_names: Sequence[str] = ()) -> Path:
@@ -180,7 +171,7 @@ def plot_confusion_matrices(matrices: Mapping[str, Tensor], path: Path, class_na
     """
     most = max(map(len, matrices.values()))
     size = min(max(4.2, 0.36 * most), 0.36 * _MOST_COUNTED)
-    figure, all_axes = _panels(len(matrices), size + 0.6, size + 0.6)
+    figure, all_axes = drawing.panels(len(matrices), size + 0.6, size + 0.6)
     figure.set_layout_engine("compressed")  # squares leave no space between them
     for axes, (name, matrix) in zip(all_axes, matrices.items(), strict=True):
         share = matrix / matrix.sum(dim=1, keepdim=True).clamp(min=1)
@@ -189,7 +180,7 @@ def plot_confusion_matrices(matrices: Mapping[str, Tensor], path: Path, class_na
         step = _round_up(classes * _POINTS_PER_LABEL / (72 * size))
         ticks = range(0, classes, step)
         names = list(class_names) if len(class_names) == classes else [str(number) for number in range(classes)]
-        labels = [_shortened(names[tick]) for tick in ticks]
+        labels = [drawing.shortened(names[tick]) for tick in ticks]
         axes.set_xticks(ticks, labels, fontsize=8, rotation=90 if max(map(len, labels)) > 2 else 0)
         axes.set_yticks(ticks, labels, fontsize=8)
         if classes <= _MOST_COUNTED:
@@ -198,7 +189,7 @@ def plot_confusion_matrices(matrices: Mapping[str, Tensor], path: Path, class_na
         accuracy = f": accuracy {matrix.diagonal().sum().item() / total:.4f}" if total else ""
         axes.set(title=f"{name}{accuracy}", xlabel="predicted", ylabel="true")
     figure.colorbar(image, ax=all_axes, label="share of the true class")
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_calibration(reliability: Mapping[str, Tensor], path: Path) -> Path:
@@ -211,18 +202,18 @@ def plot_calibration(reliability: Mapping[str, Tensor], path: Path) -> Path:
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure = _figure(5.2, 5.6)
+    figure = drawing.new_figure(5.2, 5.6)
     share, count = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     share.plot([0, 1], [0, 1], color="0.6", linewidth=1, label="calibrated")
     for index, (name, bins) in enumerate(reliability.items()):
         counts, confidence, right = (row[bins[0] > 0].cpu() for row in bins)
-        _line(share, confidence / counts, right / counts, name, index, marker="o", markersize=4)
-        _line(count, confidence / counts, counts, name, index, marker="o", markersize=4)
+        drawing.line(share, confidence / counts, right / counts, name, index, marker="o", markersize=4)
+        drawing.line(count, confidence / counts, counts, name, index, marker="o", markersize=4)
     count.set_yscale("log")
-    _dress(share, "calibration", "", "share of right answers")
-    _dress(count, "", "confidence", "samples")
+    drawing.dress(share, "calibration", "", "share of right answers")
+    drawing.dress(count, "", "confidence", "samples")
     share.legend(frameon=False)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_image_rows(rows: Mapping[str, Tensor], path: Path, title: str = "") -> Path:
@@ -237,7 +228,7 @@ def plot_image_rows(rows: Mapping[str, Tensor], path: Path, title: str = "") -> 
         ModuleNotFoundError: matplotlib is not installed.
     """
     columns = max(map(len, rows.values()))
-    figure = _figure(max(1.1 * columns, 4) + 0.3, 1.1 * len(rows) + 0.4 * bool(title))
+    figure = drawing.new_figure(max(1.1 * columns, 4) + 0.3, 1.1 * len(rows) + 0.4 * bool(title))
     all_axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, (name, images) in zip(all_axes, rows.items(), strict=True):
         for axes, image in itertools.zip_longest(line, images):
@@ -245,7 +236,7 @@ def plot_image_rows(rows: Mapping[str, Tensor], path: Path, title: str = "") -> 
         line[0].set_ylabel(name, fontsize=9)
     if title:
         figure.suptitle(title, fontsize=11)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_image_sheet(images: Tensor, path: Path, title: str = "") -> Path:
@@ -268,12 +259,12 @@ def plot_image_sheet(images: Tensor, path: Path, title: str = "") -> Path:
         row, column = divmod(index, columns)
         top, left = row * (height + 1), column * (width + 1)
         sheet[:, top : top + height, left : left + width] = image
-    figure = _figure(6, 6 * rows * height / (columns * width) + 0.3 * bool(title))
+    figure = drawing.new_figure(6, 6 * rows * height / (columns * width) + 0.3 * bool(title))
     axes = figure.subplots()
     _draw_image(axes, sheet)
     if title:
         axes.set_title(title, fontsize=11)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_segmentations(
@@ -294,7 +285,7 @@ def plot_segmentations(
     """
     classes = max(len(class_names), int(truth.max()) + 1, int(predicted.max()) + 1)
     names = list(class_names) or [str(number) for number in range(classes)]
-    figure = _figure(1.3 * len(images) + 1.6, 4.2 + 0.3 * bool(title))
+    figure = drawing.new_figure(1.3 * len(images) + 1.6, 4.2 + 0.3 * bool(title))
     all_axes = figure.subplots(3, len(images), squeeze=False)
     from matplotlib.colors import ListedColormap
 
@@ -314,7 +305,7 @@ def plot_segmentations(
     figure.legend(handles=patches[:_MOST_COUNTED], loc="outside right upper", frameon=False, fontsize=8)
     if title:
         figure.suptitle(title, fontsize=11)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_field(
@@ -335,18 +326,18 @@ def plot_field(
     """
     error = field - truth
     if field.ndim == 2:
-        figure = _figure(9, 5.2)
+        figure = drawing.new_figure(9, 5.2)
         value, gap = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         x = coordinates[:, 0]
         value.plot(x.tolist(), truth[:, 0].tolist(), color="0.6", linewidth=3, label="truth")
-        _line(value, x, field[:, 0], name, 0)
-        _line(gap, x, error[:, 0], "error", 1)
-        _dress(value, "", "", "value")
-        _dress(gap, "", axes_names[0] if axes_names else "x", "error")
-        _legend(figure, value)
-        return _save(figure, path)
+        drawing.line(value, x, field[:, 0], name, 0)
+        drawing.line(gap, x, error[:, 0], "error", 1)
+        drawing.dress(value, "", "", "value")
+        drawing.dress(gap, "", axes_names[0] if axes_names else "x", "error")
+        drawing.legend(figure, value)
+        return drawing.save(figure, path)
     colored = field.shape[-1] == 3
-    figure = _figure(13, 4)
+    figure = drawing.new_figure(13, 4)
     size = error.square().mean(dim=-1).sqrt() if colored else error[..., 0]
     most = size.abs().max().item() or 1.0
     # Of an image, rows go down; of a function, its first coordinate goes to the right, its second one up.
@@ -372,7 +363,7 @@ def plot_field(
             axes.set_axis_off()
         if title == "error" or not colored:
             figure.colorbar(image, ax=axes, fraction=0.046, aspect=30)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_swaps(
@@ -392,29 +383,31 @@ def plot_swaps(
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure = _figure(8, 5.6 if metric else 3.6)
+    figure = drawing.new_figure(8, 5.6 if metric else 3.6)
     panels = list(figure.subplots(2 if metric else 1, 1, sharex=True, squeeze=False).flat)
     for index, (name, points) in enumerate(swaps.items()):
         epochs, amounts = zip(*points, strict=True)
-        _line(panels[0], epochs, amounts, name, index)
+        drawing.line(panels[0], epochs, amounts, name, index)
         # Where it leaves 0, and where it reaches 1.
         begun = [epoch for (epoch, _), (_, after) in itertools.pairwise(points) if after > 0.0][:1]
         ended = [epoch for epoch, amount in points if amount == 1.0][:1]
         for axes in panels:
             for event in (*begun, *ended):
-                axes.axvline(event, color=_COLORS[index % len(_COLORS)], linewidth=0.9, alpha=0.6, linestyle=":")
+                axes.axvline(
+                    event, color=drawing.COLORS[index % len(drawing.COLORS)], linewidth=0.9, alpha=0.6, linestyle=":"
+                )
     if metric:
         name, points = metric
         epochs, values = zip(*points, strict=True)
         panels[1].plot(epochs, values, color="0.2", linewidth=1.6, marker="o", markersize=3.5)
-        _dress(panels[1], "", "epoch", name)
-    _dress(panels[0], "", "" if metric else "epoch", "part of the replacement")
+        drawing.dress(panels[1], "", "epoch", name)
+    drawing.dress(panels[0], "", "" if metric else "epoch", "part of the replacement")
     panels[0].set_ylim(-0.05, 1.05)
     steps = panels[0].secondary_xaxis("top", functions=(lambda x: x * steps_per_epoch, lambda x: x / steps_per_epoch))
     steps.set_xlabel("step")
     steps.spines["top"].set_visible(False)
-    _legend(figure, panels[0])
-    return _save(figure, path)
+    drawing.legend(figure, panels[0])
+    return drawing.save(figure, path)
 
 
 def plot_scores(groups: Mapping[str, Mapping[str, Sequence[float]]], path: Path) -> Path:
@@ -429,20 +422,20 @@ def plot_scores(groups: Mapping[str, Mapping[str, Sequence[float]]], path: Path)
     """
     names = list(groups)
     metrics = list(dict.fromkeys(metric for values in groups.values() for metric in values))
-    figure, panels = _panels(len(metrics), 4.0, 1.4 + 0.32 * len(names))
+    figure, panels = drawing.panels(len(metrics), 4.0, 1.4 + 0.32 * len(names))
     for axes, metric in zip(panels, metrics, strict=True):
         for row, name in enumerate(names):
             values = list(groups[name].get(metric, ()))
-            color = _COLORS[row % len(_COLORS)]
+            color = drawing.COLORS[row % len(drawing.COLORS)]
             axes.plot(values, [row] * len(values), "o", color=color, markersize=4.5, alpha=0.6)
             if values:
                 axes.plot(
                     [math.fsum(values) / len(values)], [row], "|", color=color, markersize=16, markeredgewidth=2.2
                 )
-        _dress(axes, metric, "", None)
-        axes.set_yticks(range(len(names)), [_shortened(name) for name in names])
+        drawing.dress(axes, metric, "", None)
+        axes.set_yticks(range(len(names)), [drawing.shortened(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_parity(pairs: Mapping[str, Tensor], path: Path, name: str = "") -> Path:
@@ -456,21 +449,24 @@ def plot_parity(pairs: Mapping[str, Tensor], path: Path, name: str = "") -> Path
     Raises:
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure = _figure(5.2, 6.4)
+    figure = drawing.new_figure(5.2, 6.4)
     value, rest = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     for index, (label, both) in enumerate(pairs.items()):
         predicted, true = both[:: max(1, math.ceil(len(both) / _MOST_POINTS))].cpu().double().T
-        style = {"color": _COLORS[index % len(_COLORS)], "marker": _MARKERS[index % len(_MARKERS)]}
+        style = {
+            "color": drawing.COLORS[index % len(drawing.COLORS)],
+            "marker": drawing.MARKERS[index % len(drawing.MARKERS)],
+        }
         for axes, y in ((value, predicted), (rest, predicted - true)):
             axes.plot(true.tolist(), y.tolist(), linestyle="", label=label, markersize=3.5, alpha=0.6, **style)
     everything = torch.cat([both[:, 1].cpu().double() for both in pairs.values()])
     ends = [everything.min().item(), everything.max().item()]
     value.plot(ends, ends, color="0.4", linewidth=1, label="predicted = true", zorder=0)
     rest.axhline(0, color="0.4", linewidth=1, zorder=0)
-    _dress(value, name, "", "predicted")
-    _dress(rest, "", "true", "predicted - true")
+    drawing.dress(value, name, "", "predicted")
+    drawing.dress(rest, "", "true", "predicted - true")
     value.legend(frameon=False)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 def plot_matches(
@@ -490,7 +486,7 @@ def plot_matches(
     """
     columns = min(len(pairs), 8)
     rows = math.ceil(len(pairs) / columns)
-    figure = _figure(1.4 * columns, 1.6 * rows + 0.3 + 0.2 * bool(title))
+    figure = drawing.new_figure(1.4 * columns, 1.6 * rows + 0.3 + 0.2 * bool(title))
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for unused in panels[len(pairs) :]:
         unused.remove()
@@ -501,12 +497,12 @@ def plot_matches(
         gap = left.new_tensor(_GAP)[:, None, None].expand(3, left.shape[1], max(1, left.shape[2] // 8))
         _draw_image(axes, torch.cat([left, gap, right], dim=2))
         wrong = (probability > 0.5) != bool(label)
-        color = _COLORS[1] if wrong else "black"
+        color = drawing.COLORS[1] if wrong else "black"
         axes.set_title(f"{'same' if label else 'other'}: {probability:.2f}", fontsize=8, color=color)
         axes.spines[:].set(visible=wrong, color=color, linewidth=2)
     note = "what is true, and the probability that both belong together; mistakes are framed"
     figure.suptitle(f"{title}\n{note}" if title else note, fontsize=10)
-    return _save(figure, path)
+    return drawing.save(figure, path)
 
 
 class _Line(NamedTuple):
@@ -527,7 +523,7 @@ class _Line(NamedTuple):
 def _draw_curves(axes: Axes, lines: Sequence[_Line], low: float, high: float) -> None:
     """Draw curves with gaps between their pieces; a pole is cut off rather than flattening all the rest."""
     for line in lines:
-        _line(axes, *_joined(line.pieces), line.name, line.color)
+        drawing.line(axes, *_joined(line.pieces), line.name, line.color)
     everything = [y for line in lines for _, y in line.pieces]
     if not everything:
         return
@@ -586,70 +582,3 @@ def _round_up(least: float) -> int:
             if factor * power >= least:
                 return factor * power
         power *= 10
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST_LABEL else f"{name[: _LONGEST_LABEL - 1]}…"
-
-
-def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
-    """Return a figure with panels in rows that a page holds."""
-    columns = min(count, 3) if count != 4 else 2
-    while columns > 1 and columns * width > 16:
-        columns -= 1
-    rows = math.ceil(count / columns)
-    figure = _figure(columns * width, rows * height)
-    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for unused in axes[count:]:
-        unused.remove()
-    return figure, axes[:count]
-
-
-def _legend(figure: Figure, *panels: Axes) -> None:
-    """Put one legend for the panels (default: all) above them, each label once."""
-    handles: dict[str, Any] = {}
-    for axes in panels or figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    if not handles:
-        return
-    room = figure.get_figwidth() * 72 / 6  # characters in a row
-    columns = max(1, min(len(handles), int(room // (max(map(len, handles)) + 8))))
-    figure.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=columns, frameon=False, fontsize=9)
-
-
-def _figure(width: float, height: float) -> Figure:
-    require("matplotlib", extra="report")
-    # Never pyplot: it keeps figures, and chooses a screen.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _line(axes: Axes, x: Any, y: Any, name: str, index: int, **style: Any) -> None:
-    x, y = (values.tolist() if isinstance(values, Tensor) else values for values in (x, y))
-    color, dash = _COLORS[index % len(_COLORS)], _STYLES[index % len(_STYLES)]
-    axes.plot(x, y, label=name, color=color, linestyle=dash, linewidth=1.8, **style)
-
-
-def _dress(axes: Axes, title: str, x: str, y: str | None) -> None:
-    axes.set(title=title, xlabel=x, ylabel=y or "")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25)
-
-
-def _save(figure: Figure, path: Path) -> Path:
-    """Write a figure.
-
-    Raises:
-        ValueError: No picture is written under such a suffix.
-    """
-    kinds = figure.canvas.get_supported_filetypes()
-    if (suffix := path.suffix.removeprefix(".").lower()) not in kinds:
-        raise ValueError(
-            f"{path}: a picture is a file {', '.join(f'.{kind}' for kind in kinds)}{did_you_mean(suffix, kinds)}"
-        )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as unfinished:
-        figure.savefig(unfinished, dpi=130, format=suffix)
-    return path

@@ -8,15 +8,15 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lightning_acts.reports import pictures
+from lightning_acts.reports import drawing, pictures
 
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Every figure that is saved, so that a test can ask what was drawn."""
     figures: list[object] = []
-    save = pictures._save
-    monkeypatch.setattr(pictures, "_save", lambda figure, path: figures.append(figure) or save(figure, path))
+    save = drawing.save
+    monkeypatch.setattr(drawing, "save", lambda figure, path: figures.append(figure) or save(figure, path))
     return figures
 
 
