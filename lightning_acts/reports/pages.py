@@ -21,7 +21,7 @@ def written(template: str, **values: object) -> str:
         values: What it has places for, besides the head and the styles that pages share.
 
     Example:
-        >>> GENERATOR in written("runs.html", summary="", head="", rows="", pictures="", runs="")
+        >>> GENERATOR in written("runs.html", table="", pictures="", runs="")
         True
     """
     here = files("lightning_acts.reports")
@@ -31,22 +31,37 @@ def written(template: str, **values: object) -> str:
     return Template(f"{text}\n").substitute(generator=GENERATOR, style=page, tables=tables, **values)
 
 
-def table_row(cells: Sequence[str]) -> str:
-    """Return a row of a table of texts, whose first cell is its head.
+def table(cells: Sequence[Sequence[str]], caption: str) -> str:
+    """Return a table of texts, its first row and its first column the heads, that is scrolled where it is too wide.
 
     Example:
-        >>> table_row(["relu", "< 1"])
-        '<tr><th scope="row">relu</th><td>&lt; 1</td></tr>'
+        >>> "<td>&lt; 1</td>" in table([["activation", "loss"], ["relu", "< 1"]], "Finalists")
+        True
     """
-    name, *others = map(escape, cells)
-    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in others)}</tr>'
+    head, *rows = ([escape(cell) for cell in row] for row in cells)
+    columns = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    lines = (
+        f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in others)}</tr>'
+        for name, *others in rows
+    )
+    return "\n".join(
+        (
+            f'<div class="table" role="region" aria-label="{escape(caption)}" tabindex="0"><table>',
+            f"<caption>{escape(caption)}</caption>",
+            f"<thead><tr>{columns}</tr></thead>",
+            "<tbody>",
+            *lines,
+            "</tbody>",
+            "</table></div>",
+        )
+    )
 
 
-def figure(picture: Path, title: str) -> str:
-    """Return a PNG file as a part of a page, with a title."""
+def figure(picture: Path, title: str, alt: str | None = None) -> str:
+    """Return a PNG file as a part of a page, with a title, and with words in its place for who can't see it."""
     content = base64.b64encode(picture.read_bytes()).decode()
     return (
-        f'<figure><img src="data:image/png;base64,{content}" alt="{escape(title)}" loading="lazy">'
+        f'<figure><img src="data:image/png;base64,{content}" alt="{escape(alt or title)}" loading="lazy">'
         f"<figcaption>{escape(title)}</figcaption></figure>"
     )
 

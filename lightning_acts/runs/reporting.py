@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lightning_acts.files import write_whole
+from lightning_acts.hints import counted
 from lightning_acts.reports import pictures
-from lightning_acts.reports.pages import figure, is_ours, table_row, written
+from lightning_acts.reports.pages import figure, is_ours, table, written
 from lightning_acts.runs.config import Config
 from lightning_acts.runs.folder import RunError, RunFolder, digest
 from lightning_acts.runs.variants import interval_as_data, mean_interval
@@ -130,12 +131,10 @@ class Report:
         out.mkdir(parents=True, exist_ok=True)
         drawn = self._draw(out)
         write_whole(out / "runs.csv", self._csv())
-        head, *rows = self.table()
+        caption = f"{counted(sum(map(len, self.groups.values())), 'run')} of {counted(len(self.groups), 'kind')}"
         text = written(
             "runs.html",
-            summary=f"{sum(map(len, self.groups.values()))} runs of {len(self.groups)} kinds",
-            head="".join(f'<th scope="col">{escape(cell)}</th>' for cell in head),
-            rows="\n".join(table_row(row) for row in rows),
+            table=table(self.table(), caption),
             pictures="\n".join(figure(path, title) for title, path in drawn.items()),
             runs="\n".join(_section(name, run) for name, runs in self.groups.items() for run in runs),
         )

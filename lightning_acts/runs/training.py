@@ -154,8 +154,7 @@ def dry_run(checked: Checked) -> str:
         size = _size(checked, built.trainer)
         built.trainer.test(built.model, datamodule=built.data, verbose=False)
     refuse_unlogged(checked, logged, built.trainer)
-    parameters = sum(parameter.numel() for parameter in built.model.parameters())
-    lines = [f"{type(built.model).__name__} with {parameters:,} parameters, {type(built.data).__name__}"]
+    lines = [f"{type(built.model).__name__} with {_parameters(built.model):,} parameters, {type(built.data).__name__}"]
     lines += [str(swap.report) for swap in built.swaps if swap.report]
     lines += [f"{swap.request}: {swap.schedule.timeline(*size)}"
               for swap in built.swaps if not swap.schedule.is_at_start]  # fmt: skip
@@ -548,12 +547,17 @@ def _conclude(checked: Checked, built: _Built, result: Result, moments: list[_Mo
             "seed": checked.seed,
             "activation": _label(checked, model),
             "epochs": result.epochs,
+            "parameters": _parameters(model),
             "seconds": round(result.seconds, 3),
             "best": str(folder.best.relative_to(folder.path)),
             "metrics": result.metrics,
         },
     )
     folder.set_status("finished", epochs=result.epochs)
+
+
+def _parameters(model: L.LightningModule) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _draw(checked: Checked, built: _Built, result: Result, moments: list[_Moments]) -> None:

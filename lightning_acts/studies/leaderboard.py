@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+# Characters that names of activations keep in a narrow terminal.
+_NARROWEST = 12
+
+
 @dataclass(frozen=True)
 class Candidate:
     """An activation with the values that were found for its parameters and for other keys of the config."""
@@ -34,16 +39,19 @@ class Candidate:
     spec: str
     settings: Mapping[str, Any]
 
-    def __str__(self) -> str:
+    @property
+    def shown(self) -> dict[str, str]:
+        """The spec, and the values of other keys by their names, numbers with few digits."""
         spec = ActivationSpec.parse(self.spec)
         rounded = {
             key: float(_short(value)) if isinstance(value, float) else value for key, value in spec.parameters.items()
         }
-        parts = [
-            str(ActivationSpec(spec.name, rounded)),
-            *(f"{key}={_short(value)}" for key, value in self.settings.items()),
-        ]
-        return " ".join(parts)
+        others = {key: _short(value) for key, value in self.settings.items()}
+        return {"activation": str(ActivationSpec(spec.name, rounded)), **others}
+
+    def __str__(self) -> str:
+        spec, *others = self.shown.items()
+        return " ".join([spec[1], *(f"{key}={value}" for key, value in others)])
 
 
 @dataclass(frozen=True)
@@ -271,6 +279,14 @@ class Leaderboard:
             cells.append([row.candidate.activation, *values, "yes" if row.on_front else "no"])
         return cells
 
+    def values(self) -> list[list[str]]:
+        """Return the cells of the table of what the search found for the finalists; nothing where it sought no values."""
+        found = [row.candidate.shown for row in self.rows]
+        head = list(dict.fromkeys(key for one in found for key in one))
+        if all(one == {"activation": row.candidate.activation} for one, row in zip(found, self.rows, strict=True)):
+            return []
+        return [head, *([one.get(key, "") for key in head] for one in found)]
+
     def cost_in_words(self) -> str:
         """Return what the study has cost, and what the full grid would have."""
         spent, share = self.cost, self.cost.epochs / self.grid["epochs"]
@@ -283,15 +299,8 @@ class Leaderboard:
     def show(self) -> None:
         """Print the tables, the verdict and the cost."""
         console = Console()
-        for head, *rows in filter(None, (self.table(), self.beside_table())):
-            table = Table(box=box.SIMPLE)
-            for name in head:
-                table.add_column(name, overflow="fold")
-            for row in rows:
-                table.add_row(*row)
-            console.print(table)
-        for one in self.rows:
-            console.print(f"{one.rank}: {one.candidate}", highlight=False, soft_wrap=True)
+        for cells in filter(None, (self.table(), self.beside_table(), self.values())):
+            console.print(_fitting(cells, console.width))
         for line in (self.verdict, f"{counted(self.seeds, 'seed')}; {self.cost_in_words()}"):
             console.print(line, highlight=False, soft_wrap=True)
 
@@ -373,7 +382,8 @@ def _intervals(beside: Sequence[Beside]) -> Iterator[Interval | None]:
 def _searched(name: str, trials: Sequence[FrozenTrial], sign: int) -> Searched:
     own = [trial for trial in trials if trial.params.get("activation") == name]
     states = [trial.state.name for trial in own]
-    values = [trial.values[0] for trial in own if trial.values]
+    # Optuna gives pruned ones a value too: their last.
+    values = [trial.values[0] for trial in own if trial.state.name == "COMPLETE"]
     best = max(values, key=lambda value: sign * value) if values else None
     return Searched(name, len(own), states.count("PRUNED"), states.count("FAIL"), best)
 
@@ -384,8 +394,34 @@ def _signed(interval: Interval, sign: int) -> Interval:
 
 
 def _cell(interval: Interval, sign: str = "") -> str:
-    mean, low, high = (f"{value:{sign}.4g}" for value in (interval.mean, interval.low, interval.high))
+    """Return a mean and its interval, with as many digits as the interval tells."""
+    width = interval.high - interval.low
+    decimals = 1 - math.floor(math.log10(width)) if width > 0 else -1
+    values = (interval.mean, interval.low, interval.high)
+    if 0 <= decimals <= 6:
+        # 0 is added, since rounding leaves -0 of small negative numbers.
+        mean, low, high = (f"{round(value, decimals) + 0:{sign}.{decimals}f}" for value in values)
+    else:
+        mean, low, high = (f"{value:{sign}.4g}" for value in values)
     return f"{mean} [{low}, {high}]"
+
+
+def _fitting(cells: Sequence[Sequence[str]], width: int) -> Table:
+    """Return a table for a terminal, in which names are broken where they must be, and numbers never."""
+    for breaks in (r"(?!)", r" (?=[\[(])", r" (?=[\[(])|(?<=,) (?=[^=]*\])"):
+        head, *rows = ([re.sub(breaks, "\n", cell) for cell in row] for row in cells)
+        table = Table(box=box.SIMPLE, collapse_padding=True)
+        needed = 2
+        for name, *column in zip(head, *rows, strict=True):
+            is_name = name == "activation"
+            table.add_column(name, overflow="fold", no_wrap=not is_name)
+            longest = max(len(line) for cell in (name, *column) for line in cell.splitlines() or [""])
+            needed += 2 + (min(longest, _NARROWEST) if is_name else longest)
+        for row in rows:
+            table.add_row(*row)
+        if needed <= width:
+            break
+    return table
 
 
 def _short(value: Any) -> str:

@@ -163,7 +163,7 @@ class Study:
             beside,
         )
         board.write()
-        write_whole(self.folder / "index.html", page(board))
+        write_whole(self.folder / "index.html", page(board, self.plan, searched))
         return board
 
     # Sharing work out

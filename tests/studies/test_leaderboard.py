@@ -3,6 +3,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import pytest
 from lightning_acts.runs.config import load
 from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
 from lightning_acts.studies.plan import plan
-from lightning_acts.studies.statistics import Look, bootstrap_interval
+from lightning_acts.studies.statistics import Interval, Look, bootstrap_interval
 
 NAMES = ["relu", "mish", "leaky_relu"]
 
@@ -28,7 +29,7 @@ def board(write: Callable[..., str], tmp_path: Path) -> Leaderboard:
             ("relu", "COMPLETE", 1.6),
             ("mish", "COMPLETE", 1.3),
             ("mish", "COMPLETE", 1.2),
-            ("mish", "PRUNED", None),
+            ("mish", "PRUNED", 1.1),
             ("leaky_relu", "FAIL", None),
         ]
     ]
@@ -86,13 +87,22 @@ def test_further_objectives_stand_beside_the_first(board: Leaderboard) -> None:
 def test_the_search_is_summed_up(board: Leaderboard) -> None:
     relu, mish, leaky = board.searched
     assert (relu.trials, mish.trials, mish.pruned, leaky.failed) == (1, 3, 1, 1)
-    assert (mish.best, leaky.best) == (1.2, None)
+    assert (mish.best, leaky.best) == (1.2, None)  # not that of the pruned trial
     assert board.cost == Cost(29, 84, 360.0)
     assert board.grid == {"runs": 3 * 2 * 7, "epochs": 3 * 2 * 7 * 3}
     assert (
         "29 runs, 84 epochs, 360 s; the full grid: 42 runs, 126 epochs at most (67% of it spent)"
         in board.cost_in_words()
     )
+
+
+def test_values_that_were_found_are_listed(board: Leaderboard) -> None:
+    assert board.values() == [
+        ["activation", "model.lr"],
+        *([row.candidate.activation, "0.001234"] for row in board.rows),
+    ]
+    bare = [replace(row, candidate=replace(row.candidate, settings={})) for row in board.rows]
+    assert replace(board, rows=tuple(bare)).values() == []
 
 
 def test_a_candidate_is_shown_with_few_digits() -> None:
@@ -104,9 +114,37 @@ def test_what_is_shown(board: Leaderboard, capsys: pytest.CaptureFixture[str], m
     monkeypatch.setenv("COLUMNS", "200")
     board.show()
     shown = capsys.readouterr().out
-    assert "mish model.lr=0.001234" in shown
+    assert re.search(r"activation +model.lr *\n.*\n +mish +0.001234 *\n", shown)
     assert "baseline" in shown
     assert board.verdict in shown
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_no_number_is_broken_in_a_narrow_terminal(
+    board: Leaderboard, columns: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    long = replace(board.rows[0].candidate, activation="hardtanh(min_val=-1.2345678, max_val=2.3456789)")
+    replace(board, rows=(replace(board.rows[0], candidate=long), *board.rows[1:])).show()
+    table = capsys.readouterr().out.partition("activation")[2].partition("activation")[0]
+    assert max(map(len, table.splitlines())) <= columns
+    for cell in board.table()[1:]:
+        for number in re.findall(r"[-+\d.]+", " ".join(cell[2:])):
+            assert number in table
+
+
+def test_intervals_have_the_digits_that_they_tell(board: Leaderboard) -> None:
+    wide, narrow, none, tiny = Interval(0.12345, 0.1, 0.15), Interval(-1e-9, -2e-4, 1e-4), Interval(0.5, 0.5, 0.5), (
+        Interval(1.25e-9, 1e-9, 2e-9)
+    )  # fmt: skip
+    rows = [replace(board.rows[0], mean=one, difference=one) for one in (wide, narrow, none, tiny)]
+    cells = [row[2:4] for row in replace(board, rows=tuple(rows)).table()[1:]]
+    assert cells == [
+        ["0.123 [0.100, 0.150]", "+0.123 [+0.100, +0.150]"],
+        ["0.00000 [-0.00020, 0.00010]", "+0.00000 [-0.00020, +0.00010]"],
+        ["0.5 [0.5, 0.5]", "+0.5 [+0.5, +0.5]"],
+        ["1.25e-09 [1e-09, 2e-09]", "+1.25e-09 [+1e-09, +2e-09]"],
+    ]
 
 
 def test_what_is_written(board: Leaderboard) -> None:

@@ -196,7 +196,7 @@ def test_what_is_written_can_be_read_and_trained(write: Write, simulate: Simulat
     assert best["seed"] == 0
     page = (board.folder / "index.html").read_text()
     assert board.verdict in page
-    assert page.count("<img") == 2
+    assert page.count("<img") == 4
     for row in board.rows:
         assert len(row.runs) == board.seeds
         for run in row.runs:
