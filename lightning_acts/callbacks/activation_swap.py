@@ -147,7 +147,7 @@ class ActivationSwap(Callback):
     @property
     def state_key(self) -> str:
         """The name of this callback's state in a checkpoint, which tells several of them apart."""
-        return self._generate_state_key(swap=str(self._scheduled))
+        return self._generate_state_key(swap=f"{self.request.to_dict()} at {self.schedule}")
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the swap stands; the structure itself is kept by the model's own checkpoints."""

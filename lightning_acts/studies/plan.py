@@ -41,6 +41,8 @@ class Range:
             raise ValueError(f"low: {self.low} is not less than high: {self.high}")
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError("a range with log begins above 0, and has no step")
+        if self.step is not None and self.step <= 0:
+            raise ValueError(f"step: {self.step} is not above 0")
 
     @property
     def is_whole(self) -> bool:
@@ -287,6 +289,10 @@ class _Reader:
             self.add(("search", "pruner"), f"{block.pruner}: {said}")
         at, seeds = self.at(block.at), self.seeds(block)
         space = self.dimensions(("search", "space"), block.space or {})
+        if at in space:
+            self.add(
+                ("search", "space", at), "it takes the activations that are compared: list them in search.activations"
+            )
         parameters = self.parameters(block.parameters or {}, candidates)
         self.stop()
         assert budget

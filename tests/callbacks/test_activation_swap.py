@@ -146,6 +146,23 @@ def test_two_callbacks(trainer: MakeTrainer) -> None:
     assert type(model.net[1]) is nn.SiLU and "configure_model" not in vars(model)
 
 
+def test_two_parts_of_a_model_may_get_the_same_activation(trainer: MakeTrainer, tmp_path: Path) -> None:
+    def swaps() -> list[acts.ActivationSwap]:
+        return [acts.ActivationSwap({"relu": "prelu"}, include=[part]) for part in ("net.1", "net.4")]
+
+    class Deep(Net):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net.extend([nn.Linear(self.net[-1].out_features, 8), nn.ReLU()])  # type: ignore[arg-type]
+
+    made = trainer(callbacks=swaps())  # Lightning refuses callbacks whose states have one name
+    made.fit(Deep(), loader())
+    made.save_checkpoint(tmp_path / "m.ckpt")
+    assert len(torch.load(tmp_path / "m.ckpt", weights_only=True)["callbacks"]) >= 2
+    model = acts.load_from_checkpoint(Deep, tmp_path / "m.ckpt")
+    assert type(model.net[1]) is type(model.net[4]) is nn.PReLU
+
+
 class Reused(Net):
     def __init__(self) -> None:
         super().__init__()

@@ -127,6 +127,8 @@ def test_the_words_name_the_smallest_p(write: Write) -> None:
         ({"space": {"model.lrr": [1, 2]}}, r"study.yaml:\d+: unknown key model.lrr; did you mean 'model.lr'"),
         ({"space": {"model.lr": {"low": 1, "high": 0.1}}}, "search.space.model.lr: low: 1 is not less than high: 0.1"),
         ({"space": {"model.lr": {"low": 0, "high": 0.1, "log": True}}}, "a range with log begins above 0"),
+        ({"space": {"data.batch_size": {"low": 16, "high": 64, "step": 0}}}, "search.space.data.batch_size: step: 0 is not above 0"),
+        ({"space": {"model.activation": ["relu", "tanh"]}}, "search.space.model.activation: it takes the activations that are compared"),
         ({"space": {"model.lr": {"lo": 0, "high": 0.1}}}, "unknown key search.space.model.lr.lo; did you mean"),
         ({"space": {"model.lr": 3}}, "search.space.model.lr: holds low, high, log, step, not 3"),
         ({"parameters": {"leaky": {}}}, "leaky is not among the activations; did you mean 'leaky_relu'"),
