@@ -167,8 +167,8 @@ class Plan:
 
     @property
     def name(self) -> str:
-        """The name of the study: that of its config, and six characters that tell it from others of this config."""
-        return f"{self.checked.config.name}-{digest(self.checked.config)}"
+        """The name of the study: that of its config, its seed, and six characters that tell it from others of this config."""
+        return f"{self.checked.config.name}-s{self.checked.seed}-{digest(self.checked.config)}"
 
     @property
     def objective(self) -> Objective:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import math
@@ -10,7 +11,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
@@ -29,6 +30,7 @@ from lightning_acts.runs.variants import run_config
 from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
 from lightning_acts.studies.page import page
 from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
+from lightning_acts.studies.sampling import EachFirst, is_first, place_of
 from lightning_acts.studies.statistics import Look, levels, pareto_front
 
 if TYPE_CHECKING:
@@ -41,6 +43,10 @@ _HEARTBEAT, _GRACE = 10, 60
 
 class StudyError(ActsError, RuntimeError):
     """A study can't come to an end."""
+
+
+class _TooMany(ActsError):
+    """A trial that another worker has begun as well."""
 
 
 class _RunFailed(ActsError):
@@ -102,7 +108,7 @@ class Study:
         self.plan, self.modules, self.say, self.heartbeat = plan, tuple(modules), say, heartbeat
         self.optuna: Any = require("optuna", extra="search")
         self.folder = (out / plan.name).absolute()
-        self.url = storage or f"sqlite:///{self.folder / 'study.db'}"
+        self.url = _checked_storage(storage or f"sqlite:///{self.folder / 'study.db'}")
 
     def run(self) -> Leaderboard:
         """Carry the plan out, or what is left of it, and write the leaderboard.
@@ -123,8 +129,12 @@ class Study:
     def _run(self) -> Leaderboard:
         searched = list(self._share("search", self.plan.budget.trials, self._trial, spent=self._spent).values())
         finalists, baseline = self._finalists(searched), self.plan.baseline
+        finals: dict[int, FrozenTrial] = {}
         for seeds, level in zip(self.plan.seeds, levels(self.plan.seeds), strict=True):
-            finals = self._share("finals", len(finalists) * seeds, functools.partial(self._final, finalists))
+            # What is shared out at once has a number that stays.
+            first, run = len(finals), functools.partial(self._final, finalists, len(finals))
+            added = self._share(f"finals-{seeds}", len(finalists) * seeds - first, run)
+            finals |= {first + place: trial for place, trial in added.items()}
             scores: dict[str, list[float]] = {one.activation: [] for one in finalists}
             further = [one.metric for one in self.plan.objectives[1:]]
             beside: dict[str, dict[str, list[float]]] = {
@@ -132,7 +142,7 @@ class Study:
             }
             runs: dict[str, list[str]] = {one.activation: [] for one in finalists}
             for index, trial in sorted(finals.items()):
-                if trial.value is not None and index < len(finalists) * seeds:
+                if trial.value is not None:
                     name = self._pair(finalists, index)[0].activation
                     scores[name].append(trial.value)
                     for metric, value in trial.user_attrs["beside"].items():
@@ -168,11 +178,11 @@ class Study:
 
     # Sharing work out
 
-    def _study(self, purpose: str) -> optuna.Study:
+    @contextlib.contextmanager
+    def _study(self, purpose: str) -> Iterator[optuna.Study]:
         interval, grace = self.heartbeat
         objectives = self.plan.objectives if purpose == "search" else self.plan.objectives[:1]
-        storage = self.optuna.storages.RDBStorage(
-            self.url,
+        storage = self._connected(
             # Several workers write: one waits for the other.
             engine_kwargs={"connect_args": {"timeout": 60}}
             if self.url.startswith("sqlite")
@@ -188,15 +198,24 @@ class Study:
             pruner=self._pruner(),
             load_if_exists=True,
         )
-        # Workers that start one after another, and one that goes on, draw different numbers.
-        seed = self.plan.checked.seed + len(study.get_trials(deepcopy=False))
-        if self.plan.sampler == "random":
-            study.sampler = self.optuna.samplers.RandomSampler(seed=seed)
-        else:
-            study.sampler = self.optuna.samplers.TPESampler(
-                seed=seed, multivariate=True, group=True, constant_liar=True
-            )
-        return study
+        study.sampler = cast("Any", EachFirst(self.optuna, self.plan, study.get_trials))
+        try:
+            yield study
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+    def _connected(self, **options: Any) -> Any:
+        """Return the storage; of workers that make its tables at the same instant, all but one have to try again."""
+        sqlalchemy = require("sqlalchemy", extra="search")
+        for pause in (1, 2, 0):
+            try:
+                return self.optuna.storages.RDBStorage(self.url, **options)
+            except (sqlalchemy.exc.SQLAlchemyError, self.optuna.exceptions.StorageInternalError) as error:
+                reason = str(error.__cause__ or error).partition("\n")[0]
+                time.sleep(pause)
+        hidden = sqlalchemy.engine.make_url(self.url).render_as_string(hide_password=True)
+        raise StudyError(f"--storage {hidden} can't be used: {reason}")
 
     def _pruner(self) -> Any:
         optuna = self.optuna
@@ -222,10 +241,22 @@ class Study:
             run: Runs one of them, by its number.
             spent: Whether a budget ends the work earlier.
         """
-        state, study = self.optuna.trial.TrialState, self._study(purpose)
+        with self._study(purpose) as study:
+            return self._shared(study, count, run, spent)
+
+    def _shared(
+        self,
+        study: optuna.Study,
+        count: int,
+        run: Callable[[optuna.Trial, int], float | Sequence[float]],
+        spent: Callable[[Iterable[FrozenTrial]], bool],
+    ) -> dict[int, FrozenTrial]:
+        state = self.optuna.trial.TrialState
 
         def objective(trial: optuna.Trial) -> float | Sequence[float]:
-            index = _index(study.get_trials(deepcopy=False), trial.number)
+            index = place_of(study.get_trials(deepcopy=False), trial.number)
+            if index >= count:  # workers that look at the same instant both begin what seems to be the last
+                raise _TooMany
             start = time.perf_counter()
             try:
                 return run(trial, index)
@@ -238,22 +269,14 @@ class Study:
         while True:
             trials = study.get_trials(deepcopy=False)
             waiting = any(trial.state == state.WAITING for trial in trials)
-            if waiting or (sum(map(_is_first, trials)) < count and not spent(trials)):
-                if purpose == "search" and not waiting:
-                    self._enqueue_untried(study, trials)
-                study.optimize(objective, n_trials=1, catch=(_RunFailed,))
+            if waiting or (sum(map(is_first, trials)) < count and not spent(trials)):
+                study.optimize(objective, n_trials=1, catch=(_RunFailed, _TooMany))
             elif any(trial.state == state.RUNNING for trial in trials):  # of another worker, dead or alive
                 time.sleep(1)
                 self.optuna.storages.fail_stale_trials(study)
             else:
-                return {_index(trials, trial.number): trial for trial in trials}
-
-    def _enqueue_untried(self, study: optuna.Study, trials: Iterable[FrozenTrial]) -> None:
-        """See to it that each activation is tried as often as planned, before the sampler chooses."""
-        tried = [trial.params.get("activation") for trial in trials if _is_first(trial)]
-        least = min(self.plan.candidates, key=tried.count)
-        if tried.count(least) < self.plan.tries:
-            study.enqueue_trial({"activation": least})
+                places = [place_of(trials, trial.number) for trial in trials]
+                return {place: trial for place, trial in zip(places, trials, strict=True) if place < count}
 
     # Searching
 
@@ -395,7 +418,8 @@ class Study:
         """Return the finalist and the seed of a run; the seed of the config has been used by the search."""
         return finalists[index % len(finalists)], self.plan.checked.seed + 1 + index // len(finalists)
 
-    def _final(self, finalists: Sequence[Candidate], trial: optuna.Trial, index: int) -> float:
+    def _final(self, finalists: Sequence[Candidate], first: int, trial: optuna.Trial, place: int) -> float:
+        index = first + place
         candidate, seed = self._pair(finalists, index)
         folder = self._finished(self.plan.config(candidate.spec, candidate.settings, seed), "finals", index)
         trial.set_user_attr("epochs", len(folder.rows()))
@@ -424,15 +448,27 @@ class Study:
         return values
 
 
-def _is_first(trial: FrozenTrial) -> bool:
-    """Return whether a trial is not another attempt at one that was given back."""
-    return "failed_trial" not in trial.system_attrs
+def _checked_storage(url: str) -> str:
+    """Return the URL of a database with its driver, which is there.
 
-
-def _index(trials: Sequence[FrozenTrial], number: int) -> int:
-    """Return the number of what a trial runs: how many were begun before it, or before what it is another attempt at."""
-    origin = trials[number].system_attrs.get("failed_trial", number)
-    return sum(map(_is_first, trials[:origin]))
+    Raises:
+        StudyError: It is none, or the driver is missing.
+    """
+    sqlalchemy = require("sqlalchemy", extra="search")
+    if url.startswith("postgresql://"):  # which driver that stands for depends on the version of SQLAlchemy
+        url = url.replace("postgresql", "postgresql+psycopg", 1)
+    try:
+        dialect = sqlalchemy.engine.make_url(url).get_dialect()
+    except sqlalchemy.exc.ArgumentError as error:
+        raise StudyError(
+            f"--storage {url}: {error}; a database has a URL such as postgresql://user@host/studies"
+        ) from None
+    try:
+        dialect.import_dbapi()
+    except ModuleNotFoundError as error:
+        extra = ": pip install 'lightning-acts[postgresql]'" if error.name == "psycopg" else ""
+        raise StudyError(f"--storage {url.partition(':')[0]}: {error.name} is not installed{extra}") from None
+    return url
 
 
 def _cost(trials: Iterable[FrozenTrial]) -> Cost:

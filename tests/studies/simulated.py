@@ -83,18 +83,20 @@ class Simulated:
         patch(folder, "environment", dict)  # it asks git
 
 
-def main(config: str, out: str, kill_at: int) -> None:
-    """A worker of a study; kills itself in the middle of a run, if it is told in which."""
+def main(config: str, out: str, kill_at: int, storage: str | None = None) -> None:
+    """A worker of a study; kills itself in the middle of a run, if it is told in which, once another one runs beside it."""
     simulated = Simulated({"mish": 0.05}, pause=0.05)
     simulated.install(setattr)
 
     def before(number: int) -> None:
         if number == kill_at:
+            while len(list(Path(out).glob("*/*/*/*/*/config.yaml"))) <= number:
+                time.sleep(0.05)
             os.kill(os.getpid(), signal.SIGKILL)
 
     simulated.before = before
-    Study(plan([config]), Path(out), heartbeat=(1, 2)).run()
+    Study(plan([config]), Path(out), storage, heartbeat=(1, 2)).run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

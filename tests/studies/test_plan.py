@@ -20,7 +20,8 @@ def test_a_plan_has_what_the_block_says(write: Write) -> None:
     assert found.space == {"model.lr": Range(1e-4, 1e-2, log=True)}
     assert not found.space["model.lr"].is_whole  # type: ignore[union-attr]
     assert found.parameters == {"leaky_relu": {"negative_slope": Range(0.01, 0.3)}}
-    assert found.name.startswith("study-")
+    assert found.name.startswith("study-s0-")
+    assert plan([write()], ["seed=7"]).name == found.name.replace("-s0-", "-s7-")
     assert (found.tries, found.compared, found.seeds, found.grid_runs) == (1, 3, (4, 7), 3 * 2 * 7)
 
 

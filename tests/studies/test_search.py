@@ -1,7 +1,9 @@
 import json
 import math
+import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -29,8 +31,9 @@ def carried_out(config: str, *overrides: str, out: str = "studies", said: list[s
     return Study(plan([config], overrides), Path(out), say=lines.append).run()
 
 
-def trials_of(board: Leaderboard, purpose: str = "search") -> list[Any]:
-    study = optuna.load_study(study_name=f"{board.name}-{purpose}", storage=f"sqlite:///{board.folder}/study.db")
+def trials_of(board: Leaderboard, purpose: str = "search", storage: str | None = None) -> list[Any]:
+    url = (storage or f"sqlite:///{board.folder}/study.db").replace("postgresql:", "postgresql+psycopg:")
+    study = optuna.load_study(study_name=f"{board.name}-{purpose}", storage=url)
     return list(study.get_trials())
 
 
@@ -147,7 +150,7 @@ def test_interrupted_it_goes_on_and_ends_as_it_would_have(write: Write, simulate
     again = carried_out(config, out="again")
     assert again.rows == whole.rows
     assert again.verdict == whole.verdict
-    for purpose in ("search", "finals"):
+    for purpose in ("search", "finals-4", "finals-7"):
         ended = [trial for trial in trials_of(again, purpose) if trial.state.name == "COMPLETE"]
         assert len(ended) == len(trials_of(whole, purpose))
     # An interrupted run was resumed, not begun again.
@@ -174,6 +177,23 @@ def test_a_failed_trial_is_told_and_the_study_goes_on(write: Write, simulate: Si
     simulate(relu=math.nan)
     with pytest.raises(StudyError, match="no trial of the baseline relu ended"):
         carried_out(write(), out="others")
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("postgres", r"--storage postgres: Could not parse .* a database has a URL such as postgresql://user@host/studies"),
+        ("postgresql://me:secret@127.0.0.1:1/studies", r"psycopg is not installed: pip install 'lightning-acts\[postgresql\]'"),
+        ("sqlite:////nowhere/at/all.db", r"--storage sqlite:////nowhere/at/all.db can't be used: .*unable to open"),
+    ],
+)  # fmt: skip
+def test_a_storage_that_can_not_be_used_is_told(
+    write: Write, storage: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)  # type: ignore[arg-type]
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with pytest.raises(StudyError, match=message):
+        Study(plan([write()]), Path("studies"), storage).run()
 
 
 def test_a_metric_that_is_never_logged_is_told(write: Write, simulate: Simulate) -> None:
@@ -204,30 +224,71 @@ def test_what_is_written_can_be_read_and_trained(write: Write, simulate: Simulat
             assert load([str(made)]).data["model"]["activation"] == row.candidate.spec
 
 
-@pytest.mark.slow
-def test_a_killed_worker_gives_its_trial_back(write: Write, simulate: Simulate) -> None:
-    simulate(mish=0.05)
+@pytest.mark.parametrize("begun", [0, 2])
+def test_of_two_workers_that_begin_at_the_same_instant_one_gets_the_trial(
+    write: Write, simulate: Simulate, monkeypatch: pytest.MonkeyPatch, begun: int
+) -> None:
+    simulated = simulate(mish=0.05)
     config = write(space=None, parameters=None, budget={"trials": 3}, pruner="none")
     whole = carried_out(config)
+    runs, optimize = len(simulated.runs), optuna.Study.optimize
+
+    def late(study: Any, *args: Any, **options: Any) -> None:
+        """Begin a trial when another worker, which looked at the same instant, has done all the rest."""
+        if len(study.get_trials()) == begun:
+            monkeypatch.setattr(optuna.Study, "optimize", optimize)
+            carried_out(config, out="shared")
+        optimize(study, *args, **options)
+
+    monkeypatch.setattr(optuna.Study, "optimize", late)
+    board = carried_out(config, out="shared")
+    assert board.rows == whole.rows
+    assert len(simulated.runs) == 2 * runs
+    assert [one.trials for one in board.searched] == [1, 1, 1]
+    assert [trial.state.name for trial in trials_of(board)] == ["COMPLETE"] * 3 + ["FAIL"]  # it was not run
+
+
+#: The URL of an empty database of PostgreSQL, ``postgresql://user@host/database``.
+POSTGRESQL = os.environ.get("LIGHTNING_ACTS_POSTGRESQL")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the test's own connections
+@pytest.mark.parametrize(
+    "storage",
+    [[], pytest.param([POSTGRESQL], marks=pytest.mark.skipif(not POSTGRESQL, reason="LIGHTNING_ACTS_POSTGRESQL"))],
+    ids=["sqlite", "postgresql"],
+)
+def test_a_killed_worker_gives_its_trial_back(write: Write, simulate: Simulate, storage: list[str]) -> None:
+    simulate(mish=0.05)
+    config = write(space=None, parameters=None, budget={"trials": 3}, pruner="none")
+    if storage:  # which may have the study of an earlier test
+        Path(config).write_text(f"{Path(config).read_text()}seed: {time.time_ns() % 2**31}\n")
+    whole = carried_out(config)
     command = [sys.executable, "simulated.py", config, "shared"]
-    killed = subprocess.Popen([*command, "2"], stderr=subprocess.DEVNULL)
-    other = subprocess.run([*command, "0"], capture_output=True, text=True, timeout=300)
+    killed = subprocess.Popen([*command, "2", *storage], stderr=subprocess.DEVNULL)
+    while not list(Path("shared").glob("*/trials/0000")):
+        assert killed.poll() is None
+        time.sleep(0.1)
+    other = subprocess.run([*command, "0", *storage], capture_output=True, text=True, timeout=300)
     assert other.returncode == 0, other.stderr
     assert killed.wait() == -9
     shared = json.loads(next(Path("shared").glob("*/leaderboard.json")).read_text())
-    board = carried_out(config, out="shared")  # nothing is left to run
+    board = Study(plan([config]), Path("shared"), *storage).run()  # nothing is left to run
     assert [list(row.values) for row in whole.rows] == [row["values"] for row in shared["rows"]]
     assert board.rows == whole.rows
     given_back = 0
-    for purpose in ("search", "finals", "test"):
-        trials = trials_of(board, purpose)
+    for purpose in ("search", "finals-4", "finals-7", "test"):
+        trials = trials_of(board, purpose, *storage)
         ended = Counter(
             trial.system_attrs.get("failed_trial", trial.number)
             for trial in trials
             if trial.state.name in ("COMPLETE", "PRUNED")
         )
         assert set(ended.values()) == {1}
-        given_back += sum(trial.state.name == "FAIL" for trial in trials)
+        given_back += len(
+            {trial.system_attrs["failed_trial"] for trial in trials if "failed_trial" in trial.system_attrs}
+        )
     assert given_back == 1
     runs = [RunFolder(path.parent) for path in board.folder.glob("*/*/*/*/config.yaml")]
     assert "running" not in {run.status() for run in runs}
