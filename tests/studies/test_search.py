@@ -162,7 +162,7 @@ def test_interrupted_it_goes_on_and_ends_as_it_would_have(write: Write, simulate
 
 def test_what_was_tried_already_is_not_run_again(write: Write, simulate: Simulate) -> None:
     simulated = simulate(mish=0.05)
-    board = carried_out(write(space=None, parameters=None, budget={"trials": 12}))
+    board = carried_out(write(space=None, parameters=None, budget={"trials": 12}, pruner="none"))
     assert board.costs["search"].runs == 3
     assert sum(one["seed"] == 0 for one in simulated.runs) == 3
 
