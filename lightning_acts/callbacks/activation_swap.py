@@ -191,11 +191,11 @@ class ActivationSwap(Callback):
             self._swap_or_postpone(pl_module)
             remedy = "use EMAWeightAveraging" if averaged else "use strategy='ddp'"
             refuse = functools.partial(_refuse_new_modules, set(pl_module.modules()), remedy)
-            _once_after(pl_module, "configure_model", refuse)
+            once_after(pl_module, "configure_model", refuse)
             return
         # The module may build its layers later. Lightning has no hook between configure_model and the loading of
         # weights: this makes one, for one call.
-        _once_after(pl_module, "configure_model", self._swap_or_postpone)
+        once_after(pl_module, "configure_model", self._swap_or_postpone)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop if nothing could be swapped; prepare optimizers for what the replacements bring; warn if none trains it."""
@@ -315,7 +315,7 @@ class ActivationSwap(Callback):
                 raise
             self._postponed = error
         if builds:
-            _once_after(model, "on_load_checkpoint", self._swap)
+            once_after(model, "on_load_checkpoint", self._swap)
 
     def _begin(self, model: LightningModule) -> None:
         """Stop before any work if nothing could be swapped, with or without a checkpoint."""
@@ -443,7 +443,7 @@ def _refuse_equals(callback: ActivationSwap, trainer: Trainer) -> None:
         )
 
 
-def _once_after(model: LightningModule, name: str, then: Callable[[LightningModule], None]) -> None:
+def once_after(model: LightningModule, name: str, then: Callable[[LightningModule], None]) -> None:
     """Have something done after the next call of a hook of the model; a partial counts as an overridden method there."""
     vars(model)[name] = functools.partial(_call_and_then, model, name, vars(model).get(name), then)
 

@@ -17,10 +17,12 @@ import torch
 from lightning.pytorch.loggers import Logger
 
 from lightning_acts.callbacks.activation_swap import ActivationSwap
+from lightning_acts.callbacks.initialization import Initialization
 from lightning_acts.errors import SwapError
 from lightning_acts.extras import ImportPathError, import_name
 from lightning_acts.factory import resolve
 from lightning_acts.hints import did_you_mean
+from lightning_acts.initialization import gain
 from lightning_acts.models import ModelError, check_model
 from lightning_acts.runs.coercion import coerce, shown, type_in_words
 from lightning_acts.runs.config import GROUPS, Config
@@ -77,6 +79,7 @@ class Checked:
     callbacks: dict[str, Targeted]
     logger: dict[str, Targeted]
     compile: dict[str, Any] | None
+    initialization: dict[str, Any] | None
     seed: int
 
 
@@ -104,6 +107,7 @@ def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
     swaps = checker.swaps(data.get("swap"))
     named = {group: checker.named(group, data.get(group)) for group in ("callbacks", "logger")}
     compiled = checker.compile(data.get("compile", False))
+    initialization = checker.initialization(data.get("initialization", False), targets["model"], swaps)
     seed = checker.seed(data.get("seed", 0))
     checker.networks(targets["model"])
     checker.sizes(targets["model"], targets["data"])
@@ -122,6 +126,7 @@ def check_config(config: Config, problems: Sequence[Problem] = ()) -> Checked:
         named["callbacks"],
         named["logger"],
         compiled,
+        initialization,
         seed,
     )
 
@@ -169,6 +174,7 @@ def json_schema() -> dict[str, Any]:
         "trainer": {"type": "object", "properties": trainer, "additionalProperties": False},
         "swap": {"anyOf": [swap, {"type": "array", "items": swap}]},
         "compile": {"type": ["boolean", "object"]},
+        "initialization": {"type": ["boolean", "object"]},
         "seed": {"type": "integer", "minimum": 0},
         "search": {"type": "object"},
     }
@@ -399,6 +405,34 @@ class _Checker:
             if backend not in existing:
                 near = did_you_mean(backend, existing)
                 self.add(("compile", "backend"), f"compile.backend: there is no backend {backend!r}{near}")
+        return arguments
+
+    def initialization(
+        self, value: Any, model: Targeted | None, swaps: Sequence[dict[str, Any]]
+    ) -> dict[str, Any] | None:
+        path: KeyPath = ("initialization",)
+        if value is None or value is False:
+            return None
+        if value is not True and not isinstance(value, dict):
+            self.add(path, f"initialization is true, false or arguments of init_, not {shown(value)}")
+            return None
+        before = len(self.problems)
+        arguments = {} if value is True else self.arguments(path, value, Initialization)
+        if len(self.problems) > before or model is None:
+            return None
+        if model.arguments.get("pretrained"):
+            self.add(path, "initialization: it would overwrite the pretrained weights of model.pretrained")
+        if "activation" in arguments:
+            specs = [arguments["activation"]]
+        else:
+            swapped = [new for swap in swaps for new in swap.get("map", {}).values()]
+            specs = swapped or [model.arguments.get(name) for name in activation_arguments(model)]
+        for spec in specs:
+            if isinstance(spec, str):  # others, and the model's own, a fit knows
+                try:
+                    gain(spec, arguments.get("mode", "forward"))
+                except SpecError as error:
+                    self.add(path, f"initialization: {error}")
         return arguments
 
     def seed(self, value: Any) -> int:

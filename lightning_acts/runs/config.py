@@ -34,6 +34,7 @@ GROUPS = {
     "scheduler": "a scheduler of the learning rate, for models that take one",
     "trainer": "arguments of lightning's Trainer",
     "swap": "activations to swap: a list of the arguments of lightning_acts.ActivationSwap",
+    "initialization": "true, or arguments of lightning_acts.init_: new weights for the activation that the model has",
     "callbacks": "further callbacks by name: _target_ and arguments",
     "logger": "further loggers by name: _target_ and arguments",
     "compile": "true, or arguments of torch.compile, for the forward",

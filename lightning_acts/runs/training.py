@@ -24,6 +24,7 @@ from torch import Tensor
 from lightning_acts.callbacks.activation_swap import ActivationSwap
 from lightning_acts.callbacks.checkpoint import check_checkpoint, load_into
 from lightning_acts.callbacks.exact_resume import ExactResume
+from lightning_acts.callbacks.initialization import Initialization
 from lightning_acts.callbacks.loops import size_from
 from lightning_acts.catalogue import info
 from lightning_acts.errors import ActsError, SwapError
@@ -319,7 +320,8 @@ def _build(checked: Checked, recorders: list[Callback], *, dry: bool = False) ->
     config = checked.config
     L.seed_everything(checked.seed, workers=True, verbose=False)
     swaps = [ActivationSwap(**arguments) for arguments in checked.swap]
-    callbacks: list[Callback] = [*swaps, ExactResume()]
+    initialization = [] if checked.initialization is None else [Initialization(**checked.initialization)]
+    callbacks: list[Callback] = [*swaps, *initialization, ExactResume()]
     loggers: list[Logger] = []
     with _refusals(config) as refusals:
         with refusals.of(("model",)):

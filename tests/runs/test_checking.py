@@ -175,3 +175,28 @@ def test_sizes_that_differ_from_those_of_the_data() -> None:
 
 def test_sizes_of_data_that_only_a_run_knows_are_not_compared() -> None:
     check_config(*collect(["wine_residual"], ["model.in_features=7"]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["initialization=3"], "initialization is true, false or arguments of init_, not 3"),
+        (["initialization={mod: forward}"], "unknown key initialization.mod; did you mean 'initialization.mode'"),
+        (["initialization={mode: sideways}"], "initialization.mode: must be one of 'forward'"),
+        (["initialization={activation: mush}"], "initialization.activation: .*did you mean 'mish'"),
+        (["initialization=true", "model.activation=softmax"], "initialization: softmax has no gain"),
+        (["initialization=true", "model.activation=relu", "swap=[{map: {relu: softmax}}]"], "softmax has no gain"),
+    ],
+)
+def test_an_initialization_is_checked(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_config(*collect(["cnn_digits"], overrides))
+
+
+def test_an_initialization_holds_arguments() -> None:
+    def checked(*overrides: str) -> object:
+        return check_config(*collect(["cnn_digits"], overrides)).initialization
+
+    assert checked() is checked("initialization=false") is None
+    assert checked("initialization=true") == {}
+    assert checked("initialization={mode: backward}") == {"mode": "backward"}

@@ -77,6 +77,14 @@ def test_the_direction_of_costs_is_known_and_what_measures_them_is_added(write: 
         plan([write(objective="cost/sparsity")], ["compile=true"])
 
 
+def test_the_initialization_can_be_searched_for_where_each_activation_has_one(write: Write) -> None:
+    found = plan([write(space={"initialization": [False, True]})])
+    assert found.config("mish", {"initialization": True}).data["initialization"] is True
+    config = write(activations=["relu", "softplus", "softmax"], parameters=None)
+    with pytest.raises(ConfigError, match=r"study.yaml:\d+: initialization: softmax has no gain"):
+        plan([config], ["initialization=true"])
+
+
 def test_choices_and_whole_numbers(write: Write) -> None:
     found = plan([write(space={"data.batch_size": {"low": 16, "high": 64, "step": 16}, "model.lr": [0.01, 0.1]})])
     assert found.space["data.batch_size"] == Range(16, 64, step=16)
