@@ -108,8 +108,8 @@ class _Parts:
                 "The trials in their order. Pruned ones stand at the last value that they reached; what is far worse, "
                 "and what failed, at the edge.",
             )
-            if places:
-                rows, columns = self.layers(places)
+            rows, columns = self.layers(places)
+            if rows and columns:
                 first = ", ".join(f"{place}: {row[0]}" for place, row in rows.items())
                 yield "<h3>Activation by layer</h3>"
                 yield figure(

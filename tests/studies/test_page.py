@@ -150,6 +150,8 @@ def test_which_activation_stood_at_which_depth(found: Found) -> None:
     assert "*layer1* " in listed
     assert "*layer2*, *layer3* " in listed
     assert "swap.1" not in listed
+    # Where no trial came to its end there is nothing to show of it.
+    assert "Activation by layer" not in Seen(page(board, plan, trials[18:])).headings
 
 
 def test_layers_of_one_name_are_told_apart_by_their_keys(found: Found) -> None:
