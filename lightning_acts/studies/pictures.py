@@ -288,21 +288,20 @@ def _finish(axes: Axes, x: str, y: str, values: Sequence[float]) -> None:
 
 
 def _limits(board: Leaderboard, ended: Sequence[FrozenTrial]) -> tuple[float, float]:
-    """Return limits of an axis for the best trial of each finalist, with room for somewhat worse ones."""
+    """Return limits of an axis for the best trial of each finalist and the better three quarters of all."""
     better = max if board.direction == "max" else min
     best: dict[str, float] = {}
     for trial in ended:
         name = trial.params["activation"]
         best[name] = better(trial.values[0], best.get(name, trial.values[0]))
     shown = [best[row.candidate.activation] for row in board.rows if row.candidate.activation in best]
-    if len(shown) < 2:
-        shown = [trial.values[0] for trial in ended] or [row.mean.mean for row in board.rows]
+    values = sorted((trial.values[0] for trial in ended), reverse=board.direction == "max")
+    shown += values[: 1 + 3 * len(values) // 4] or [row.mean.mean for row in board.rows]
     low, high = min(shown), max(shown)
     if 0 < _MOST_LINEAR * low < high:
         return low / 1.5, high * 1.5
     room = 0.1 * (high - low) or 0.1 * abs(high) or 1.0
-    below, above = (4, 1) if board.direction == "max" else (1, 4)
-    return low - below * room, high + above * room
+    return low - room, high + room
 
 
 def _better(board: Leaderboard) -> str:
