@@ -51,6 +51,31 @@ def test_nothing_gets_through_where_a_function_is_flat(name: str) -> None:
     assert y.isfinite().all() and slope.item() == 0.0
 
 
+@pytest.mark.parametrize("k", [0.1, 50.0, 100.0])
+def test_the_rise_of_softplus(k: float) -> None:
+    x = torch.tensor([-5.0, -1.0, -0.01, 0.0, 0.3, 0.5], dtype=torch.float64, requires_grad=True)
+    y = elementary.softplus_rise(x, k)
+    (slope,) = torch.autograd.grad(y.sum(), x)
+
+    def rise(x: mpf) -> mpf:
+        return (mpmath.log1p(mpmath.exp(k * x)) - mpmath.log1p(mpmath.exp(k * (x - 1)))) / k
+
+    with mpmath.workdps(400):
+        expected = [(float(rise(mpf(at))), float(mpmath.diff(rise, mpf(at)))) for at in x.tolist()]
+    torch.testing.assert_close(
+        torch.stack([y, slope], 1), torch.tensor(expected, dtype=torch.float64), rtol=1e-13, atol=0
+    )
+
+
+def test_the_rise_of_softplus_at_the_ends() -> None:
+    x = torch.tensor([-1.8, -math.inf, math.nan], requires_grad=True)
+    y = elementary.softplus_rise(x, 50.0)  # the first would be a denormal number
+    y.sum().backward()
+    assert x.grad is not None
+    for values in (y.tolist(), x.grad.tolist()):
+        assert values[:2] == [0.0, 0.0] and math.isnan(values[2])
+
+
 @pytest.mark.parametrize(("c", "k"), [(1.0, 0.0), (2.0, 0.5)])
 def test_hypotenuses(c: float, k: float) -> None:
     points = [-1e6, -3.0, 0.1, 2.0, 40.0]

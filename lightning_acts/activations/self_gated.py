@@ -52,8 +52,9 @@ register(
 def _gelu(x: Tensor, approximate: str) -> Tensor:
     if approximate == "none":
         return x * (0.5 * (1 + torch.erf(x * math.sqrt(0.5))))
-    near = clip(x, -100.0, 100.0)  # beyond, the cube overflows
-    return x * sigmoid(math.sqrt(8 / math.pi) * near * (1 + 0.044715 * near * near))
+    scale = math.sqrt(8 / math.pi)
+    # Beyond 100 the cube may overflow, where the sigmoid is flat.
+    return x * sigmoid(x * (scale + 0.044715 * scale * clip(x * x, high=1e4)))
 
 
 register(

@@ -23,6 +23,7 @@ from lightning_acts.elementary import (
     sigmoid,
     sinc,
     softplus,
+    softplus_rise,
     softsign,
     tanh,
     where,
@@ -310,7 +311,7 @@ def soft_root_sign(
 def soft_clipping(x: Tensor, alpha: float = 50.0) -> Tensor:
     # On either side of 1/2 the form whose terms are small, for their difference is.
     y = where(x > 0.5, 1 - x, x)
-    small = (softplus(alpha * y) - softplus(alpha * (y - 1))) / alpha
+    small = softplus_rise(y, alpha)
     return where(x > 0.5, 1 - small, small)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lightning_acts.errors import ActsError
+from lightning_acts.kernels.decompositions import CPU_DECOMPOSITIONS
 from lightning_acts.kernels.recomputing import EagerKernel, Formula
 
 
@@ -98,13 +99,13 @@ class CompiledKernel(EagerKernel):
         key = (what, view.key)
         if key not in self._made:
             formula = self.formula if self._dim is None else functools.partial(self.formula, dim=1)
-            run = formula
-            if what == "backward":
-                # Dynamo looks into the formula and misses the derivatives that its functions are given; autograd does not.
-                run = make_fx(EagerKernel(formula).backward, tracing_mode="symbolic")(*given, *view.tensors)
+            run = formula if what == "forward" else EagerKernel(formula).backward
+            # Dynamo looks into the formula and misses the derivatives that its functions are given; autograd does not.
+            table = CPU_DECOMPOSITIONS if view.tensors[0].device.type == "cpu" else {}
+            graph = make_fx(run, table, tracing_mode="symbolic")(*given, *view.tensors)
 
             def one_pass(*tensors: Tensor) -> Any:
-                return run(*tensors)
+                return graph(*tensors)
 
             own = _with_own_code(one_pass, f"{self._name}_{what}_{len(self._made)}")
             # A number of threads written into the code would stand when torch's changes, and block a forked process.
