@@ -70,8 +70,8 @@ def plot_ranking(board: Leaderboard, path: Path) -> Path:
         if row.difference:
             pairs = [value - other for value, other in zip(row.values, base.values, strict=True)]
             _draw_interval(difference, place, pairs, row.difference)
-    drawing.dress(score, "", f"{board.metric}, {_better(board)}", None)
-    drawing.dress(difference, "", f"{board.metric}, less that of {board.baseline} with the same seed", None)
+    _dress(score, f"{board.metric}, {_better(board)}", None)
+    _dress(difference, f"{board.metric}, less that of {board.baseline} with the same seed", None)
     difference.axvline(0, color="0.3", linewidth=1, zorder=0)
     for axes in (score, difference):
         _name_rows(axes, [f"{row.rank} {row.candidate.activation}" for row in board.rows])
@@ -203,7 +203,8 @@ def plot_costs(board: Leaderboard, costs: Sequence[Costs], path: Path) -> Path:
         ring = {"markerfacecolor": "none", "color": "0.2", "markersize": 13, "label": "Pareto front"}
         axes.plot(xs, ys, "o", **ring)
         better = "smaller" if cost.direction == "min" else "larger"
-        drawing.dress(axes, "", f"{cost.name}, {better} is better", f"{board.metric}, {_better(board)}")
+        axes.locator_params(axis="x", nbins=6)
+        _dress(axes, f"{cost.name}, {better} is better", f"{board.metric}, {_better(board)}")
     drawing.legend(figure)
     return drawing.save(figure, path)
 
@@ -224,7 +225,7 @@ def plot_importances(importances: Sequence[Importance], path: Path) -> Path:
         axes.barh([place], [one.share], height=0.6, color=_color(0) if one.share > one.chance else "0.75")
     chance, places = [one.chance for one in importances], range(len(importances))
     axes.plot(chance, places, "|", color="0.1", markersize=17, markeredgewidth=2, label="95 % of what chance gives")
-    drawing.dress(axes, "", "share of the importance", None)
+    _dress(axes, "share of the importance", None)
     _name_rows(axes, [one.name for one in importances])
     drawing.legend(figure)
     return drawing.save(figure, path)
@@ -272,6 +273,12 @@ def _draw_line(axes: Axes, x: Any, y: Any, name: str, place: int) -> None:
     drawing.line(axes, x, y, name, place, marker=marker, markersize=4)
 
 
+def _dress(axes: Axes, x: str, y: str | None) -> None:
+    """Name the axes of a panel, whose numbers stand there whole: not less an offset that is told in a corner."""
+    drawing.dress(axes, "", x, y)
+    axes.ticklabel_format(useOffset=False)
+
+
 def _name_rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), [drawing.shortened(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
@@ -281,7 +288,7 @@ def _finish(axes: Axes, x: str, y: str, values: Sequence[float]) -> None:
     """Dress a panel whose x-axis counts."""
     from matplotlib.ticker import MaxNLocator
 
-    drawing.dress(axes, "", x, y)
+    _dress(axes, x, y)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     if values and 0 < _MOST_LINEAR * min(values) < max(values):
         axes.set_yscale("log")

@@ -95,6 +95,14 @@ def test_a_score_and_its_cost_with_the_pareto_front(found: Found, tmp_path: Path
     assert names(drawn[0]) == ["mish", "relu", "leaky_relu", "Pareto front"]
 
 
+def test_numbers_that_are_almost_alike_are_written_out(found: Found, tmp_path: Path, drawn: list[Any]) -> None:
+    board, _, _ = found()
+    pictures.plot_costs(board, [Costs.of(board, "parameters", "min", [[94189], [94186], [94186]])], tmp_path / "a.png")
+    (axes,) = drawn[0].axes
+    assert not axes.xaxis.get_offset_text().get_text()
+    assert "94186" in [label.get_text() for label in axes.get_xticklabels()]
+
+
 def test_an_importance_below_chance_is_gray(tmp_path: Path, drawn: list[Any]) -> None:
     pictures.plot_importances([Importance("lr", 0.9, 0.2), Importance("activation", 0.1, 0.2)], tmp_path / "a.png")
     (axes,) = drawn[0].axes
