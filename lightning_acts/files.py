@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 #: What the name of a file ends with while it is written.
 UNFINISHED = ".unfinished"
@@ -73,3 +74,19 @@ def damaged_record(file: IO[bytes]) -> str | None:
             return archive.testzip()
     finally:
         file.seek(start)
+
+
+def json_ready(value: Any) -> Any:
+    """Return data with words for the numbers that JSON has none for: None for nan, text for infinite ones.
+
+    Example:
+        >>> json_ready({"low": float("-inf"), "means": (1.0, float("nan"))})
+        {'low': '-inf', 'means': [1.0, None]}
+    """
+    if isinstance(value, Mapping):
+        return {key: json_ready(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [json_ready(child) for child in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value

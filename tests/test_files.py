@@ -1,12 +1,13 @@
 """Files are written whole or not at all, and a flipped bit is seen."""
 
 import io
+import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from lightning_acts.files import damaged_record, replacing, write_whole
+from lightning_acts.files import damaged_record, json_ready, replacing, write_whole
 
 
 def test_an_error_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path) -> None:
@@ -40,3 +41,9 @@ def test_other_formats_have_no_checksums() -> None:
     file = io.BytesIO()
     torch.save(torch.ones(2), file, _use_new_zipfile_serialization=False)
     assert damaged_record(file) is None
+
+
+def test_json_has_words_for_all_numbers() -> None:
+    given = {"interval": (float("nan"), float("inf")), "rows": [{"low": -float("inf")}], "mean": 1.5, "name": "inf"}
+    expected = {"interval": [None, "inf"], "rows": [{"low": "-inf"}], "mean": 1.5, "name": "inf"}
+    assert json.loads(json.dumps(json_ready(given), allow_nan=False)) == expected

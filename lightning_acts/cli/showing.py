@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from lightning_acts import catalogue, factory
+from lightning_acts.files import json_ready
 from lightning_acts.hints import counted
 from lightning_acts.measuring import Measured
 from lightning_acts.reports.curves import CurveError, curve_of
@@ -58,18 +58,10 @@ def activation_facts(name: str) -> ShownFacts:
 
 
 def _plain(measured: Measured) -> dict[str, Any]:
-    """Return the measured facts for JSON, which knows no infinite numbers."""
+    """Return the measured facts for JSON."""
     public = [name for name in dir(measured) if not name.startswith("_") and name != "rows"]
-    facts: dict[str, Any] = _finite({name: getattr(measured, name) for name in public})
+    facts: dict[str, Any] = json_ready({name: getattr(measured, name) for name in public})
     return facts
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def draw_in_terminal(name: str, width: int = 56, height: int = 15) -> None:

@@ -16,7 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from lightning_acts.files import write_whole
+from lightning_acts.files import json_ready, write_whole
 from lightning_acts.hints import counted
 from lightning_acts.runs.config import to_yaml
 from lightning_acts.spec import ActivationSpec
@@ -307,7 +307,8 @@ class Leaderboard:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
         data = {**asdict(self), "folder": str(self.folder), "cost": asdict(self.cost)}
-        return {key: _plain(value) for key, value in data.items()}
+        plain: dict[str, Any] = json_ready(data)
+        return plain
 
     def write(self) -> None:
         """Write ``leaderboard.csv``, ``leaderboard.json`` and ``best.yaml`` into the folder of the study."""
@@ -426,12 +427,3 @@ def _fitting(cells: Sequence[Sequence[str]], width: int) -> Table:
 
 def _short(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _plain(value: Any) -> Any:
-    """Return data without what JSON has no word for."""
-    if isinstance(value, Mapping):
-        return {key: _plain(child) for key, child in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(child) for child in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,7 +6,6 @@ import contextlib
 import functools
 import json
 import math
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -30,6 +29,7 @@ from lightning_acts.runs.variants import run_config
 from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
 from lightning_acts.studies.page import page
 from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
+from lightning_acts.studies.progress import Progress
 from lightning_acts.studies.sampling import EachFirst, is_first, place_of
 from lightning_acts.studies.statistics import Look, levels, pareto_front
 
@@ -92,7 +92,7 @@ class Study:
         out: The folder in which that of the study is made.
         storage: The URL of a database; default a file of SQLite in the study's folder.
         modules: Modules that register activations, by name or file.
-        say: Takes the lines that tell how far the study is.
+        say: Takes the lines that tell how far the study is; default stderr, with a table below them in a terminal.
         heartbeat: Seconds between signs of life of a worker, and after which one is taken for dead.
     """
 
@@ -102,10 +102,12 @@ class Study:
         out: Path,
         storage: str | None = None,
         modules: Iterable[str] = (),
-        say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),  # noqa: T201
+        say: Callable[[str], None] | None = None,
         heartbeat: tuple[int, int] = (_HEARTBEAT, _GRACE),
     ) -> None:
-        self.plan, self.modules, self.say, self.heartbeat = plan, tuple(modules), say, heartbeat
+        self.plan, self.modules, self.heartbeat = plan, tuple(modules), heartbeat
+        self.progress = Progress(plan, say)
+        self.say = self.progress.say
         self.optuna: Any = require("optuna", extra="search")
         self.folder = (out / plan.name).absolute()
         self.url = _checked_storage(storage or f"sqlite:///{self.folder / 'study.db'}")
@@ -124,16 +126,20 @@ class Study:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", self.optuna.exceptions.ExperimentalWarning)
             self.optuna.logging.set_verbosity(self.optuna.logging.ERROR)
-            return self._run()
+            with self.progress:
+                return self._run()
 
     def _run(self) -> Leaderboard:
-        searched = list(self._share("search", self.plan.budget.trials, self._trial, spent=self._spent).values())
+        searched = list(
+            self._share("search", self.plan.budget.trials, self._trial, _activation, spent=self._spent).values()
+        )
         finalists, baseline = self._finalists(searched), self.plan.baseline
         finals: dict[int, FrozenTrial] = {}
         for seeds, level in zip(self.plan.seeds, levels(self.plan.seeds), strict=True):
             # What is shared out at once has a number that stays.
             first, run = len(finals), functools.partial(self._final, finalists, len(finals))
-            added = self._share(f"finals-{seeds}", len(finalists) * seeds - first, run)
+            named = functools.partial(self._finalist, finalists, first)
+            added = self._share(f"finals-{seeds}", len(finalists) * seeds - first, run, named)
             finals |= {first + place: trial for place, trial in added.items()}
             scores: dict[str, list[float]] = {one.activation: [] for one in finalists}
             further = [one.metric for one in self.plan.objectives[1:]]
@@ -160,6 +166,7 @@ class Study:
             self.say(f"after {seeds} seeds: {look.verdict}")
             if look.winner:
                 break
+        self.progress.stop()  # a test shows a bar of its own
         tests = self._tests(finalists, whole, seeds) if has_test(self.plan.checked) else {}
         board = Leaderboard.of(
             self.plan,
@@ -230,6 +237,7 @@ class Study:
         purpose: str,
         count: int,
         run: Callable[[optuna.Trial, int], float | Sequence[float]],
+        name: Callable[[FrozenTrial, int], str | None] = lambda trial, place: None,
         *,
         spent: Callable[[Iterable[FrozenTrial]], bool] = lambda trials: False,
     ) -> dict[int, FrozenTrial]:
@@ -239,16 +247,19 @@ class Study:
             purpose: Part of the name of the Optuna study whose trials these are.
             count: How many things there are.
             run: Runs one of them, by its number.
+            name: Returns the activation of a trial, by its number.
             spent: Whether a budget ends the work earlier.
         """
         with self._study(purpose) as study:
-            return self._shared(study, count, run, spent)
+            return self._shared(study, purpose, count, run, name, spent)
 
     def _shared(
         self,
         study: optuna.Study,
+        purpose: str,
         count: int,
         run: Callable[[optuna.Trial, int], float | Sequence[float]],
+        name: Callable[[FrozenTrial, int], str | None],
         spent: Callable[[Iterable[FrozenTrial]], bool],
     ) -> dict[int, FrozenTrial]:
         state = self.optuna.trial.TrialState
@@ -268,6 +279,9 @@ class Study:
 
         while True:
             trials = study.get_trials(deepcopy=False)
+            places = [place_of(trials, trial.number) for trial in trials]
+            placed = [(place, trial) for place, trial in zip(places, trials, strict=True) if place < count]
+            self.progress.update(purpose, count, [(name(trial, place), trial) for place, trial in placed])
             waiting = any(trial.state == state.WAITING for trial in trials)
             if waiting or (sum(map(is_first, trials)) < count and not spent(trials)):
                 study.optimize(objective, n_trials=1, catch=(_RunFailed, _TooMany))
@@ -275,8 +289,7 @@ class Study:
                 time.sleep(1)
                 self.optuna.storages.fail_stale_trials(study)
             else:
-                places = [place_of(trials, trial.number) for trial in trials]
-                return {place: trial for place, trial in zip(places, trials, strict=True) if place < count}
+                return dict(placed)
 
     # Searching
 
@@ -372,6 +385,7 @@ class Study:
         if earlier and earlier[0].status() == "finished":
             return earlier[0]
         said = out / "said.log"
+        watch = self.progress.watched(f"{part} {index + 1}", watch)
         folder = run_config(
             config, earlier[0] if earlier else None, out, self.modules, tested=False, watch=watch, said=said
         )
@@ -417,6 +431,9 @@ class Study:
     def _pair(self, finalists: Sequence[Candidate], index: int) -> tuple[Candidate, int]:
         """Return the finalist and the seed of a run; the seed of the config has been used by the search."""
         return finalists[index % len(finalists)], self.plan.checked.seed + 1 + index // len(finalists)
+
+    def _finalist(self, finalists: Sequence[Candidate], first: int, trial: FrozenTrial, place: int) -> str:
+        return self._pair(finalists, first + place)[0].activation
 
     def _final(self, finalists: Sequence[Candidate], first: int, trial: optuna.Trial, place: int) -> float:
         index = first + place
@@ -469,6 +486,10 @@ def _checked_storage(url: str) -> str:
         extra = ": pip install 'lightning-acts[postgresql]'" if error.name == "psycopg" else ""
         raise StudyError(f"--storage {url.partition(':')[0]}: {error.name} is not installed{extra}") from None
     return url
+
+
+def _activation(trial: FrozenTrial, place: int) -> str | None:
+    return trial.params.get("activation")
 
 
 def _cost(trials: Iterable[FrozenTrial]) -> Cost:
