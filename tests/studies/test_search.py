@@ -298,7 +298,7 @@ def test_a_killed_worker_gives_its_trial_back(write: Write, simulate: Simulate, 
 def test_of_twenty_studies_of_equals_two_at_most_have_a_winner(
     write: Write, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lightning_acts.studies.search.page", lambda board: "")  # takes most of the time
+    monkeypatch.setattr("lightning_acts.studies.search.page", lambda *_: "")  # takes most of the time
     names = ["relu", "mish", "tanh", "silu"]
     config = write(activations=names, parameters=None, space=None, budget={"trials": 4}, seeds=[8, 16])
     simulate()
