@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -47,6 +48,12 @@ app = typer.Typer(
 )
 
 
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(version("lightning-acts"))
+        raise typer.Exit
+
+
 @app.callback()
 def _common(
     context: typer.Context,
@@ -55,6 +62,9 @@ def _common(
         list[str] | None,
         typer.Option("--import", metavar="MODULE", help="a module or file that registers activations; can be repeated"),
     ] = None,
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="print the version and exit")
+    ] = False,
 ) -> None:
     common = context.ensure_object(Common)
     common.debug, common.modules = debug, tuple(modules or ())

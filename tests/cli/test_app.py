@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,19 @@ def test_help_shows_every_verb_with_an_example() -> None:
         assert f"lightning-acts {name}" in own and "<bool>" not in own
 
 
+def test_version(run: Run) -> None:
+    assert run("--version").stdout.strip() == version("lightning-acts")
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["ls", "configs"], ["cat", "digits", "seed=${data.batch_size}"], ["cp", "digits", "mine.yaml"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["ls", "configs"],
+        ["cat", "digits", "seed=${data.batch_size}"],
+        ["cp", "digits", "mine.yaml"],
+    ],
 )
 def test_without_torch(arguments: list[str], tmp_path: Path) -> None:
     code = (
