@@ -30,7 +30,11 @@ def test_behavior(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in FIRST else pytest.param(name, marks=pytest.mark.slow) for name in NAMES]
+    "name",
+    [
+        name if name in FIRST else pytest.param(name, marks=pytest.mark.sweep if at % 4 else pytest.mark.slow)
+        for at, name in enumerate(NAMES)
+    ],
 )
 def test_graphs(name: str) -> None:
     assert_behaves(name, GRAPHS)
