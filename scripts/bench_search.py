@@ -26,6 +26,7 @@ import numpy as np
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.training import train
 from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
+from lightning_acts.studies.search import kept_value
 from lightning_acts.studies.statistics import Look
 
 COLUMNS = ("activation", "settings", "seed", "value", "epochs", "seconds")
@@ -77,10 +78,9 @@ def run(study: Plan, count: int, part: str, output: Path) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 checked = check_config(study.config(spec, settings, seed))
                 ended = train(checked, Path(folder), lambda folder: None, tested=False)
-                measured = [row[study.objective.metric] for row in ended.folder.rows()]
-            best = (max if study.objective.direction == "max" else min)(measured)
+                value = kept_value(study, ended.folder, study.objective.metric)
             seconds = time.perf_counter() - start
-            writer.writerow(dict(zip(COLUMNS, (activation, told, seed, best, ended.epochs, seconds), strict=True)))
+            writer.writerow(dict(zip(COLUMNS, (activation, told, seed, value, ended.epochs, seconds), strict=True)))
             file.flush()
 
 

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch
 from lightning_acts import catalogue
 from lightning_acts.cli.app import main
 from lightning_acts.registry import DEFINITIONS
+from lightning_acts.reports import drawing
 
 # Several test processes, and those that they start, share the cores.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -69,3 +71,12 @@ def run(
         return subprocess.CompletedProcess(arguments, expect, said.out, said.err)
 
     return run
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Every figure that is saved, so that a test can ask what was drawn."""
+    figures: list[Any] = []
+    save = drawing.save
+    monkeypatch.setattr(drawing, "save", lambda figure, path: figures.append(figure) or save(figure, path))
+    return figures

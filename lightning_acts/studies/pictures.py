@@ -70,7 +70,7 @@ def plot_ranking(board: Leaderboard, path: Path) -> Path:
         if row.difference:
             pairs = [value - other for value, other in zip(row.values, base.values, strict=True)]
             _draw_interval(difference, place, pairs, row.difference)
-    _dress(score, f"{board.metric}, {_better(board)}", None)
+    _dress(score, f"{board.metric}, {_better(board.direction)}", None)
     _dress(difference, f"{board.metric}, less that of {board.baseline} with the same seed", None)
     difference.axvline(0, color="0.3", linewidth=1, zorder=0)
     for axes in (score, difference):
@@ -202,9 +202,8 @@ def plot_costs(board: Leaderboard, costs: Sequence[Costs], path: Path) -> Path:
         axes.step(xs, ys, where="post" if cost.direction == "min" else "pre", color="0.5", linewidth=1, zorder=0)
         ring = {"markerfacecolor": "none", "color": "0.2", "markersize": 13, "label": "Pareto front"}
         axes.plot(xs, ys, "o", **ring)
-        better = "smaller" if cost.direction == "min" else "larger"
         axes.locator_params(axis="x", nbins=6)
-        _dress(axes, f"{cost.name}, {better} is better", f"{board.metric}, {_better(board)}")
+        _dress(axes, f"{cost.name}, {_better(cost.direction)}", f"{board.metric}, {_better(board.direction)}")
     drawing.legend(figure)
     return drawing.save(figure, path)
 
@@ -311,8 +310,8 @@ def _limits(board: Leaderboard, ended: Sequence[FrozenTrial]) -> tuple[float, fl
     return low - room, high + room
 
 
-def _better(board: Leaderboard) -> str:
-    return "larger is better" if board.direction == "max" else "smaller is better"
+def _better(direction: str) -> str:
+    return "larger is better" if direction == "max" else "smaller is better"
 
 
 def _color(place: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,7 @@ class EachFirst:
             self._sampler = samplers.RandomSampler(seed=seed)
         else:
             self._sampler = samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
-        place, names = place_of(self._trials(deepcopy=False), trial.number), self._plan.candidates
+        place, names = places(self._trials(deepcopy=False))[trial.number], self._plan.candidates
         self._turn = names[place % len(names)] if place < self._plan.tries * len(names) else None
         self._sampler.before_trial(study, trial)
 
@@ -60,10 +61,10 @@ class EachFirst:
         return getattr(self._sampler, name)
 
 
-def place_of(trials: Sequence[FrozenTrial], number: int) -> int:
-    """Return the number of what a trial runs: how many were begun before it, or before what it is another attempt at."""
-    origin = trials[number].system_attrs.get("failed_trial", number)
-    return sum(map(is_first, trials[:origin]))
+def places(trials: Sequence[FrozenTrial]) -> list[int]:
+    """Return the number of what each trial runs: how many were begun before it, or before what it is another attempt at."""
+    begun = list(itertools.accumulate(map(is_first, trials), initial=0))
+    return [begun[trial.system_attrs.get("failed_trial", number)] for number, trial in enumerate(trials)]
 
 
 def is_first(trial: FrozenTrial) -> bool:

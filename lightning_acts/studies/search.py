@@ -30,7 +30,7 @@ from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
 from lightning_acts.studies.page import page
 from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
 from lightning_acts.studies.progress import Progress
-from lightning_acts.studies.sampling import EachFirst, is_first, place_of
+from lightning_acts.studies.sampling import EachFirst, is_first, places
 from lightning_acts.studies.statistics import Look, levels, pareto_front
 
 if TYPE_CHECKING:
@@ -265,7 +265,7 @@ class Study:
         state = self.optuna.trial.TrialState
 
         def objective(trial: optuna.Trial) -> float | Sequence[float]:
-            index = place_of(study.get_trials(deepcopy=False), trial.number)
+            index = places(study.get_trials(deepcopy=False))[trial.number]
             if index >= count:  # workers that look at the same instant both begin what seems to be the last
                 raise _TooMany
             start = time.perf_counter()
@@ -279,8 +279,7 @@ class Study:
 
         while True:
             trials = study.get_trials(deepcopy=False)
-            places = [place_of(trials, trial.number) for trial in trials]
-            placed = [(place, trial) for place, trial in zip(places, trials, strict=True) if place < count]
+            placed = [(place, trial) for place, trial in zip(places(trials), trials, strict=True) if place < count]
             self.progress.update(purpose, count, [(name(trial, place), trial) for place, trial in placed])
             waiting = any(trial.state == state.WAITING for trial in trials)
             if waiting or (sum(map(is_first, trials)) < count and not spent(trials)):
@@ -354,26 +353,10 @@ class Study:
         return ", ".join(f"{one.metric} {value:.4g}" for one, value in objectives)
 
     def _value(self, folder: RunFolder, metric: str) -> float:
-        """Return a metric of the epoch that is kept as the best; of the last one where nothing says which is."""
-        rows = folder.rows()
-        measured = [row for row in rows if metric in row]
-        if not measured:
-            logged = dict.fromkeys(name for row in rows for name in row if name not in ("epoch", "step"))
-            raise ConfigError(
-                self.plan.checked.config.problem(
-                    ("search", "objective"),
-                    f"search.objective: {metric!r} is never logged{did_you_mean(metric, logged)} Logged: {', '.join(logged)}",
-                )
-            )
-        kept = measured[-1]
-        for one in self.plan.checked.callbacks.values():
-            monitor, mode = one.arguments.get("monitor"), one.arguments.get("mode", "min")
-            with_it = [row for row in measured if monitor in row]
-            if isinstance(one.target, type) and issubclass(one.target, ModelCheckpoint) and with_it:
-                kept = (max if mode == "max" else min)(with_it, key=lambda row: row[str(monitor)])
-        if not math.isfinite(kept[metric]):
-            raise _RunFailed(f"{metric} is {kept[metric]}")
-        return kept[metric]
+        value = kept_value(self.plan, folder, metric)
+        if not math.isfinite(value):
+            raise _RunFailed(f"{metric} is {value}")
+        return value
 
     def _finished(
         self, config: Config, part: str, index: int, watch: Callable[[Path], bool] | None = None
@@ -463,6 +446,31 @@ class Study:
             if trial.value is not None and candidate in whole:
                 values[candidate.activation].append(trial.value)
         return values
+
+
+def kept_value(plan: Plan, folder: RunFolder, metric: str) -> float:
+    """Return a metric of the epoch that is kept as the best; of the last one where nothing says which is.
+
+    Raises:
+        ConfigError: The run has not logged it.
+    """
+    rows = folder.rows()
+    measured = [row for row in rows if metric in row]
+    if not measured:
+        logged = dict.fromkeys(name for row in rows for name in row if name not in ("epoch", "step"))
+        raise ConfigError(
+            plan.checked.config.problem(
+                ("search", "objective"),
+                f"search.objective: {metric!r} is never logged{did_you_mean(metric, logged)} Logged: {', '.join(logged)}",
+            )
+        )
+    kept = measured[-1]
+    for one in plan.checked.callbacks.values():
+        monitor, mode = one.arguments.get("monitor"), one.arguments.get("mode", "min")
+        with_it = [row for row in measured if monitor in row]
+        if isinstance(one.target, type) and issubclass(one.target, ModelCheckpoint) and with_it:
+            kept = (max if mode == "max" else min)(with_it, key=lambda row: row[str(monitor)])
+    return kept[metric]
 
 
 def _checked_storage(url: str) -> str:

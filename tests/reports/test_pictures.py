@@ -8,16 +8,7 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from lightning_acts.reports import drawing, pictures
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Every figure that is saved, so that a test can ask what was drawn."""
-    figures: list[object] = []
-    save = drawing.save
-    monkeypatch.setattr(drawing, "save", lambda figure, path: figures.append(figure) or save(figure, path))
-    return figures
+from lightning_acts.reports import pictures
 
 
 def test_activations_and_their_derivatives(tmp_path: Path, drawn: list[object]) -> None:

@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 import yaml
 
-from lightning_acts.reports import drawing
-
 SEARCH = {
     "activations": ["relu", "mish", "leaky_relu"],
     "parameters": {"leaky_relu": {"negative_slope": {"low": 0.01, "high": 0.3}}},
@@ -124,12 +122,3 @@ def found(write: Callable[..., str], tmp_path: Path) -> Callable[..., Any]:
         return board, planned, trials
 
     return found
-
-
-@pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Every figure that is saved, so that a test can ask what was drawn."""
-    figures: list[Any] = []
-    save = drawing.save
-    monkeypatch.setattr(drawing, "save", lambda figure, path: figures.append(figure) or save(figure, path))
-    return figures

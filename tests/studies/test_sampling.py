@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from lightning_acts.studies.plan import plan
-from lightning_acts.studies.sampling import EachFirst, place_of
+from lightning_acts.studies.sampling import EachFirst, places
 
 optuna = pytest.importorskip("optuna")
 
@@ -58,4 +58,4 @@ def test_another_attempt_has_the_place_of_the_first() -> None:
     study.add_trial(optuna.create_trial(state=optuna.trial.TrialState.WAITING, system_attrs={"failed_trial": 1}))
     study.ask()  # takes that one up
     study.ask()
-    assert [place_of(study.get_trials(), number) for number in range(5)] == [0, 1, 2, 1, 3]
+    assert places(study.get_trials()) == [0, 1, 2, 1, 3]
