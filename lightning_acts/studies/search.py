@@ -355,7 +355,8 @@ class Study:
     def _value(self, folder: RunFolder, metric: str) -> float:
         value = kept_value(self.plan, folder, metric)
         if not math.isfinite(value):
-            raise _RunFailed(f"{metric} is {value}")
+            self.say(f"{shown_path(folder.path)} failed: {metric} is {value}")
+            raise _RunFailed
         return value
 
     def _finished(

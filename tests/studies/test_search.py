@@ -18,7 +18,7 @@ from lightning_acts.runs.reading import ConfigError
 from lightning_acts.runs.training import Interrupted
 from lightning_acts.studies.leaderboard import Leaderboard
 from lightning_acts.studies.plan import plan
-from lightning_acts.studies.search import Study, StudyError
+from lightning_acts.studies.search import Study, StudyError, kept_value
 
 optuna = pytest.importorskip("optuna")
 
@@ -177,6 +177,22 @@ def test_a_failed_trial_is_told_and_the_study_goes_on(write: Write, simulate: Si
     simulate(relu=math.nan)
     with pytest.raises(StudyError, match="no trial of the baseline relu ended"):
         carried_out(write(), out="others")
+
+
+def test_a_trial_whose_score_is_no_number_has_failed(write: Write, simulate: Simulate) -> None:
+    simulate(leaky_relu=math.inf)
+    said: list[str] = []
+    board = carried_out(write(), said=said)
+    assert {row.candidate.activation for row in board.rows} == {"relu", "mish"}
+    assert any("failed: val/acc is inf" in line for line in said)
+
+
+def test_metrics_are_those_of_the_epoch_that_is_kept(write: Write, tmp_path: Path) -> None:
+    study, folder = plan([write()]), RunFolder(tmp_path)  # its checkpoint is that of the best val/acc
+    epochs = [(0.8, 0.5), (0.9, 0.7), (0.85, 0.4)]
+    folder.write_rows([{"epoch": at, "step": at, "val/acc": acc, "val/loss": loss}
+                       for at, (acc, loss) in enumerate(epochs)])  # fmt: skip
+    assert (kept_value(study, folder, "val/acc"), kept_value(study, folder, "val/loss")) == (0.9, 0.7)
 
 
 @pytest.mark.parametrize(
