@@ -87,7 +87,10 @@ def smallnet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(training, "_tensorboard", lambda *_: [])
     import smallnet
 
+    # A background job of a shell is started with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield smallnet
+    signal.signal(signal.SIGINT, before)
     del sys.modules["smallnet"]
 
 
