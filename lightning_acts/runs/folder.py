@@ -25,7 +25,7 @@ import torch
 
 from lightning_acts.callbacks.checkpoint import check_checkpoint
 from lightning_acts.errors import ActsError
-from lightning_acts.files import write_whole
+from lightning_acts.files import UNFINISHED, write_whole
 from lightning_acts.runs.config import Config, load, to_yaml
 from lightning_acts.runs.listing import run_paths
 from lightning_acts.runs.reading import shown_path
@@ -210,6 +210,11 @@ class RunFolder:
             for row in rows
         )
         write_whole(self.metrics, text.getvalue())
+
+    def remove_unfinished(self) -> None:
+        """Remove the files that a killed process was writing; call it under the lock."""
+        for left in self.path.rglob(f".*{UNFINISHED}"):
+            left.unlink(missing_ok=True)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

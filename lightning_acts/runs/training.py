@@ -28,7 +28,7 @@ from lightning_acts.callbacks.initialization import Initialization
 from lightning_acts.callbacks.loops import size_from
 from lightning_acts.catalogue import info
 from lightning_acts.errors import ActsError, SwapError
-from lightning_acts.files import UNFINISHED, replacing, write_whole
+from lightning_acts.files import replacing, write_whole
 from lightning_acts.models import weights_from_checkpoint
 from lightning_acts.reports.pictures import (
     plot_activations,
@@ -135,8 +135,7 @@ def resume(checked: Checked, folder: RunFolder, *, tested: bool = True) -> Resul
         with weights_from_checkpoint() if checkpoint else contextlib.nullcontext():
             built = _build(checked, [recorder])
         if is_main():
-            for left in folder.checkpoints.glob(f".*{UNFINISHED}"):  # by a process that was killed
-                left.unlink(missing_ok=True)
+            folder.remove_unfinished()
             write_whole(folder.config, to_yaml(checked.config.data))
         try:
             return _fit(checked, built, recorder, folder, checkpoint, tested)

@@ -167,6 +167,16 @@ def test_killed_at_random_and_resumed_each_time(project: Path, cli: Cli) -> None
     assert not list(parts.rglob("*.unfinished"))
 
 
+def test_what_a_killed_process_was_writing_goes(project: Path, cli: Cli) -> None:
+    cli("train", "mine.yaml", "trainer.max_epochs=1")
+    run = only_run(project)
+    left = [run / name for name in (".metrics.csv.7.unfinished", "checkpoints/.last.ckpt.7.unfinished")]
+    for path in left:
+        path.write_text("half")
+    cli("resume", str(run), "trainer.max_epochs=2")
+    assert not any(path.exists() for path in left)
+
+
 def start(project: Path, *arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "lightning_acts", *arguments]
     return subprocess.Popen(
