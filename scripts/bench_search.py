@@ -3,7 +3,7 @@
 
 scripts/bench_search.py STUDY.yaml --settings 5 --output grid.csv
 
-Trains every activation of a config with a block ``search``, with the values of its ranges that lie evenly between their
+Trains every activation of a config with a block ``search`` (every assignment of them to layers), with the values of its ranges that lie evenly between their
 ends, and with the seeds that the study's finals use. Each activation is then judged by its best values, over the same
 seeds and by the same tests as a study. Rows that the file has already are not run again. Several processes can share
 the work: --part 0/2 and --part 1/2, each with a file of its own; --input takes them all together.
@@ -25,7 +25,8 @@ import numpy as np
 
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.training import train
-from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
+from lightning_acts.studies.leaderboard import Candidate
+from lightning_acts.studies.plan import Choices, Plan, Range, by_layer, plan, with_parameters
 from lightning_acts.studies.search import kept_value
 from lightning_acts.studies.statistics import Look
 
@@ -51,15 +52,20 @@ def values(one: Range | Choices, count: int) -> list[Any]:
     return sorted({round(float(value)) if one.is_whole else float(f"{value:.6g}") for value in spaced})
 
 
-def grid(study: Plan, count: int) -> Iterator[tuple[str, str, dict[str, Any], int]]:
-    """Yield each run: the activation, its spec, values of other keys, and the seed."""
-    for activation in study.candidates:
-        own = study.parameters.get(activation, {})
-        for chosen in itertools.product(*(values(one, count) for one in [*own.values(), *study.space.values()])):
-            spec = with_parameters(activation, dict(zip(own, chosen, strict=False)))
-            settings = dict(zip(study.space, chosen[len(own) :], strict=True))
+def grid(study: Plan, count: int) -> Iterator[tuple[Candidate, int]]:
+    """Yield each run: the activation, or one for each layer, with its values, and the seed."""
+    space = {key: one for key, one in study.space.items() if key not in study.at}
+    for chosen in itertools.product(study.candidates, repeat=len(study.at)):
+        own = {
+            (name, key): one for name in dict.fromkeys(chosen) for key, one in study.parameters.get(name, {}).items()
+        }
+        for found in itertools.product(*(values(one, count) for one in [*own.values(), *space.values()])):
+            parameters = dict(zip(own, found, strict=False))
+            specs = [with_parameters(name, {key: value for (whose, key), value in parameters.items() if whose == name})
+                     for name in chosen]  # fmt: skip
+            settings = dict(zip(space, found[len(own) :], strict=True))
             for seed in range(study.seeds[-1]):
-                yield activation, spec, settings, study.checked.seed + 1 + seed
+                yield Candidate(by_layer(chosen), tuple(specs), settings), study.checked.seed + 1 + seed
 
 
 def run(study: Plan, count: int, part: str, output: Path) -> None:
@@ -70,17 +76,17 @@ def run(study: Plan, count: int, part: str, output: Path) -> None:
         writer = csv.DictWriter(file, COLUMNS)
         if not output.stat().st_size:
             writer.writeheader()
-        for activation, spec, settings, seed in itertools.islice(grid(study, count), index, None, parts):
-            told = json.dumps({"spec": spec, **settings})
-            if (activation, told, seed) in done:
+        for one, seed in itertools.islice(grid(study, count), index, None, parts):
+            told = json.dumps({"spec": one.spec, **one.settings})
+            if (one.activation, told, seed) in done:
                 continue
             start = time.perf_counter()
             with tempfile.TemporaryDirectory() as folder:
-                checked = check_config(study.config(spec, settings, seed))
+                checked = check_config(study.config(one.specs, one.settings, seed))
                 ended = train(checked, Path(folder), lambda folder: None, tested=False)
                 value = kept_value(study, ended.folder, study.objective.metric)
             seconds = time.perf_counter() - start
-            writer.writerow(dict(zip(COLUMNS, (activation, told, seed, value, ended.epochs, seconds), strict=True)))
+            writer.writerow(dict(zip(COLUMNS, (one.activation, told, seed, value, ended.epochs, seconds), strict=True)))
             file.flush()
 
 

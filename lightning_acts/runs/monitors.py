@@ -14,7 +14,7 @@ import lightning as L
 from lightning_acts.callbacks.packages import overrides
 from lightning_acts.hints import did_you_mean
 from lightning_acts.runs.checking import Checked
-from lightning_acts.runs.reading import ConfigError, KeyPath, dotted
+from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
 
 _LIBRARIES = ("lightning.", "pytorch_lightning.", "lightning_acts.", "torch.", "torchmetrics.", "builtins")
 
@@ -49,13 +49,16 @@ class MonitorCheck(L.Callback):
         refuse_unlogged(checked, self._logged, trainer)
 
 
-def refuse_unlogged(checked: Checked, logged: Iterable[str], trainer: L.Trainer) -> None:
-    """Refuse a config in which a callback monitors, or a swap waits for, what is not logged.
+def refuse_unlogged(
+    checked: Checked, logged: Iterable[str], trainer: L.Trainer, objectives: Iterable[str] = ()
+) -> None:
+    """Refuse a config in which a callback monitors, a swap waits for, or a search compares what is not logged.
 
     Args:
         checked: The config.
         logged: The names that were logged in a batch of each stage.
         trainer: The trainer, whose modules and callbacks may log later what their source names.
+        objectives: The metrics that a search compares.
 
     Raises:
         ConfigError: With every such monitor.
@@ -68,14 +71,15 @@ def refuse_unlogged(checked: Checked, logged: Iterable[str], trainer: L.Trainer)
         for cls in type(logger).__mro__
         if not f"{cls.__module__}.".startswith(_LIBRARIES)
     }
+    wanted = [(name, dotted(path), checked.config.origin(path)) for path, name in _monitors(checked)]
+    wanted += [(name, "search.objective", None) for name in objectives]  # the config of a trial has no search
     unlogged = [
-        checked.config.problem(
-            path,
-            f"{dotted(path)}: {wanted!r} is never logged{did_you_mean(wanted, logged)} "
-            f"Logged: {', '.join(logged) or 'nothing'}",
+        Problem(
+            origin,
+            f"{key}: {name!r} is never logged{did_you_mean(name, logged)} Logged: {', '.join(logged) or 'nothing'}",
         )
-        for path, wanted in _monitors(checked)
-        if isinstance(wanted, str) and wanted not in logged and not _may_be_logged(wanted, classes)
+        for name, key, origin in wanted
+        if isinstance(name, str) and name not in logged and not _may_be_logged(name, classes)
     ]
     if unlogged:
         raise ConfigError(*unlogged)

@@ -34,6 +34,8 @@ class Request:
         modules: Modules that register activations, by name or file.
         command: The command that the user typed.
         tested: Whether the run ends with a test.
+        dry: Whether one batch of each stage runs, and nothing is written.
+        metrics: What a dry run has to log.
     """
 
     config: Config
@@ -42,6 +44,8 @@ class Request:
     modules: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
     tested: bool = True
+    dry: bool = False
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import math
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -145,15 +145,23 @@ def resume(checked: Checked, folder: RunFolder, *, tested: bool = True) -> Resul
             raise
 
 
-def dry_run(checked: Checked) -> str:
-    """Build everything, swap, run one batch of each stage, write nothing; returns what a run would do, in words."""
+def dry_run(checked: Checked, metrics: Iterable[str] = ()) -> str:
+    """Build everything, swap, run one batch of each stage, write nothing; returns what a run would do, in words.
+
+    Args:
+        checked: The config.
+        metrics: What has to be logged, as the objectives of a search.
+
+    Raises:
+        ConfigError: Something that the config names refuses its arguments, or is never logged.
+    """
     built = _build(checked, [], dry=True)
     with _refusals(checked.config) as refusals, refusals.of(()):
         built.trainer.fit(built.model, datamodule=built.data)
         logged = dict(built.trainer.callback_metrics)
         size = _size(checked, built.trainer)
         built.trainer.test(built.model, datamodule=built.data, verbose=False)
-    refuse_unlogged(checked, logged, built.trainer)
+    refuse_unlogged(checked, logged, built.trainer, metrics)
     lines = [f"{type(built.model).__name__} with {_parameters(built.model):,} parameters, {type(built.data).__name__}"]
     lines += [str(swap.report) for swap in built.swaps if swap.report]
     lines += [f"{swap.request}: {swap.schedule.timeline(*size)}"

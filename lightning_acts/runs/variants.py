@@ -20,7 +20,7 @@ from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.config import Config, collect, load
 from lightning_acts.runs.folder import RunFolder
 from lightning_acts.runs.listing import run_paths
-from lightning_acts.runs.process import Request, run_in_process
+from lightning_acts.runs.process import Ended, Request, run_in_process
 from lightning_acts.runs.reading import ConfigError
 from lightning_acts.runs.training import Interrupted
 
@@ -109,22 +109,40 @@ def run_config(
     Raises:
         Interrupted: By Ctrl-C or SIGTERM.
     """
-    ended = run_in_process(
-        Request(
-            config if earlier is None else earlier.load_config(),
-            out,
-            None if earlier is None else earlier.path,
-            tuple(modules),
-            tuple(sys.argv),
-            tested,
-        ),
-        watch=watch,
-        said=said,
+    request = Request(
+        config if earlier is None else earlier.load_config(),
+        out,
+        None if earlier is None else earlier.path,
+        tuple(modules),
+        tuple(sys.argv),
+        tested,
     )
-    if ended.interrupted or (ended.status == Interrupted.exit_status and not ended.stopped):
-        raise Interrupted("interrupted; the same command goes on where it stopped")
+    ended = _ended(request, watch, said)
     done = ended.status == 0 or ended.stopped
     return RunFolder(ended.folder) if done and ended.folder is not None else None
+
+
+def try_config(config: Config, metrics: Sequence[str], modules: Sequence[str], said: Path) -> bool:
+    """Run one batch of each stage in a process, which writes nothing; returns whether that works.
+
+    Args:
+        config: What to try.
+        metrics: What has to be logged.
+        modules: Modules that register activations, by name or file.
+        said: A file to which what the process says is appended.
+
+    Raises:
+        Interrupted: By Ctrl-C or SIGTERM.
+    """
+    request = Request(config, Path(), None, tuple(modules), tuple(sys.argv), dry=True, metrics=tuple(metrics))
+    return _ended(request, None, said).status == 0
+
+
+def _ended(request: Request, watch: Callable[[Path], bool] | None, said: Path | None) -> Ended:
+    ended = run_in_process(request, watch=watch, said=said)
+    if ended.interrupted or (ended.status == Interrupted.exit_status and not ended.stopped):
+        raise Interrupted("interrupted; the same command goes on where it stopped")
+    return ended
 
 
 def _earlier(config: Config, out: Path) -> RunFolder | None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def main(exchange: Path) -> None:
-    """Train or resume as the request says, and tell which folder the run has."""
+    """Train, resume or try as the request says, and tell which folder the run has."""
     end_with_stdin()  # before torch is imported, which takes seconds
     request = read_request(exchange)
     import_from_here()
@@ -31,6 +31,9 @@ def main(exchange: Path) -> None:
         _say(folder)
 
     checked = check_config(request.config, ())
+    if request.dry:
+        training.dry_run(checked, request.metrics)
+        return
     if request.resumed is None:
         result = training.train(checked, request.out, started, tested=request.tested)
     else:

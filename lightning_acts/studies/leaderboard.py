@@ -20,7 +20,7 @@ from lightning_acts.files import json_ready, write_whole
 from lightning_acts.hints import counted
 from lightning_acts.runs.config import to_yaml
 from lightning_acts.spec import ActivationSpec
-from lightning_acts.studies.plan import Plan
+from lightning_acts.studies.plan import Plan, by_layer
 from lightning_acts.studies.statistics import Interval, Look, bootstrap_interval, pareto_front
 
 if TYPE_CHECKING:
@@ -33,21 +33,28 @@ _NARROWEST = 12
 
 @dataclass(frozen=True)
 class Candidate:
-    """An activation with the values that were found for its parameters and for other keys of the config."""
+    """An activation, or one for each layer, with the values that were found for parameters and other keys of the config.
+
+    Attributes:
+        activation: The name under which it is compared.
+        specs: The activations with their parameters, one a layer.
+        settings: Values of other keys.
+    """
 
     activation: str
-    spec: str
+    specs: tuple[str, ...]
     settings: Mapping[str, Any]
+
+    @property
+    def spec(self) -> str:
+        """The activation with its parameters; where layers differ, those of all."""
+        return by_layer(self.specs)
 
     @property
     def shown(self) -> dict[str, str]:
         """The spec, and the values of other keys by their names, numbers with few digits."""
-        spec = ActivationSpec.parse(self.spec)
-        rounded = {
-            key: float(_short(value)) if isinstance(value, float) else value for key, value in spec.parameters.items()
-        }
         others = {key: _short(value) for key, value in self.settings.items()}
-        return {"activation": str(ActivationSpec(spec.name, rounded)), **others}
+        return {"activation": by_layer([_rounded(spec) for spec in self.specs]), **others}
 
     def __str__(self) -> str:
         spec, *others = self.shown.items()
@@ -117,7 +124,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Searched:
-    """What the search made of an activation; ``best`` is None if no trial of it came to its end."""
+    """What the search made of an activation, or of one for each layer; ``best`` is None if no trial of it came to its end."""
 
     activation: str
     trials: int
@@ -222,10 +229,10 @@ class Leaderboard:
             look.winner,
             look.verdict + _front_in_words(plan, rows),
             tuple(rows),
-            tuple(_searched(name, trials, sign) for name in plan.candidates),
+            tuple(_searched(plan, trials)),
             costs,
             {"runs": plan.grid_runs, "epochs": plan.grid_runs * plan.epochs},
-            plan.config(best.spec, best.settings).data,
+            plan.config(best.specs, best.settings).data,
         )
 
     @property
@@ -380,13 +387,17 @@ def _intervals(beside: Sequence[Beside]) -> Iterator[Interval | None]:
         yield from (one.mean, one.difference)
 
 
-def _searched(name: str, trials: Sequence[FrozenTrial], sign: int) -> Searched:
-    own = [trial for trial in trials if trial.params.get("activation") == name]
-    states = [trial.state.name for trial in own]
-    # Optuna gives pruned ones a value too: their last.
-    values = [trial.values[0] for trial in own if trial.state.name == "COMPLETE"]
-    best = max(values, key=lambda value: sign * value) if values else None
-    return Searched(name, len(own), states.count("PRUNED"), states.count("FAIL"), best)
+def _searched(plan: Plan, trials: Sequence[FrozenTrial]) -> Iterator[Searched]:
+    own: dict[str, list[FrozenTrial]] = {name: [] for name in plan.candidates}
+    for trial in trials:
+        if specs := plan.assigned(trial.params):
+            own.setdefault(by_layer(specs), []).append(trial)
+    for name, tried in own.items():
+        states = [trial.state.name for trial in tried]
+        # Optuna gives pruned ones a value too: their last.
+        values = [trial.values[0] for trial in tried if trial.state.name == "COMPLETE"]
+        best = max(values, key=lambda value: plan.objective.sign * value) if values else None
+        yield Searched(name, len(tried), states.count("PRUNED"), states.count("FAIL"), best)
 
 
 def _signed(interval: Interval, sign: int) -> Interval:
@@ -423,6 +434,14 @@ def _fitting(cells: Sequence[Sequence[str]], width: int) -> Table:
         if needed <= width:
             break
     return table
+
+
+def _rounded(spec: str) -> str:
+    parsed = ActivationSpec.parse(spec)
+    parameters = {
+        key: float(_short(value)) if isinstance(value, float) else value for key, value in parsed.parameters.items()
+    }
+    return str(ActivationSpec(parsed.name, parameters))
 
 
 def _short(value: Any) -> str:

@@ -104,7 +104,7 @@ class _Parts:
         found = [replace(one, name=places.get(one.name, one.name)) for one in found]
         with contextlib.suppress(ModuleNotFoundError):
             yield figure(
-                pictures.plot_history(self.board, self.trials, self.folder / "history.png"),
+                pictures.plot_history(self.board, self.plan, self.trials, self.folder / "history.png"),
                 "The trials in their order. Pruned ones stand at the last value that they reached; what is far worse, "
                 "and what failed, at the edge.",
             )
@@ -184,7 +184,7 @@ class _Parts:
 
         Nothing if it is one place. They are in the order of the config.
         """
-        among = {self.plan.at: "activation"}
+        among = {self.plan.at[0]: "activation"}
         among |= {
             key: key for key, one in self.plan.space.items() if isinstance(one, Choices) and _are_activations(one)
         }

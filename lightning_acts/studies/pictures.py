@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lightning_acts.reports import drawing
 from lightning_acts.studies.importance import Importance
 from lightning_acts.studies.leaderboard import Leaderboard
+from lightning_acts.studies.plan import Plan, by_layer
 from lightning_acts.studies.statistics import Interval, bootstrap_interval, pareto_front
 
 if TYPE_CHECKING:
@@ -125,13 +126,14 @@ def plot_learning_curves(
     return drawing.save(figure, path)
 
 
-def plot_history(board: Leaderboard, trials: Sequence[FrozenTrial], path: Path) -> Path:
+def plot_history(board: Leaderboard, plan: Plan, trials: Sequence[FrozenTrial], path: Path) -> Path:
     """Draw the trials of the search in their order, and the best score so far.
 
     Pruned trials stand at their last value; what is far worse than the trials that came to their end, at the edge.
 
     Args:
         board: The study.
+        plan: What it was to do.
         trials: Its trials.
         path: The file to write.
 
@@ -148,7 +150,7 @@ def plot_history(board: Leaderboard, trials: Sequence[FrozenTrial], path: Path) 
         "failed": {"marker": "x", "markersize": 6},
     }
     ended = [trial for trial in trials if trial.state.name == "COMPLETE"]
-    low, high = _limits(board, ended)
+    low, high = _limits(board, plan, ended)
     worst = low if board.direction == "max" else high
     better = max if board.direction == "max" else min
     best: list[tuple[int, float]] = []
@@ -156,7 +158,7 @@ def plot_history(board: Leaderboard, trials: Sequence[FrozenTrial], path: Path) 
     for number, trial in enumerate(trials, start=1):
         kind = {"COMPLETE": "ended", "PRUNED": "pruned"}.get(trial.state.name, "failed")
         value = trial.values[0] if trial.values else worst
-        name = str(trial.params.get("activation"))
+        name = by_layer(plan.assigned(trial.params))
         color = colors.get(name, _GRAY)
         seen[name if name in colors else others], seen[kind] = {"color": color, **styles["ended"]}, styles[kind]
         shown = min(max(value, low), high)
@@ -293,12 +295,12 @@ def _finish(axes: Axes, x: str, y: str, values: Sequence[float]) -> None:
         axes.set_yscale("log")
 
 
-def _limits(board: Leaderboard, ended: Sequence[FrozenTrial]) -> tuple[float, float]:
+def _limits(board: Leaderboard, plan: Plan, ended: Sequence[FrozenTrial]) -> tuple[float, float]:
     """Return limits of an axis for the best trial of each finalist and the better three quarters of all."""
     better = max if board.direction == "max" else min
     best: dict[str, float] = {}
     for trial in ended:
-        name = trial.params["activation"]
+        name = by_layer(plan.assigned(trial.params))
         best[name] = better(trial.values[0], best.get(name, trial.values[0]))
     shown = [best[row.candidate.activation] for row in board.rows if row.candidate.activation in best]
     values = sorted((trial.values[0] for trial in ended), reverse=board.direction == "max")

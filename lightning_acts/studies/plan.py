@@ -95,7 +95,8 @@ class SearchSettings:
         budget: How long to search.
         objective: The metric, or ``{metric: val/x, direction: max}`` where its name does not tell the direction. Or a
             list of them: the first one decides, the others are shown beside it.
-        at: The key that takes the activation; found where the config leaves no choice.
+        at: The key that takes the activation; found where the config leaves no choice. Or a list of keys, one a layer, each
+            of which takes one of its own.
         parameters: Ranges of parameters of activations, by name: ``{leaky_relu: {negative_slope: {low: 0, high: 1}}}``.
         space: Ranges of other keys of the config: ``{optimizer.lr: {low: 1.0e-4, high: 0.1, log: true}}``.
         baseline: The activation that others are compared to; default the first.
@@ -109,7 +110,7 @@ class SearchSettings:
     activations: list[str | dict[str, Any]] | dict[str, Any]
     budget: dict[str, Any]
     objective: str | dict[str, Any] | list[str | dict[str, Any]]
-    at: str | None = None
+    at: str | list[str] | None = None
     parameters: dict[str, Any] | None = None
     space: dict[str, Any] | None = None
     baseline: str | None = None
@@ -142,9 +143,9 @@ class Plan:
         folders: Where named configs are looked for.
         checked: The config.
         candidates: Specs of the activations, the baseline among them.
-        at: The key that takes one of them.
+        at: The keys that take one of them each: one key, or one a layer.
         parameters: The ranges of parameters, by the spec of their activation.
-        space: The ranges of other keys.
+        space: The ranges of other keys, and of what the layers after the first take.
         objectives: What is optimized: the first decides, the others are shown beside it.
         seeds: After how many seeds the finalists are compared.
     """
@@ -154,7 +155,7 @@ class Plan:
     folders: tuple[Path, ...]
     checked: Checked
     candidates: tuple[str, ...]
-    at: str
+    at: tuple[str, ...]
     parameters: Mapping[str, Mapping[str, Range | Choices]]
     space: Mapping[str, Range | Choices]
     objectives: tuple[Objective, ...]
@@ -182,24 +183,47 @@ class Plan:
 
     @property
     def compared(self) -> int:
-        """How many activations run over all seeds."""
-        return min(self.finalists + 1, len(self.candidates))
+        """How many activations, or assignments of them to layers, run over all seeds."""
+        return min(self.finalists + 1, self.assignments)
+
+    @property
+    def compared_in_words(self) -> str:
+        """What is compared."""
+        return "activations" if len(self.at) == 1 else "assignments of activations to layers"
+
+    @property
+    def assignments(self) -> int:
+        """How many ways there are to assign activations to the layers."""
+        return math.prod([len(self.candidates)] * len(self.at))
 
     @property
     def tries(self) -> int:
-        """How often each activation is tried before the sampler chooses: in half of the trials, once at least."""
-        return max(1, self.budget.trials // (2 * len(self.candidates)))
+        """How often each activation is tried, in all layers, before the sampler chooses: in half of the trials, once at least.
+
+        Once, where layers may differ: the trials are needed for that.
+        """
+        return max(1, self.budget.trials // (2 * len(self.candidates))) if len(self.at) == 1 else 1
 
     @property
     def grid_runs(self) -> int:
-        """The runs of the full grid: every activation with as many settings as it is given on average, every seed."""
-        return len(self.candidates) * math.ceil(self.budget.trials / len(self.candidates)) * self.seeds[-1]
+        """The runs of the full grid: every assignment with as many settings as it is given on average, every seed."""
+        return self.assignments * math.ceil(self.budget.trials / self.assignments) * self.seeds[-1]
 
-    def config(self, activation: str, settings: Mapping[str, Any], seed: int | None = None) -> Config:
+    def assigned(self, values: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return the activations of a trial, one a layer; none of one that has not chosen yet.
+
+        Args:
+            values: The values of the trial, by the names that it has for them: ``activation`` is the first layer's.
+        """
+        if not all(key in values for key in ("activation", *self.at[1:])):
+            return ()
+        return (str(values["activation"]), *(json.loads(values[key]) for key in self.at[1:]))
+
+    def config(self, specs: Sequence[str], settings: Mapping[str, Any], seed: int | None = None) -> Config:
         """Return the config of a run, without the search.
 
         Args:
-            activation: Its spec.
+            specs: Its activations, one a layer.
             settings: Values of other keys.
             seed: The seed, if it is not that of the config.
 
@@ -210,14 +234,14 @@ class Plan:
         if now.data != self.checked.config.data:
             raise ConfigError(Problem(None, f"{', '.join(self.files)}: the config was changed while the study ran"))
         more = {} if seed is None else {"seed": seed}
-        return _varied(self, {self.at: activation, **settings, **more})
+        return _varied(self, {**dict(zip(self.at, specs, strict=True)), **settings, **more})
 
     def in_words(self) -> str:
         """Return what the study would do, and the smallest p-value that its budget can reach."""
         baseline, most = self.baseline, self.seeds[-1]
         spent = levels(self.seeds)
         varied = {
-            **self.space,
+            **{key: one for key, one in self.space.items() if key not in self.at},
             **{f"{spec}.{key}": one for spec, keys in self.parameters.items() for key, one in keys.items()},
         }
         limits = [
@@ -227,14 +251,14 @@ class Plan:
         ]
         beside = ", ".join(f"{one.metric} ({one.direction})" for one in self.objectives[1:])
         lines = [
-            f"{self.name}: {counted(len(self.candidates), 'activation')} at {self.at}, baseline {baseline}",
+            f"{self.name}: {counted(len(self.candidates), 'activation')} at {', '.join(self.at)}, baseline {baseline}",
             f"activations: {', '.join(self.candidates)}",
             *(f"varied: {key}, {_in_words(one)}" for key, one in varied.items()),
             f"objective: {self.objective.metric}, {self.objective.direction}" + (beside and f"; beside it {beside}"),
             f"search: {counted(self.budget.trials, 'trial')} of {counted(self.epochs, 'epoch')} at most"
             + (f", {' and '.join(limits)} in all" if limits else "")
             + f"; each activation {counted(self.tries, 'time')} at least; sampler {self.sampler}, pruner {self.pruner}",
-            f"finals: {self.compared} activations over {' or '.join(map(str, self.seeds))} seeds,"
+            f"finals: {self.compared} {self.compared_in_words} over {' or '.join(map(str, self.seeds))} seeds,"
             f" {counted(self.compared * most, 'run')} at most; the full grid has {counted(self.grid_runs, 'run')}",
         ]
         for seeds, level in zip(self.seeds, spent, strict=True):
@@ -289,13 +313,14 @@ class _Reader:
             self.add(("search", "pruner"), f"{block.pruner}: {said}")
         at, seeds = self.at(block.at), self.seeds(block)
         space = self.dimensions(("search", "space"), block.space or {})
-        if at in space:
-            self.add(
-                ("search", "space", at), "it takes the activations that are compared: list them in search.activations"
-            )
+        for key in at:
+            if key in space:
+                said = "it takes the activations that are compared: list them in search.activations"
+                self.add(("search", "space", key), said)
         parameters = self.parameters(block.parameters or {}, candidates)
         self.stop()
         assert budget
+        space |= {key: Choices(list(candidates)) for key in at[1:]}
         plan = Plan(
             files, overrides, folders, self.checked, tuple(candidates), at, parameters, space, objectives, baseline, budget,
             block.finalists, seeds, block.sampler, block.pruner or ("none" if several else "hyperband"),
@@ -437,9 +462,16 @@ class _Reader:
             )
         return found
 
-    def at(self, given: str | None) -> str:
+    def at(self, given: str | list[str] | None) -> tuple[str, ...]:
+        if isinstance(given, list):
+            if not given:
+                self.add(("search", "at"), "it is a key, or a list of them, and empty")
+            for index, key in enumerate(given):
+                if key in given[:index]:
+                    self.add(("search", "at", index), f"{key} stands twice")
+            return tuple(given)
         if given is not None:
-            return given
+            return (given,)
         swaps = self.config.data.get("swap")
         entries = [swaps] if isinstance(swaps, dict) else swaps or []
         found = [
@@ -448,12 +480,13 @@ class _Reader:
             for left in entry["map"]
         ] or [f"model.{name}" for name in activation_arguments(self.checked.model)]
         if len(found) == 1:
-            return found[0]
+            return (found[0],)
         among = f", such as {' or '.join(found)}" if found else ", such as swap.0.map.relu, with a swap in the config"
+        each = "; or a list of them, where each layer may take one of its own" if len(found) > 1 else ""
         self.problems.append(
-            self.config.problem(("search",), f"search.at is needed: the key that takes the activation{among}")
+            self.config.problem(("search",), f"search.at is needed: the key that takes the activation{among}{each}")
         )
-        return ""
+        return ()
 
     def dimensions(self, path: KeyPath, given: Mapping[str, Any]) -> dict[str, Range | Choices]:
         made = {key: self.dimension((*path, key), one) for key, one in given.items()}
@@ -481,20 +514,24 @@ class _Reader:
 
     def variants(self, plan: Plan, places: Mapping[str, KeyPath]) -> None:
         """Check the config of each candidate, and of each end of a range."""
-        at: KeyPath = ("search", "at") if "at" in self.config.data["search"] else places[plan.baseline]
-        if self.variant(plan, at, {plan.at: plan.baseline}):
+        given = self.config.data["search"].get("at")
+        found = False
+        for index, key in enumerate(plan.at):
+            place: KeyPath = places[plan.baseline] if given is None else ("search", "at")
+            found |= self.variant(plan, (*place, index) if isinstance(given, list) else place, {key: plan.baseline})
+        if found:
             return  # what is wrong there is wrong for all of them
         for spec in plan.candidates:
-            self.variant(plan, places[spec], {plan.at: spec})
+            self.variant(plan, places[spec], dict.fromkeys(plan.at, spec))
         for spec, ranges in plan.parameters.items():
             for key, one in ranges.items():
                 for value in one.examples:
-                    place: KeyPath = ("search", "parameters", spec, key)
-                    if self.variant(plan, place, {plan.at: with_parameters(spec, {key: value})}):
+                    place = ("search", "parameters", spec, key)
+                    if self.variant(plan, place, dict.fromkeys(plan.at, with_parameters(spec, {key: value}))):
                         break
         for key, one in plan.space.items():
             for value in one.examples:
-                if self.variant(plan, ("search", "space", key), {plan.at: plan.baseline, key: value}):
+                if self.variant(plan, ("search", "space", key), {**dict.fromkeys(plan.at, plan.baseline), key: value}):
                     break
 
     def variant(self, plan: Plan, place: KeyPath, values: Mapping[str, Any]) -> bool:
@@ -505,6 +542,16 @@ class _Reader:
             self.problems += [replace(problem, origin=self.config.origin(place)) for problem in error.problems]
             return True
         return False
+
+
+def by_layer(specs: Sequence[str]) -> str:
+    """Return the activations of layers in words: one name where all are the same.
+
+    Example:
+        >>> by_layer(["relu", "mish"]), by_layer(["relu", "relu"])
+        ('relu / mish', 'relu')
+    """
+    return " / ".join(specs if len(set(specs)) > 1 else specs[:1])
 
 
 def with_parameters(spec: str, parameters: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class EachFirst:
-    """Sampler that has each activation tried as often as planned, in turn, before another one chooses.
+    """Sampler that has each activation tried in all layers, as often as planned, in turn, before another one chooses.
 
     A trial draws its own random numbers, whoever runs it: what it is given depends on its number and on the trials
     before it. So workers that start at the same instant neither try the same nor leave out any.
@@ -28,7 +29,7 @@ class EachFirst:
     def __init__(self, optuna: Any, plan: Plan, trials: Callable[..., Sequence[FrozenTrial]]) -> None:
         self._optuna, self._plan, self._trials = optuna, plan, trials
         self._sampler: Any = None
-        self._turn: str | None = None
+        self._turn: dict[str, str] = {}
 
     def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
         """Begin a trial."""
@@ -38,13 +39,16 @@ class EachFirst:
         else:
             self._sampler = samplers.TPESampler(seed=seed, multivariate=True, group=True, constant_liar=True)
         place, names = places(self._trials(deepcopy=False))[trial.number], self._plan.candidates
-        self._turn = names[place % len(names)] if place < self._plan.tries * len(names) else None
+        self._turn = {}
+        if place < self._plan.tries * len(names):
+            turn = names[place % len(names)]
+            self._turn = {"activation": turn, **dict.fromkeys(self._plan.at[1:], json.dumps(turn))}
         self._sampler.before_trial(study, trial)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, Any]:
         """Return what is sampled together: without the activation, if it has its turn."""
         space = self._sampler.infer_relative_search_space(study, trial)
-        return {name: one for name, one in space.items() if name != "activation" or self._turn is None}
+        return {name: one for name, one in space.items() if name not in self._turn}
 
     def sample_relative(self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, Any]) -> dict[str, Any]:
         """Sample values together."""
@@ -53,8 +57,8 @@ class EachFirst:
 
     def sample_independent(self, study: optuna.Study, trial: FrozenTrial, name: str, distribution: Any) -> Any:
         """Sample a value, or take the activation that has its turn."""
-        if name == "activation" and self._turn is not None:
-            return self._turn
+        if name in self._turn:
+            return self._turn[name]
         return self._sampler.sample_independent(study, trial, name, distribution)
 
     def __getattr__(self, name: str) -> Any:

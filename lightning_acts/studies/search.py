@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from lightning_acts.catalogue import info
 from lightning_acts.errors import ActsError
 from lightning_acts.extras import require
 from lightning_acts.files import write_whole
@@ -25,10 +26,11 @@ from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.listing import run_paths
 from lightning_acts.runs.reading import ConfigError, shown_path
 from lightning_acts.runs.training import Interrupted, evaluate, has_test
-from lightning_acts.runs.variants import run_config
+from lightning_acts.runs.variants import run_config, try_config
+from lightning_acts.spec import ActivationSpec
 from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
 from lightning_acts.studies.page import page
-from lightning_acts.studies.plan import Choices, Plan, Range, plan, with_parameters
+from lightning_acts.studies.plan import Choices, Plan, Range, by_layer, plan, with_parameters
 from lightning_acts.studies.progress import Progress
 from lightning_acts.studies.sampling import EachFirst, is_first, places
 from lightning_acts.studies.statistics import Look, levels, pareto_front
@@ -130,8 +132,9 @@ class Study:
                 return self._run()
 
     def _run(self) -> Leaderboard:
+        self._try()
         searched = list(
-            self._share("search", self.plan.budget.trials, self._trial, _activation, spent=self._spent).values()
+            self._share("search", self.plan.budget.trials, self._trial, self._assigned, spent=self._spent).values()
         )
         finalists, baseline = self._finalists(searched), self.plan.baseline
         finals: dict[int, FrozenTrial] = {}
@@ -292,6 +295,26 @@ class Study:
 
     # Searching
 
+    def _try(self) -> None:
+        """Have one batch of each stage run, before the first trial: with the baseline, and an activation of each other kind.
+
+        Raises:
+            ConfigError: That fails, or an objective is not logged.
+        """
+        with self._study("search") as study:
+            if study.get_trials(deepcopy=False):
+                return
+        by_kind: dict[str, str] = {}
+        for spec in (self.plan.baseline, *self.plan.candidates):
+            by_kind.setdefault(info(ActivationSpec.parse(spec).name).kind, spec)
+        metrics = [one.metric for one in self.plan.objectives]
+        said = self.folder / "tried.log"
+        for spec in by_kind.values():
+            config = self.plan.config([spec] * len(self.plan.at), {})
+            if not try_config(config, metrics, self.modules, said):
+                failed = f"with {spec}, one batch of each stage can't be run: {_last_line(said)} (all of it: {shown_path(said)})"
+                raise ConfigError(self.plan.checked.config.problem(("search",), f"search: {failed}"))
+
     def _spent(self, trials: Iterable[FrozenTrial]) -> bool:
         budget, cost = self.plan.budget, _cost(trials)
         return (budget.epochs is not None and cost.epochs >= budget.epochs) or (
@@ -313,7 +336,7 @@ class Study:
             return False
 
         prunes = len(self.plan.objectives) == 1  # Optuna takes values of epochs for one alone
-        config = self.plan.config(candidate.spec, candidate.settings)
+        config = self.plan.config(candidate.specs, candidate.settings)
         folder = self._finished(config, "trials", index, watch if prunes else None)
         trial.set_user_attr("epochs", len(folder.rows()))
         if folder.status() != "finished":
@@ -334,11 +357,25 @@ class Study:
                 return trial.suggest_int(name, int(one.low), int(one.high), step=int(one.step or 1), log=one.log)
             return trial.suggest_float(name, one.low, one.high, step=one.step, log=one.log)
 
-        activation = str(trial.suggest_categorical("activation", self.plan.candidates))
-        ranges = self.plan.parameters.get(activation, {})
-        found = {key: suggest(f"{activation}.{key}", one) for key, one in ranges.items()}
+        trial.suggest_categorical("activation", self.plan.candidates)
         settings = {key: suggest(key, one) for key, one in self.plan.space.items()}
-        return Candidate(activation, with_parameters(activation, found), settings)
+        chosen = self.plan.assigned(trial.params)
+        found = {
+            activation: with_parameters(
+                activation,
+                {
+                    key: suggest(f"{activation}.{key}", one)
+                    for key, one in self.plan.parameters.get(activation, {}).items()
+                },
+            )
+            for activation in chosen
+        }
+        others = {key: value for key, value in settings.items() if key not in self.plan.at}
+        return Candidate(by_layer(chosen), tuple(found[activation] for activation in chosen), others)
+
+    def _assigned(self, trial: FrozenTrial, place: int = 0) -> str | None:
+        """Return the name under which what a trial has chosen is compared."""
+        return by_layer(self.plan.assigned(trial.params)) or None
 
     def _new_values(self, trial: optuna.Trial, folder: RunFolder) -> Iterator[tuple[int, float]]:
         """Yield the objective of each epoch that was not reported yet, with the number of the epoch from 1 on."""
@@ -374,8 +411,7 @@ class Study:
             config, earlier[0] if earlier else None, out, self.modules, tested=False, watch=watch, said=said
         )
         if folder is None:
-            last = said.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
-            self.say(f"{part} {index + 1} failed: {''.join(last)} (all of it: {shown_path(said)})")
+            self.say(f"{part} {index + 1} failed: {_last_line(said)} (all of it: {shown_path(said)})")
             raise _RunFailed
         return folder
 
@@ -395,7 +431,7 @@ class Study:
         for trial in trials:
             if not trial.intermediate_values and not trial.values:
                 continue  # failed
-            name, step = str(trial.params["activation"]), trial.last_step or 0
+            name, step = str(self._assigned(trial)), trial.last_step or 0
             ended = trial.state.name == "COMPLETE"
             value = trial.values[0] if ended else trial.intermediate_values[step]
             # Those that were pruned come last: the baseline is needed even if it always was.
@@ -422,7 +458,7 @@ class Study:
     def _final(self, finalists: Sequence[Candidate], first: int, trial: optuna.Trial, place: int) -> float:
         index = first + place
         candidate, seed = self._pair(finalists, index)
-        folder = self._finished(self.plan.config(candidate.spec, candidate.settings, seed), "finals", index)
+        folder = self._finished(self.plan.config(candidate.specs, candidate.settings, seed), "finals", index)
         trial.set_user_attr("epochs", len(folder.rows()))
         values = {one.metric: self._value(folder, one.metric) for one in self.plan.objectives}
         self.say(f"finals: {candidate}, seed {seed}: {self._in_words(values.values())}")
@@ -497,8 +533,8 @@ def _checked_storage(url: str) -> str:
     return url
 
 
-def _activation(trial: FrozenTrial, place: int) -> str | None:
-    return trial.params.get("activation")
+def _last_line(said: Path) -> str:
+    return "".join(said.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:])
 
 
 def _cost(trials: Iterable[FrozenTrial]) -> Cost:

@@ -39,6 +39,19 @@ def test_what_is_wrong_ends_with_2(run: Run) -> None:
 
 
 @pytest.mark.slow
+def test_what_one_batch_tells_ends_with_2_before_the_first_trial(run_process: Run, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    misspelled = "search.objective={metric: val/acu, direction: max}"
+    told = run_process("search", "study.yaml", misspelled, cwd=tmp_path, expect=2).stderr
+    assert "study.yaml:3: search: with relu, one batch of each stage can't be run: search.objective: 'val/acu'" in told
+    assert "did you mean 'val/acc'" in told
+    told = run_process("search", "study.yaml", "search.activations=[relu,mish,glu]", cwd=tmp_path, expect=2).stderr
+    assert "with glu, one batch of each stage can't be run" in told
+    assert "gated" in told
+    assert not list(tmp_path.glob("studies/*/trials"))
+
+
+@pytest.mark.slow
 def test_a_study_of_digits_ends_in_a_leaderboard_and_a_config(run_process: Run, tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     done = run_process("search", "study.yaml", "--json", cwd=tmp_path, timeout=600)

@@ -108,7 +108,7 @@ def found(write: Callable[..., str], tmp_path: Path) -> Callable[..., Any]:
         board = Leaderboard.of(
             planned,
             Look.at(finalists, scores, "relu", 0.05),
-            [Candidate(name, name, settings) for name in finalists],
+            [Candidate(name, (name,), settings) for name in finalists],
             {},
             trials,
             {"search": Cost(20, 50, 100.0), "finals": Cost(15, 45, 90.0)},

@@ -36,7 +36,7 @@ def board(write: Callable[..., str], tmp_path: Path) -> Leaderboard:
     return Leaderboard.of(
         plan([write(objective=["val/loss", "cost/latency", "cost/sparsity"])]),
         Look.at(NAMES, -losses, "relu"),
-        [Candidate(name, name, {"model.lr": 0.0012345}) for name in NAMES],
+        [Candidate(name, (name,), {"model.lr": 0.0012345}) for name in NAMES],
         {name: [0.25, 0.75] for name in NAMES},
         trials,  # type: ignore[arg-type]
         {"search": Cost(5, 12, 60.0), "finals": Cost(24, 72, 300.0)},
@@ -106,7 +106,9 @@ def test_values_that_were_found_are_listed(board: Leaderboard) -> None:
 
 
 def test_a_candidate_is_shown_with_few_digits() -> None:
-    one = Candidate("leaky_relu", "leaky_relu(negative_slope=0.16801612306910008)", {"model.lr": 0.00123456, "a": "b"})
+    one = Candidate(
+        "leaky_relu", ("leaky_relu(negative_slope=0.16801612306910008)",), {"model.lr": 0.00123456, "a": "b"}
+    )
     assert str(one) == "leaky_relu(negative_slope=0.168) model.lr=0.001235 a=b"
 
 

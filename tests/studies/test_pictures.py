@@ -58,8 +58,8 @@ def test_learning_curves_are_averaged_where_seeds_are(found: Found, tmp_path: Pa
 
 
 def test_the_history_tells_what_ended_was_pruned_and_failed(found: Found, tmp_path: Path, drawn: list[Any]) -> None:
-    board, _, trials = found()
-    pictures.plot_history(board, trials, tmp_path / "a.png")
+    board, planned, trials = found()
+    pictures.plot_history(board, planned, trials, tmp_path / "a.png")
     (axes,) = drawn[0].axes
     low, high = axes.get_ylim()
     ended = [point for point in points(axes, "o") if point]
@@ -74,8 +74,8 @@ def test_the_history_tells_what_ended_was_pruned_and_failed(found: Found, tmp_pa
 
 
 def test_a_history_without_any_trial_that_ended(found: Found, tmp_path: Path, drawn: list[Any]) -> None:
-    board, _, trials = found()
-    pictures.plot_history(board, trials[18:], tmp_path / "a.png")
+    board, planned, trials = found()
+    pictures.plot_history(board, planned, trials[18:], tmp_path / "a.png")
     (axes,) = drawn[0].axes
     assert len(points(axes, "v")) == len(points(axes, "x")) == 1
 

@@ -14,7 +14,7 @@ def test_a_plan_has_what_the_block_says(write: Write) -> None:
     found = plan([write()])
     assert found.candidates == ("relu", "mish", "leaky_relu")
     assert found.baseline == "relu"
-    assert found.at == "model.activation"  # the config has no swap, and its model takes one activation
+    assert found.at == ("model.activation",)  # the config has no swap, and its model takes one activation
     assert found.objective.metric == "val/acc"
     assert found.objective.sign == 1  # from the config's own ModelCheckpoint
     assert found.space == {"model.lr": Range(1e-4, 1e-2, log=True)}
@@ -27,7 +27,7 @@ def test_a_plan_has_what_the_block_says(write: Write) -> None:
 
 def test_a_config_of_a_run_has_the_values_and_no_search(write: Write) -> None:
     found = plan([write()], ["trainer.max_epochs=2"])
-    config = found.config("leaky_relu(negative_slope=0.2)", {"model.lr": 1e-05}, seed=7)
+    config = found.config(["leaky_relu(negative_slope=0.2)"], {"model.lr": 1e-05}, seed=7)
     assert config.data["model"]["activation"] == "leaky_relu(negative_slope=0.2)"
     assert config.data["model"]["lr"] == 1e-05
     assert config.data["seed"] == 7
@@ -39,11 +39,11 @@ def test_a_config_that_was_changed_meanwhile_is_refused(write: Write) -> None:
     found = plan([write()])
     write(finalists=2)
     with pytest.raises(ConfigError, match=r"study\.yaml: the config was changed while the study ran"):
-        found.config("relu", {})
+        found.config(["relu"], {})
 
 
 def test_the_place_is_that_of_the_only_swap(write: Write) -> None:
-    assert plan([write("digits", space=None)]).at == "swap.0.map.relu"
+    assert plan([write("digits", space=None)]).at == ("swap.0.map.relu",)
 
 
 def test_filters_are_those_of_ls(write: Write) -> None:
@@ -66,11 +66,11 @@ def test_the_direction_of_costs_is_known_and_what_measures_them_is_added(write: 
     assert [one.sign for one in found.objectives] == [1, -1, -1]
     assert found.objective.metric == "val/acc"
     assert found.pruner == "none"
-    costs = found.config("relu", {}).data["callbacks"]["costs"]
+    costs = found.config(["relu"], {}).data["callbacks"]["costs"]
     assert costs == {"_target_": "lightning_acts.callbacks.cost_monitor.CostMonitor", "metrics": ["cost/saved", "cost/sparsity"]}  # fmt: skip
     assert plan([write()]).pruner == "hyperband"
     own = ["callbacks.own._target_=lightning_acts.callbacks.cost_monitor.CostMonitor"]
-    assert "costs" not in plan([write(objective="cost/saved")], own).config("relu", {}).data["callbacks"]
+    assert "costs" not in plan([write(objective="cost/saved")], own).config(["relu"], {}).data["callbacks"]
     with pytest.raises(ConfigError, match="cost/saved is not among the metrics of the config's CostMonitor"):
         plan([write(objective="cost/saved")], [*own, "callbacks.own.metrics=[cost/latency]"])
     with pytest.raises(ConfigError, match="cost/sparsity can't be measured in a compiled model"):
@@ -79,7 +79,7 @@ def test_the_direction_of_costs_is_known_and_what_measures_them_is_added(write: 
 
 def test_the_initialization_can_be_searched_for_where_each_activation_has_one(write: Write) -> None:
     found = plan([write(space={"initialization": [False, True]})])
-    assert found.config("mish", {"initialization": True}).data["initialization"] is True
+    assert found.config(["mish"], {"initialization": True}).data["initialization"] is True
     config = write(activations=["relu", "softplus", "softmax"], parameters=None)
     with pytest.raises(ConfigError, match=r"study.yaml:\d+: initialization: softmax has no gain"):
         plan([config], ["initialization=true"])
@@ -98,9 +98,41 @@ def test_what_is_used_at_one_depth_and_when_can_be_searched_for(write: Write) ->
         'swap=[{map: {relu: mish}, include: ["*layer1*"], at: {epoch: 1}}, {map: {relu: relu}, include: ["*layer2*"]}]'
     ]
     found = plan([write("digits", space=space, at="swap.0.map.relu")], swaps)
-    config = found.config("leaky_relu", {"swap.1.map.relu": "mish", "swap.0.at.epoch": 2})
+    config = found.config(["leaky_relu"], {"swap.1.map.relu": "mish", "swap.0.at.epoch": 2})
     first, second = config.data["swap"]
     assert (first["map"], first["at"], second["map"]) == ({"relu": "leaky_relu"}, {"epoch": 2}, {"relu": "mish"})
+
+
+SWAPS = 'swap=[{map: {relu: relu}, include: ["*layer1*"]}, {map: {relu: relu}, include: ["*layer2*"]}]'
+LAYERS = ["swap.0.map.relu", "swap.1.map.relu"]
+
+
+def test_layers_take_one_each(write: Write) -> None:
+    found = plan([write("digits", at=LAYERS)], [SWAPS])
+    first, second = found.config(["relu", "mish"], {}).data["swap"]
+    assert (first["map"], second["map"]) == ({"relu": "relu"}, {"relu": "mish"})
+    assert found.space["swap.1.map.relu"] == Choices(["relu", "mish", "leaky_relu"])
+    assert found.assigned({"activation": "mish", "swap.1.map.relu": '"relu"', "model.lr": 0.1}) == ("mish", "relu")
+    assert found.assigned({"activation": "mish"}) == ()
+    assert (found.assignments, found.compared, found.grid_runs) == (9, 4, 9 * 7)
+    words = found.in_words()
+    assert "3 activations at swap.0.map.relu, swap.1.map.relu, baseline relu" in words
+    assert "finals: 4 assignments of activations to layers over 4 or 7 seeds" in words
+    assert "varied: swap.1" not in words
+
+
+@pytest.mark.parametrize(
+    ("at", "message"),
+    [
+        ([*LAYERS, "swap.2.map.relu"], r"study.yaml:\d+: swap is a list of 2: '2' is none of its indices"),
+        ([LAYERS[0], "swap.1.mop.relu"], r"study.yaml:\d+: unknown key swap.1.mop; did you mean 'swap.1.map'"),
+        ([LAYERS[0], LAYERS[0]], "search.at.1: swap.0.map.relu stands twice"),
+        ([], "search.at: it is a key, or a list of them, and empty"),
+    ],
+)
+def test_what_is_wrong_with_layers_is_told(write: Write, at: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        plan([write("digits", at=at, space=None)], [SWAPS])
 
 
 def test_the_words_name_the_smallest_p(write: Write) -> None:

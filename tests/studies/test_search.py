@@ -91,6 +91,47 @@ def test_with_several_objectives_the_first_decides_and_the_front_is_named(write:
     assert best["callbacks"]["costs"]["_target_"].endswith("CostMonitor")
 
 
+def test_layers_may_take_different_ones(write: Write, simulate: Simulate) -> None:
+    simulated = simulate(mish0=0.1, mish1=-0.1, tanh0=-0.1, tanh1=0.1)
+    swaps = "swap=[{map: {relu: relu}, include: [backbone.2]}, {map: {relu: relu}, include: [backbone.6]}]"
+    layers = ["swap.0.map.relu", "swap.1.map.relu"]
+    block = {"activations": ["relu", "mish", "tanh"], "at": layers, "space": None, "parameters": {"mish": {}}}
+    board = carried_out(write(**block, budget={"trials": 20}), swaps)
+    assert [trial.params["activation"] for trial in trials_of(board)][:3] == ["relu", "mish", "tanh"]
+    assert [json.loads(trial.params[layers[1]]) for trial in trials_of(board)][:3] == ["relu", "mish", "tanh"]
+    assert board.winner == "mish / tanh"
+    assert board.verdict.startswith("mish / tanh is the best of 4")
+    assert "relu" in [row.candidate.activation for row in board.rows]  # the baseline, in all layers
+    searched = {one.activation for one in board.searched}
+    assert {"relu", "mish", "tanh", "mish / tanh"} <= searched
+    best = check_config(load([str(board.folder / "best.yaml")])).config.data
+    assert [swap["map"]["relu"] for swap in best["swap"]] == ["mish", "tanh"]
+    # In the finals each has all seeds.
+    finals = [one for one in simulated.runs if one["seed"] > 0]
+    assert len(finals) == 4 * board.seeds
+    page = (board.folder / "index.html").read_text()
+    assert "mish / tanh" in page
+    assert "Activation by layer" in page
+
+
+def test_a_batch_is_tried_with_an_activation_of_each_kind_before_the_first_trial(
+    write: Write, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate()
+    tried = []
+
+    def try_config(config: Any, metrics: Any, modules: Any, said: Path) -> bool:
+        tried.append((config.data["model"]["activation"], metrics))
+        return True
+
+    monkeypatch.setattr("lightning_acts.studies.search.try_config", try_config)
+    config = write(baseline="mish", objective=["val/acc", "val/loss"], budget={"trials": 3})
+    carried_out(config)
+    assert tried == [("mish", ["val/acc", "val/loss"])]
+    carried_out(config)
+    assert len(tried) == 1  # it has trials
+
+
 def test_where_all_are_equal_nothing_is_shown(write: Write, simulate: Simulate) -> None:
     simulate()
     board = carried_out(write(space=None))
