@@ -62,7 +62,7 @@ class _WithForwardMode(_WithSlope):
         return derivative
 
 
-def _with_slope(slope: Function) -> Callable[[Function], Function]:
+def with_slope(slope: Function) -> Callable[[Function], Function]:
     """Give a function the derivative ``slope``, in place of that which follows from its operations."""
     return _with_pull(lambda gradient, x: gradient * slope(x))
 
@@ -129,7 +129,7 @@ def _slope_of_tanh(x: Tensor) -> Tensor:
     return 4 * e / (1 + e).square()
 
 
-@_with_slope(_slope_of_sigmoid)
+@with_slope(_slope_of_sigmoid)
 def sigmoid(x: Tensor) -> Tensor:
     """1 / (1 + exp(-x)), also where that is a denormal number, of which torch's own makes 0."""
     if is_traced():  # compiled, it shares the exponential and the quotient with its derivative
@@ -139,25 +139,25 @@ def sigmoid(x: Tensor) -> Tensor:
     return e / (1 + e)
 
 
-@_with_slope(lambda x: torch.sigmoid(-x))
+@with_slope(lambda x: torch.sigmoid(-x))
 def log_sigmoid(x: Tensor) -> Tensor:
     """log(sigmoid(x)); torch's own does not keep the memory format."""
     return -F.softplus(-x, threshold=40.0)
 
 
-@_with_slope(_slope_of_tanh)
+@with_slope(_slope_of_tanh)
 def tanh(x: Tensor) -> Tensor:
     """Return the hyperbolic tangent."""
     return torch.tanh(x)
 
 
-@_with_slope(torch.exp)
+@with_slope(torch.exp)
 def expm1(x: Tensor) -> Tensor:
     """exp(x) - 1."""
     return torch.expm1(x)
 
 
-@_with_slope(torch.sigmoid)
+@with_slope(torch.sigmoid)
 def softplus(x: Tensor) -> Tensor:
     """log(1 + exp(x)); beyond 40 that is x, in every type."""
     return F.softplus(x, threshold=40.0)
@@ -183,7 +183,7 @@ def softplus_rise(x: Tensor, k: float) -> Tensor:
         e = exponential(x)
         return e * share(e) / (1 + e)
 
-    @_with_slope(slope)
+    @with_slope(slope)
     def value(x: Tensor) -> Tensor:
         e = exponential(x)
         return torch.log1p(e * share(e)) / k
@@ -197,7 +197,7 @@ def _slope_of_tanh_softplus(x: Tensor) -> Tensor:
     return slope * (x < 22)  # beyond, it is nothing beside 1 in every type
 
 
-@_with_slope(_slope_of_tanh_softplus)
+@with_slope(_slope_of_tanh_softplus)
 def tanh_softplus(x: Tensor) -> Tensor:
     """tanh(log(1 + exp(x))), by one exponential."""
     e = torch.exp(x.clamp(max=20.0))
@@ -248,7 +248,7 @@ def _hypot_of_number(x: Tensor, c: float) -> Tensor:
     def value(x: Tensor) -> Tensor:
         return torch.hypot(x, x.new_tensor(c))
 
-    return _with_slope(slope)(value)(x)
+    return with_slope(slope)(value)(x)
 
 
 def over_hypot(x: Tensor, c: float, k: float = 0.0) -> Tensor:
@@ -261,7 +261,7 @@ def over_hypot(x: Tensor, c: float, k: float = 0.0) -> Tensor:
         h = hypot(x, c)
         return (k + c * (c / h)) / (k + h).square()
 
-    @_with_slope(slope)
+    @with_slope(slope)
     def value(x: Tensor) -> Tensor:
         limit = torch.finfo(x.dtype).max
         x = x.clamp(-limit, limit)  # at infinity it is 1
@@ -270,7 +270,7 @@ def over_hypot(x: Tensor, c: float, k: float = 0.0) -> Tensor:
     return value(x)
 
 
-@_with_slope(lambda x: 1 / (1 + x.abs()).square())
+@with_slope(lambda x: 1 / (1 + x.abs()).square())
 def softsign(x: Tensor) -> Tensor:
     """Return x / (1 + |x|); the derivative of torch's own loses its digits far out."""
     limit = torch.finfo(x.dtype).max
@@ -285,14 +285,14 @@ def _sinh_twice(x: Tensor) -> tuple[Tensor, Tensor]:
     return e * (1 + inverse), e + (1 + inverse)
 
 
-@_with_slope(lambda x: _cosh(x))
+@with_slope(lambda x: _cosh(x))
 def sinh(x: Tensor) -> Tensor:
     """Return the hyperbolic sine; torch's own takes forty times the time of an exponential on a CPU."""
     s, c = _sinh_twice(x)
     return x.sign() * (s * (0.5 * c))
 
 
-@_with_slope(sinh)
+@with_slope(sinh)
 def cosh(x: Tensor) -> Tensor:
     """Return the hyperbolic cosine; as :func:`sinh`."""
     return _cosh(x)
@@ -303,7 +303,7 @@ def _cosh(x: Tensor) -> Tensor:
     return 1 + s * (0.5 * s)
 
 
-@_with_slope(lambda x: 1 / hypot(x, 1.0))
+@with_slope(lambda x: 1 / hypot(x, 1.0))
 def asinh(x: Tensor) -> Tensor:
     """Return the inverse hyperbolic sine; as :func:`sinh`."""
     # Twice that of x / sqrt(2 + 2 sqrt(1 + x^2)), for x + sqrt(1 + x^2) may overflow.
@@ -315,7 +315,7 @@ def asinh(x: Tensor) -> Tensor:
     return x.sign() * (y + (u - finite))
 
 
-@_with_slope(tanh)
+@with_slope(tanh)
 def log_cosh(x: Tensor) -> Tensor:
     """Return log(cosh(x))."""
     u = x.abs()
@@ -324,7 +324,7 @@ def log_cosh(x: Tensor) -> Tensor:
     return where(u < 1, near, u + (torch.log1p(torch.exp(-2 * u)) - math.log(2)))
 
 
-@_with_slope(lambda x: -_sech(x) * torch.tanh(x))
+@with_slope(lambda x: -_sech(x) * torch.tanh(x))
 def sech(x: Tensor) -> Tensor:
     """1 / cosh(x)."""
     return _sech(x)
@@ -340,7 +340,7 @@ def _finite(x: Tensor) -> Tensor:
     return torch.nan_to_num(x, math.nan, 0.0, 0.0)
 
 
-@_with_slope(lambda x: torch.cos(x).nan_to_num(0.0))
+@with_slope(lambda x: torch.cos(x).nan_to_num(0.0))
 def sin(x: Tensor) -> Tensor:
     """Return the sine.
 
@@ -349,7 +349,7 @@ def sin(x: Tensor) -> Tensor:
     return torch.sin(_finite(x))
 
 
-@_with_slope(lambda x: -torch.sin(_finite(x)))
+@with_slope(lambda x: -torch.sin(_finite(x)))
 def cos(x: Tensor) -> Tensor:
     """Return the cosine; as :func:`sin`."""
     return torch.cos(_finite(x))
@@ -365,20 +365,20 @@ def _slope_of_sinc(x: Tensor) -> Tensor:
     return where(near, inside / -3 * series, (torch.cos(far) - torch.sin(far) / far) / far)
 
 
-@_with_slope(_slope_of_sinc)
+@with_slope(_slope_of_sinc)
 def sinc(x: Tensor) -> Tensor:
     """sin(x) / x."""
     x = x + (x == 0).to(x.dtype) * torch.finfo(x.dtype).tiny
     return torch.sin(x) / x
 
 
-@_with_slope(lambda x: _normal_pdf(x))
+@with_slope(lambda x: _normal_pdf(x))
 def normal_cdf(x: Tensor) -> Tensor:
     """Return the distribution function of the standard normal distribution."""
     return 0.5 * torch.erfc(x * -math.sqrt(0.5))
 
 
-@_with_slope(lambda x: -x * _normal_pdf(x))
+@with_slope(lambda x: -x * _normal_pdf(x))
 def normal_pdf(x: Tensor) -> Tensor:
     """Return the density of the standard normal distribution."""
     return _normal_pdf(x)
@@ -388,7 +388,7 @@ def _normal_pdf(x: Tensor) -> Tensor:
     return torch.exp(-0.5 * x * x) / math.sqrt(2 * math.pi)
 
 
-@_with_slope(lambda x: _where_negative(torch.exp(x.clamp(max=0.0)), x))
+@with_slope(lambda x: _where_negative(torch.exp(x.clamp(max=0.0)), x))
 def decay(x: Tensor) -> Tensor:
     """exp(x) where x is negative, else 1; with the derivative 1 at 0."""
     return torch.exp(x.clamp(max=0.0))

@@ -28,6 +28,7 @@ from lightning_acts.elementary import (
     tanh,
     tanh_softplus,
     where,
+    with_slope,
 )
 from lightning_acts.registry import register
 
@@ -49,12 +50,27 @@ register(
 )
 
 
+_GELU_LINEAR = math.sqrt(8 / math.pi)
+_GELU_CUBIC = 0.044715 * _GELU_LINEAR
+
+
 def _gelu(x: Tensor, approximate: str) -> Tensor:
-    if approximate == "none":
-        return x * (0.5 * (1 + torch.erf(x * math.sqrt(0.5))))
-    scale = math.sqrt(8 / math.pi)
-    # Beyond 100 the cube may overflow, where the sigmoid is flat.
-    return x * sigmoid(x * (scale + 0.044715 * scale * clip(x * x, high=1e4)))
+    return x * (0.5 * (1 + torch.erf(x * math.sqrt(0.5)))) if approximate == "none" else _gelu_tanh(x)
+
+
+def _slope_of_gelu_tanh(x: Tensor) -> Tensor:
+    x = x.clamp(-100.0, 100.0)  # beyond, the cube may overflow, and the slope is flat
+    square = x * x
+    e = torch.exp((x * (_GELU_LINEAR + _GELU_CUBIC * square)).clamp(max=80.0))
+    inverse = 1 / (1 + e)
+    return e * inverse * (1 + x * (_GELU_LINEAR + 3 * _GELU_CUBIC * square) * inverse)
+
+
+@with_slope(_slope_of_gelu_tanh)
+def _gelu_tanh(x: Tensor) -> Tensor:
+    # A sigmoid of one exponential; to branch by the sign takes as long again, once compiled.
+    e = torch.exp((x * (_GELU_LINEAR + _GELU_CUBIC * (x * x))).clamp(max=80.0))
+    return x * (e / (1 + e))
 
 
 register(

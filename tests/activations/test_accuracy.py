@@ -5,7 +5,7 @@ import torch
 
 import lightning_acts as acts
 from lightning_acts.checks import behavior, deployment
-from lightning_acts.checks.numerics import ULPS_OF_OTHERS, defaults_exist, measure_errors
+from lightning_acts.checks.numerics import ULPS, ULPS_OF_OTHERS, defaults_exist, measure_errors, value_and_slope
 from lightning_acts.checks.reference import evaluate
 from lightning_acts.checks.running import numeric_defects, without_limits
 from lightning_acts.checks.sampling import other_parameters
@@ -127,3 +127,19 @@ def test_polynomials_overflow_to_infinity() -> None:
 )
 def test_compiled_is_as_accurate(name: str, dtype: torch.dtype) -> None:
     assert_accurate(name, {}, dtype, "compiled")
+
+
+@pytest.mark.parametrize("backend", ["eager", "compiled"])
+def test_gelu_in_its_tanh_form_is_more_accurate_than_torch(backend: Backend) -> None:
+    formula = "x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3)))"
+    module = acts.create("gelu_tanh", backend=backend)
+    for dtype in (torch.float32, torch.float64):
+        x = torch.linspace(-9.5, 12, 87, dtype=dtype)
+        y, slope = value_and_slope(module, x)
+        for at, got, got_slope in zip(x.tolist(), y.tolist(), slope.tolist(), strict=True):
+            true, first, second = (float(entry) for entry in vars(evaluate(formula, at, {})).values())
+            limit = ULPS * torch.finfo(dtype).eps
+            assert abs(got - true) <= limit * max(abs(true), abs(at * first))
+            assert abs(got_slope - first) <= limit * max(abs(first), abs(at * second))
+    far = value_and_slope(module, torch.tensor([-torch.finfo(torch.float32).max, torch.finfo(torch.float32).max]))
+    assert [entry.tolist() for entry in far] == [[0.0, torch.finfo(torch.float32).max], [0.0, 1.0]]
