@@ -21,6 +21,7 @@ from lightning_acts.files import write_whole
 from lightning_acts.hints import counted, did_you_mean
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.config import Config, split_arguments
+from lightning_acts.runs.console import silenced
 from lightning_acts.runs.folder import RunError, RunFolder
 from lightning_acts.runs.importing import import_from_here
 from lightning_acts.runs.listing import run_paths
@@ -169,7 +170,6 @@ class Study:
             self.say(f"after {seeds} seeds: {look.verdict}")
             if look.winner:
                 break
-        self.progress.stop()  # a test shows a bar of its own
         tests = self._tests(finalists, whole, seeds) if has_test(self.plan.checked) else {}
         board = Leaderboard.of(
             self.plan,
@@ -473,7 +473,8 @@ class Study:
         def run(trial: optuna.Trial, index: int) -> float:
             (path,) = run_paths(self.folder / "finals" / f"{index:04d}", self.plan.checked.config.name)
             folder = RunFolder(path)
-            metrics = evaluate(check_config(folder.load_config()), folder)
+            with silenced():  # the line of a swap, once a run
+                metrics = evaluate(check_config(folder.load_config(["trainer.enable_progress_bar=false"])), folder)
             return metrics.get(metric, math.nan)
 
         ended = self._share("test", len(finalists) * seeds, run)

@@ -1,5 +1,10 @@
+import inspect
 import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 import lightning_acts as acts
 from lightning_acts.studies.plan import SearchSettings, plan
@@ -25,6 +30,29 @@ def test_the_study_that_was_run_is_one() -> None:
     found = plan(["planted.yaml"])
     assert found.grid_runs == 24
     assert "after 6 seeds: smallest p 0.031, level 0.041" in found.in_words()
+
+
+def test_each_task_of_ray_joins_the_study(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+    asked: list[tuple[tuple[str, ...], dict[str, str]]] = []
+    signature = inspect.signature(acts.search)
+
+    def search(*config: str, **options: str) -> SimpleNamespace:
+        asked.append((config, options))
+        return SimpleNamespace(verdict="all tie")
+
+    ray = SimpleNamespace(
+        init=lambda address: None,
+        remote=lambda **options: lambda function: SimpleNamespace(remote=function),
+        get=list,
+    )
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(acts, "search", search)
+    exec(snippet, {})
+    assert len(asked) == 8
+    assert capsys.readouterr().out == "all tie\n"
+    for config, options in asked:
+        signature.bind(*config, **options)
 
 
 def test_each_key_is_in_the_guide() -> None:
