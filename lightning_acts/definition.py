@@ -151,6 +151,8 @@ class Facts:
         per_channel: For a class with a parameter per channel: the class that sizes itself at its first input.
         variants: Names for it with particular parameters: ``gelu_tanh`` for ``gelu(approximate=tanh)``.
         kernel: The same function of the input and the parameters by fewer operations, for the backends.
+        from_output: Where the output tells the derivative: makes of the parameters the function of a gradient and the
+            output that is their product, or None where those parameters don't allow it.
     """
 
     name: str = ""
@@ -170,6 +172,7 @@ class Facts:
     per_channel: type[nn.Module] | None = None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     kernel: Callable[..., Any] | None = None
+    from_output: Callable[..., Callable[..., Any] | None] | None = None
 
     def __post_init__(self) -> None:
         for fact, value in vars(self).items():

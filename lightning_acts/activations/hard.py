@@ -69,6 +69,7 @@ register(
     formula="where(abs(x) > lambd, x, 0)",
     source="Donoho & Johnstone 1994",
     functions=[F.hardshrink, torch.hardshrink, Tensor.hardshrink],
+    from_output=lambda lambd: lambda gradient, y: torch.ops.aten.hardshrink_backward(gradient, y, lambd),
     notes=["jumps at -lambd and lambd"],
 )
 
@@ -80,6 +81,7 @@ register(
     formula="where(x > lambd, x - lambd, where(x < -lambd, x + lambd, 0))",
     source="Donoho 1995",
     functions=[F.softshrink],
+    from_output=lambda lambd: lambda gradient, y: torch.ops.aten.hardshrink_backward(gradient, y, 0.0),
     requires={"lambd must not be negative": lambda lambd: lambd >= 0},
 )
 

@@ -11,10 +11,38 @@ from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.parameter import UninitializedParameter
 
 from lightning_acts.definition import learnable
-from lightning_acts.elementary import hypot, modulus, negative, positive, sigmoid, sin, softplus, softsign, total, where
+from lightning_acts.elementary import (
+    Pull,
+    hypot,
+    modulus,
+    negative,
+    positive,
+    sigmoid,
+    sin,
+    softplus,
+    softsign,
+    total,
+    where,
+)
 from lightning_acts.registry import register
 
 _SURVEY = "Kunc & Klema 2024, arXiv:2402.09092, section "
+
+
+def _between(low: float, high: float) -> Pull | None:
+    """Return the derivative of clipping from the output; None where a half type rounds a bound, as it does the output."""
+    bounds = torch.tensor([low, high], dtype=torch.float64)
+    if any(not torch.equal(bounds.to(dtype).double(), bounds) for dtype in (torch.float16, torch.bfloat16)):
+        return None
+    return lambda gradient, y: torch.ops.aten.hardtanh_backward(gradient, y, low, high)
+
+
+def _with_slope_on_the_left(slope: float) -> Pull | None:
+    """Return the derivative of a leaky ReLU from the output; None where that has one sign on both sides."""
+    if slope < 0:
+        return None
+    return lambda gradient, y: torch.ops.aten.leaky_relu_backward(gradient, y, slope, True)
+
 
 register(
     nn.ReLU,
@@ -37,6 +65,7 @@ register(
     source="Krizhevsky 2010; Howard et al. 2017, arXiv:1704.04861",
     used_in=["MobileNet", "MobileNetV2"],
     functions=[F.relu6],
+    from_output=lambda: _between(0.0, 6.0),
     notes=["torch's derivative at 0 and at 6 is 0"],
 )
 
@@ -49,6 +78,7 @@ register(
     source="Maas, Hannun & Ng 2013",
     used_in=["DCGAN's discriminator", "YOLOv3"],
     functions=[F.leaky_relu, F.leaky_relu_],
+    from_output=lambda negative_slope: _with_slope_on_the_left(negative_slope),
     variants={name: {"negative_slope": 1 / 3} for name in ("very_leaky_relu", "vlrelu")},
     notes=["torch and jax: negative_slope=0.01; keras.activations: 0.2; keras.layers.LeakyReLU: 0.3"],
 )
@@ -125,6 +155,7 @@ register(
     formula="min(max(min_val, x), max_val)",
     source="Collobert 2004",
     functions=[F.hardtanh, F.hardtanh_],
+    from_output=lambda min_val, max_val: _between(min_val, max_val),
     requires={"min_val must be below max_val": lambda min_val, max_val: min_val < max_val},
 )
 

@@ -36,6 +36,7 @@ register(
     formula="log(1 + exp(beta * x)) / beta",
     source="Dugas et al. 2001",
     functions=[F.softplus],
+    from_output=lambda beta, threshold: lambda gradient, y: -gradient * torch.expm1(-beta * y),
     requires={"beta must not be 0": lambda beta: beta != 0},
     notes=["torch switches to x where beta * x > threshold: off by 2e-9 in float64 there, second derivative 0"],
     used_in=["NeuS (beta=100)", "mip-NeRF", "scale parameters of distributions"],
@@ -54,6 +55,7 @@ register(
     formula="-log(1 + exp(-x))",
     source="classic",
     functions=[F.logsigmoid],
+    from_output=lambda: lambda gradient, y: -gradient * torch.expm1(y),
     limits={
         "memory formats": "torch's does not keep channels_last",
         "onnx": "exported as log(sigmoid(x)), which is minus infinity for very negative inputs",
@@ -99,6 +101,7 @@ def soft_plus_plus(x: Tensor, a: float = 1.0, b: float = 2.0) -> Tensor:
     requires={"b must be positive": lambda b: b > 0},
     notes=["b = 4 in jax and keras", "b = 4 * log(2)^2 gives the value of softplus at 0"],
     claim="a softplus without exponentials",
+    from_output=lambda b: lambda gradient, y: gradient / (1 + (math.sqrt(b / 4) / y).square()),
 )
 def squareplus(x: Tensor, b: float = 4.0) -> Tensor:
     h, u = hypot(x, math.sqrt(b)), modulus(x)

@@ -19,7 +19,7 @@ from lightning_acts.definition import Definition
 from lightning_acts.hints import did_you_mean
 from lightning_acts.kernels.compiling import CompiledKernel
 from lightning_acts.kernels.quantizing import QuantizedKernel
-from lightning_acts.kernels.recomputing import EagerKernel, transforms_active
+from lightning_acts.kernels.recomputing import EagerKernel, Formula, OutputKernel, transforms_active
 from lightning_acts.module import FunctionActivation, in_opmath
 from lightning_acts.registry import by_target
 from lightning_acts.spec import ActivationSpec, SpecError
@@ -168,9 +168,10 @@ def with_backend(module: nn.Module, definition: Definition, backend: str) -> nn.
         module: The activation.
         definition: What it computes.
         backend: ``"torch"``: as its class computes; ``"eager"``: by the formula with the fewest operations; ``"lean"``: so too,
-            but the backward keeps the input alone; ``"lean(bits=N)"``: so too, but it keeps the derivative alone, rounded to
-            ``2 ** N`` levels, N from 1 to 4; ``"compiled"``: in one kernel a pass, which keeps the input alone too;
-            ``"auto"``: compiled where that is faster, by the size of each tensor.
+            but the backward keeps the input alone, or the output alone where that tells the derivative;
+            ``"lean(bits=N)"``: so too, but it keeps the derivative alone, rounded to ``2 ** N`` levels, N from 1 to 4;
+            ``"compiled"``: in one kernel a pass, which keeps the input alone too; ``"auto"``: compiled where that is
+            faster, by the size of each tensor.
 
     Returns:
         The module itself.
@@ -224,7 +225,7 @@ def obstacle(definition: Definition, backend: Backend) -> str | None:
     """Return why an activation is better not run by a backend; None where it is."""
     is_own = definition.module_class is not None and definition.kernel is None
     if backend not in _BITS:
-        if is_own:
+        if is_own and not (backend == "lean" and definition.from_output):
             return "torch's own operator is as good"
         # A gated one of the user's own may do anything in its other dimensions.
         is_known = definition.kind == "elementwise" or (definition.family == "gated" and not definition.learnable)
@@ -281,7 +282,8 @@ def _kernel(
     """Return the kernel of a definition with these fixed parameters, and learnable ones of this structure."""
     constants = dict(fixed)
     if definition.module_class is not None and definition.kernel is None:
-        return QuantizedKernel(definition.module_class(**constants).forward, _BITS[backend])
+        forward = definition.module_class(**constants).forward
+        return QuantizedKernel(forward, _BITS[backend]) if backend in _BITS else _lean(definition, forward, constants)
     function = in_opmath(definition.kernel or definition.target, definition.name)
 
     def formula(input: Tensor, *leaves: Tensor, **given: Any) -> Tensor:
@@ -294,7 +296,14 @@ def _kernel(
     if backend == "compiled":
         dim = None if definition.kind == "elementwise" else constants["dim"]
         return CompiledKernel(definition.name, formula, per_channel, may_fall_back, dim)
+    if backend == "lean":
+        return _lean(definition, formula, constants)
     return QuantizedKernel(formula, _BITS[backend]) if backend in _BITS else EagerKernel(formula)
+
+
+def _lean(definition: Definition, formula: Formula, constants: dict[str, Any]) -> EagerKernel:
+    pull = definition.from_output(**constants) if definition.from_output else None
+    return OutputKernel(formula, in_opmath(pull, definition.name)) if pull else EagerKernel(formula)
 
 
 def _is_plain(input: Tensor) -> bool:

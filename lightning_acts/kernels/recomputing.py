@@ -1,4 +1,4 @@
-"""A function whose backward keeps its inputs alone, and computes the rest again."""
+"""Functions whose backward keeps the inputs alone, or the output alone, and computes the rest again."""
 
 from __future__ import annotations
 
@@ -62,6 +62,40 @@ class Recomputed(torch.autograd.Function):
             return None, *ctx.kernel.backward(gradient, *tensors)
         pull_back = torch.func.vjp(ctx.kernel.formula, *tensors)[1]
         return None, *pull_back(gradient)
+
+
+class OutputKernel(EagerKernel):
+    """A formula of one tensor whose backward keeps the output alone, as the layer behind it does anyway.
+
+    Args:
+        formula: The formula.
+        pull: The product of a gradient and the derivative, as a function of the gradient and the output.
+    """
+
+    def __init__(self, formula: Formula, pull: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__(formula)
+        self.pull = pull
+
+    def differentiable(self, *tensors: Tensor) -> Tensor:
+        """Return the formula of the tensor, with what its backward needs."""
+        return FromOutput.apply(self, *tensors)  # type: ignore[no-any-return]
+
+
+class FromOutput(torch.autograd.Function):
+    """A kernel as a differentiable function that saves its output: ``FromOutput.apply(kernel, input)``."""
+
+    @staticmethod
+    def forward(ctx: Any, kernel: OutputKernel, input: Tensor) -> Tensor:
+        """Run the forward pass, and save the output."""
+        output = kernel.forward(input)
+        ctx.pull = kernel.pull
+        ctx.save_for_backward(output)
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor]:
+        """Run the backward pass; a gradient of it goes through the output, which has this function for its own."""
+        return None, ctx.pull(gradient, *ctx.saved_tensors)
 
 
 def transforms_active() -> bool:

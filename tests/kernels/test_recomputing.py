@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from steps import ELEMENTWISE, created, kept, sample, step
+from torch import nn
 from torch.testing import assert_close
 
 import lightning_acts as acts
+from lightning_acts.checks.numerics import ULPS, measure_errors
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -59,3 +62,40 @@ def test_an_input_that_was_changed_in_place_is_told() -> None:
     hidden.add_(1)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         y.sum().backward()
+
+
+BY_OUTPUT = [name for name in ELEMENTWISE if acts.info(name).from_output]
+
+
+@pytest.mark.parametrize("name", BY_OUTPUT)
+def test_the_output_tells_the_derivative(name: str) -> None:
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        assert measure_errors(acts.info(name), dtype, {}, "lean").derivative <= ULPS
+    lean, plain = (acts.create(name, backend=backend).double() for backend in ("lean", "torch"))
+    x = torch.linspace(-7.3137, 7.1713, 97, dtype=torch.float64).requires_grad_()
+    assert_close(torch.autograd.grad(lean(x).sum(), x), torch.autograd.grad(plain(x).sum(), x), rtol=1e-8, atol=0)
+    assert torch.autograd.gradcheck(lean, x) and torch.autograd.gradgradcheck(lean, x)
+    rows = torch.eye(97, dtype=torch.float64)
+    batched = [torch.autograd.grad(one(x), x, rows, is_grads_batched=True)[0] for one in (lean, plain)]
+    assert_close(*batched, rtol=1e-8, atol=0)
+
+
+@pytest.mark.parametrize("name", BY_OUTPUT)
+def test_the_output_is_kept_once_for_the_next_layer_too(name: str) -> None:
+    x = sample(1000, 20)
+    tensors = {
+        backend: kept(nn.Sequential(nn.Linear(20, 20), acts.create(name, backend=backend), nn.Linear(20, 20)), x)
+        for backend in ("torch", "lean")
+    }
+    # The input of the first layer, and the output; weights are small.
+    assert tensors["lean"] == pytest.approx(2, abs=0.05) and tensors["torch"] >= 2.95
+
+
+def test_where_the_output_does_not_tell_the_derivative_the_input_is_kept() -> None:
+    # Half types round these bounds, and what is clipped to them; a negative slope gives outputs of one sign.
+    for spec, x in (("hardtanh(max_val=0.7)", 5.0), ("leaky_relu(negative_slope=-0.5)", -2.0)):
+        leaf = torch.tensor([x], dtype=torch.bfloat16, requires_grad=True)
+        (slope,) = torch.autograd.grad(acts.create(spec, backend="lean")(leaf).sum(), leaf)
+        (expected,) = torch.autograd.grad(acts.create(spec)(leaf).sum(), leaf)
+        assert_close(slope, expected, rtol=0, atol=0)
+    assert F.hardtanh(torch.tensor(5.0, dtype=torch.bfloat16), -1.0, 0.7).item() < 0.7
