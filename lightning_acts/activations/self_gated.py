@@ -214,23 +214,27 @@ def sgelu(x: Tensor, a: float = 1.0) -> Tensor:
     notes=["tends to -1 / pi on the left"],
 )
 def calu(x: Tensor) -> Tensor:
-    u = modulus(x)
-    # atan(x) + pi / 2 = atan(1 / |x|) for negative x, without cancellation.
-    tail = _atan_ratio(1 / where(u > 1, u, 1.0)) / math.pi
-    inside = torch.atan(where(u > 1, 0.0, x)) / math.pi + 0.5
-    return where(x > 1, x - tail, where(x < -1, -tail, x * inside))
+    return _calu(x)
 
 
-def _atan_ratio(w: Tensor) -> Tensor:
-    """atan(w) / w for w between 0 and 1, with an accurate derivative where it is nearly 1."""
-    factor = torch.ones_like(w)
-    for _ in range(2):  # atan(w) = 2 * atan(w / (1 + sqrt(1 + w^2)))
-        halved = 1 + torch.sqrt(1 + w * w)
-        w, factor = w / halved, factor * (2 / halved)
-    square, series = w * w, torch.zeros_like(w)
-    for n in range(11, -1, -1):
-        series = 1 / (2 * n + 1) - square * series
-    return factor * series
+def _angle(x: Tensor) -> Tensor:
+    """atan(x) + pi / 2, without cancellation."""
+    return torch.atan2(torch.ones_like(x), -x)
+
+
+def _slope_of_calu(x: Tensor) -> Tensor:
+    angle = 2 * _angle(x)  # twice of which x is the negative cotangent: the slope is (angle - sin(angle)) / (2 pi)
+    small = clip(angle, high=1.0)
+    square, series = small * small, torch.ones_like(x)
+    for factor in (342.0, 272.0, 210.0, 156.0, 110.0, 72.0, 42.0, 20.0):
+        series = 1 - square * (series / factor)
+    return where(angle < 1, small * square / 6 * series, angle - torch.sin(angle)) / (2 * math.pi)
+
+
+@with_slope(_slope_of_calu)
+def _calu(x: Tensor) -> Tensor:
+    x = x.clamp(min=-1e18)  # beyond, it is flat
+    return x * (_angle(x) / math.pi)
 
 
 @register(

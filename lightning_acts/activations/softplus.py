@@ -12,7 +12,6 @@ from lightning_acts.definition import learnable
 from lightning_acts.elementary import (
     asinh,
     clip,
-    cosh,
     expm1,
     hypot,
     log_cosh,
@@ -20,9 +19,10 @@ from lightning_acts.elementary import (
     modulus,
     negative,
     positive,
-    sinh,
     softplus,
+    total,
     where,
+    with_slope,
 )
 from lightning_acts.registry import register
 
@@ -272,14 +272,25 @@ def pan_plus(x: Tensor, a: float = 0.5, eps: float = 0.01) -> Tensor:
     notes=["a smooth clip(x, 0, 1)"],
 )
 def brelu_plus(x: Tensor, eps: float = 0.01) -> Tensor:
-    y = where(x > 0.5, 1 - x, x)  # f(1 - x) = 1 - f(x)
-    inside = positive(y) + 0.5 * (_rest(y, eps) - _rest(1 - y, eps))
-    # On the left the two rests nearly cancel: their difference in one fraction.
-    h, k = hypot(y, math.sqrt(eps)), hypot(1 - y, math.sqrt(eps))
-    far = 0.125 * eps / (0.5 * h + 0.5 * modulus(y)) / (0.5 * k + 0.5 * modulus(1 - y))
-    outside = far * ((0.5 - y) / (0.5 * h + 0.5 * k) + 1)
-    result = where(y < 0, outside, inside)
-    return where(x > 0.5, 1 - result, result)
+    def roots(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        x = x.clamp(-far, far)  # beyond, it is flat, and a square may overflow
+        return x, x - 1, torch.sqrt(x * x + eps), torch.sqrt((x - 1).square() + eps)
+
+    def slope(x: Tensor) -> Tensor:
+        x, y, h, k = roots(x)
+        # Between 0 and 1 both terms are positive; elsewhere they nearly cancel, so that they are put in one fraction.
+        apart = eps * (x + y) / (h * k * (x * k + y * h))
+        return 0.5 * where((x - 0.5).abs() < 0.5, x / h - y / k, apart)
+
+    @with_slope(slope)
+    def value(x: Tensor) -> Tensor:
+        x, y, h, k = roots(x)
+        # x + sqrt(x^2 + eps) without cancellation, and the same of x - 1.
+        rises = total([2 * F.relu(x), 2 * F.relu(y), eps / (h + x.abs()), eps / (k + y.abs())])
+        return rises / (2 * (h + k))
+
+    far = math.sqrt(torch.finfo(x.dtype).max) / 4
+    return value(x)
 
 
 @register(
@@ -401,13 +412,23 @@ def logcosh(x: Tensor) -> Tensor:
     source="Abdel-Nabi et al. 2023; " + _SURVEY + "3.37",
 )
 def hclsh(x: Tensor) -> Tensor:
-    right, left = positive(x), negative(x)
-    # cosh(x) + x cosh(x / 2) = 1 + (2 sinh(x / 2)^2 + x cosh(x / 2)) near 0, exp(x) / 2 times something far from it.
-    small = clip(right, high=1.0)
-    near = torch.log1p(2 * sinh(0.5 * small) ** 2 + small * cosh(0.5 * small))
+    return _hclsh(x)
+
+
+def _slope_of_hclsh(x: Tensor) -> Tensor:
+    right = x.clamp(0.0, 3e3)  # beyond, it is 1
+    e, square = torch.exp(-0.5 * right), torch.exp(-2 * x.abs())
+    sum, difference = e + e**3, e - e**3
+    rising = (1 - square) + (sum + 0.5 * right * difference)
+    return where(x < 0, 2 * square, rising) / ((1 + square) + right * sum)
+
+
+@with_slope(_slope_of_hclsh)
+def _hclsh(x: Tensor) -> Tensor:
+    # exp(x) / 2 times something on the right, whose two terms tend to -2x and 2x at 0, beside x.
+    right = x.clamp(0.0, 3e3)
     e = torch.exp(-0.5 * right)
-    far = right - math.log(2) + torch.log1p(e**4 + (right * e) * (1 + e * e))
-    return where(x >= 0, where(x < 1, near, far), torch.log1p(0.5 * expm1(2 * left)))
+    return F.relu(x) + torch.log1p(0.5 * (torch.expm1(-2 * x.abs()) + right * (e * (1 + e * e))))
 
 
 @register(
