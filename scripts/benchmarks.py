@@ -63,15 +63,29 @@ def _text(value: object) -> str:
 
 
 def interleaved(
-    steps: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float], repeats: int = 1
+    steps: Mapping[str, Callable[[], object]],
+    rounds: int,
+    clock: Callable[[], float],
+    repeats: int = 1,
+    untimed: int = 0,
 ) -> dict[str, list[float]]:
-    """Return the seconds that each step takes, one number a round; all are timed in turn in each round."""
+    """Return the seconds that each step takes, one number a round; all are timed in turn in each round.
+
+    Args:
+        steps: What is timed.
+        rounds: How often.
+        clock: Returns seconds.
+        repeats: How often a step is run in each round, for the mean.
+        untimed: How often it is run before: the first run finds caches and free memory as another step left them.
+    """
     taken: dict[str, list[float]] = {name: [] for name in steps}
     for step in steps.values():  # compiles, and fills caches
         step()
         step()
     for _ in range(rounds):
         for name, step in steps.items():
+            for _ in range(untimed):
+                step()
             begin = clock()
             for _ in range(repeats):
                 step()

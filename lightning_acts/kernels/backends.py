@@ -29,13 +29,16 @@ Backend: TypeAlias = str
 BACKENDS: tuple[Backend, ...] = ("torch", "eager", "lean", "compiled", "auto")
 _BITS: dict[Backend, int] = {f"lean(bits={bits})": bits for bits in range(1, 5)}
 
-# Elements times operations of torch's for each, from which on compiled code is faster, its calls and all; one operation
+# Elements times pairs of torch's operations, from which on compiled code is faster, its calls and all; one operation
 # alone is as fast as it is. Measured on a CPU by scripts/bench_kernels.py, as are those below.
-_WORTH_COMPILING = 1 << 18
+_WORTH_COMPILING = 1 << 19
 # Fewer elements than any activation needs for that.
 _SMALL = 1 << 12
-# Torch's own that compiled code beats, and the elements from which on.
-_BEATEN: dict[type[nn.Module], int] = {nn.Mish: 1 << 17, nn.Softsign: 1 << 20}
+# Operations that torch has from vector libraries: compiled, each takes as long as these many more, forward.
+_FAST = {torch.ops.aten.tanh, torch.ops.aten.erf, torch.ops.aten.atan}
+_COST_OF_FAST = 3
+# Torch's own that compiled code beats, and the elements from which on; GELU in its tanh form alone.
+_BEATEN: dict[type[nn.Module], int] = {nn.Mish: 1 << 17, nn.Softsign: 1 << 19, nn.GELU: 1 << 18}
 # Subclasses may be anything.
 _TENSORS = (Tensor, nn.Parameter)
 
@@ -52,7 +55,7 @@ class Accelerated(nn.Module):
     plain_class: ClassVar[type[nn.Module]]
     _definition: ClassVar[Definition]
     _kernel_parameters: ClassVar[tuple[str, ...]]
-    _least: ClassVar[dict[torch.dtype, float]]
+    _least: ClassVar[dict[tuple[torch.dtype, bool], float]]
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the activation of ``input``."""
@@ -74,7 +77,8 @@ class Accelerated(nn.Module):
         if type(input) not in _TENSORS or torch.compiler.is_compiling() or torch._C._is_tracing():
             return "torch"
         # Before the other checks, which take as long as a fifth of a small tensor.
-        if self.backend == "auto" and input.numel() < self._least.get(input.dtype, _SMALL):
+        setting = (input.dtype, torch.is_grad_enabled())
+        if self.backend == "auto" and input.numel() < self._least.get(setting, _SMALL):
             return "torch"
         if not _is_plain(input) or getattr(self, "inplace", False):
             return "torch"
@@ -83,9 +87,11 @@ class Accelerated(nn.Module):
             return "torch"
         if self.backend != "auto":
             return self.backend
-        if input.dtype not in self._least:
-            self._least[input.dtype] = self._least_to_compile(input)
+        if setting not in self._least:
+            self._least[setting] = self._least_to_compile(input)
             return self._backend_for(input)
+        if getattr(self, "approximate", None) == "none":
+            return "torch"
         if not CompiledKernel.unavailable:
             return "compiled"
         # An operator of torch's own keeps little as it is.
@@ -97,7 +103,8 @@ class Accelerated(nn.Module):
             return _BEATEN.get(self.plain_class, math.inf)
         with torch.no_grad(), _Operations() as operations:
             self.plain_class.forward(self, input)
-        return _WORTH_COMPILING / operations.count if operations.count > 1 else math.inf
+        count = operations.count - (0 if torch.is_grad_enabled() else _COST_OF_FAST * operations.fast)
+        return max(_SMALL, _WORTH_COMPILING / math.comb(count, 2)) if count > 1 else math.inf
 
     def fix(self, name: str, value: Any) -> None:
         """Give a fixed parameter another value, and run as the class computes from now on.
@@ -144,10 +151,11 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.count = 0
+        self.count = self.fast = 0
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.count += not function.is_view
+        self.fast += function.overloadpacket in _FAST
         return function(*args, **(kwargs or {}))
 
 

@@ -55,11 +55,13 @@ def test_a_model_that_the_user_compiles_or_exports_sees_the_formula() -> None:
 @pytest.mark.parametrize(
     ("name", "sizes", "compiled"),
     [
-        ("star_relu", [10, 60_000, 70_000], [70_000]),  # four operations: from 65,536 elements on
+        ("star_relu", [10, 80_000, 90_000], [90_000]),  # four operations: from 87,382 elements on
         ("tanh_soft", [4_000, 30_000], [30_000]),  # many
         ("abs", [1_000_000], []),  # one operation of torch's, faster as it is
         ("logsigmoid", [1_000_000], []),  # torch's own, likewise
         ("mish", [100_000, 200_000], [200_000]),  # torch's own, but slower
+        ("gelu", [1_000_000], []),  # torch's own, and as fast
+        ("gelu_tanh", [200_000, 300_000], [300_000]),  # its other form is not
     ],
 )
 def test_auto_compiles_where_that_is_faster(
@@ -71,6 +73,17 @@ def test_auto_compiles_where_that_is_faster(
     for size in sizes:
         module(torch.randn(1, 1, size))
     assert ran == compiled
+
+
+def test_auto_knows_that_torch_is_fast_at_tanh_where_there_is_no_backward(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[bool] = []
+    monkeypatch.setattr(CompiledKernel, "forward", lambda self, *t: ran.append(torch.is_grad_enabled()) or t[0].clone())
+    module, x = created("tanh_exp", "auto"), torch.randn(1, 1, 1_000_000)
+    with torch.no_grad():
+        module(x)
+    assert not ran
+    module(x.requires_grad_())
+    assert len(ran) == 1
 
 
 def test_an_activation_whose_parameter_moves_is_not_compiled_at_each_value(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,9 +23,9 @@ def test_all_are_timed_in_turn() -> None:
     ran: list[str] = []
     ticks = iter(range(100))
     steps = {"one": lambda: ran.append("one"), "other": lambda: ran.append("other")}
-    times = interleaved(steps, 2, lambda: float(next(ticks)), repeats=2)
-    warm = ["one", "one", "other", "other"]
-    assert ran == warm * 3
+    times = interleaved(steps, 2, lambda: float(next(ticks)), repeats=2, untimed=1)
+    twice = ["one", "one", "other", "other"]
+    assert ran == twice + ["one", *twice[:2], "other", *twice[2:]] * 2
     assert times == {"one": [0.5, 0.5], "other": [0.5, 0.5]}
 
 
