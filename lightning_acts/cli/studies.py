@@ -50,5 +50,5 @@ def search(
     else:
         board.show()
     typer.echo(f"study: {shown_path(board.folder)}", err=True)
-    if any(one.failed for one in board.searched):
+    if board.failed:
         sys.exit(3)

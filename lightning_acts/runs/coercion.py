@@ -54,7 +54,10 @@ def type_in_words(annotation: Any) -> str:
         return _WORDS[annotation]
     if isinstance(head, type) and head not in (object, bytes):
         if issubclass(head, (list, tuple, collections.abc.Sequence)):
-            return f"a list of {type_in_words(arguments[0])}" if arguments and arguments[0] is not Any else "a list"
+            if not arguments or arguments[0] is Any:
+                return "a list"
+            each = type_in_words(arguments[0])
+            return f"a list with {each} each" if " or " in each else f"a list of {each}"
         if issubclass(head, collections.abc.Mapping):
             return "a mapping"
         if issubclass(head, Path):

@@ -152,6 +152,7 @@ class Leaderboard:
         costs: Of the search and of the finals.
         grid: What the full grid would have cost at most: runs and epochs.
         config: The config of the first finalist, as ``best.yaml`` has it.
+        left_out: Finalists that are not compared, since a run of theirs failed.
     """
 
     name: str
@@ -168,6 +169,7 @@ class Leaderboard:
     costs: Mapping[str, Cost]
     grid: Mapping[str, int]
     config: Mapping[str, Any]
+    left_out: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -181,6 +183,7 @@ class Leaderboard:
         runs: Mapping[str, Sequence[str]],
         folder: Path,
         beside: Mapping[str, Mapping[str, Sequence[float]]] | None = None,
+        left_out: Sequence[str] = (),
     ) -> Leaderboard:
         """Put together what the last look at a study's finalists says.
 
@@ -194,6 +197,7 @@ class Leaderboard:
             runs: Where the runs of each are, in the folder.
             folder: Its folder.
             beside: The further objectives of each, by metric, a value a seed.
+            left_out: Finalists that failed.
         """
         sign = plan.objective.sign
         rows: list[Row] = []
@@ -227,13 +231,21 @@ class Leaderboard:
             look.level,
             look.scores.shape[1],
             look.winner,
-            look.verdict + _front_in_words(plan, rows),
+            look.verdict
+            + _front_in_words(plan, rows)
+            + (f"; left out, since a run failed: {', '.join(left_out)}" if left_out else ""),
             tuple(rows),
             tuple(_searched(plan, trials)),
             costs,
             {"runs": plan.grid_runs, "epochs": plan.grid_runs * plan.epochs},
             plan.config(best.specs, best.settings).data,
+            tuple(left_out),
         )
+
+    @property
+    def failed(self) -> bool:
+        """Whether a run has failed."""
+        return bool(self.left_out) or any(one.failed for one in self.searched)
 
     @property
     def best(self) -> Candidate:
@@ -307,7 +319,8 @@ class Leaderboard:
         """Print the tables, the verdict and the cost."""
         console = Console()
         for cells in filter(None, (self.table(), self.beside_table(), self.values())):
-            console.print(_fitting(cells, console.width))
+            for table in _fitting(cells, console.width):
+                console.print(table)
         for line in (self.verdict, f"{counted(self.seeds, 'seed')}; {self.cost_in_words()}"):
             console.print(line, highlight=False, soft_wrap=True)
 
@@ -418,8 +431,11 @@ def _cell(interval: Interval, sign: str = "") -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _fitting(cells: Sequence[Sequence[str]], width: int) -> Table:
-    """Return a table for a terminal, in which names are broken where they must be, and numbers never."""
+def _fitting(cells: Sequence[Sequence[str]], width: int) -> list[Table]:
+    """Return a table for a terminal, in which names are broken where they must be, and numbers never.
+
+    It is two or more, each with the names, where the columns do not fit beside each other.
+    """
     for breaks in (r"(?!)", r" (?=[\[(])", r" (?=[\[(])|(?<=,) (?=[^=]*\])"):
         head, *rows = ([re.sub(breaks, "\n", cell) for cell in row] for row in cells)
         table = Table(box=box.SIMPLE, collapse_padding=True)
@@ -432,8 +448,14 @@ def _fitting(cells: Sequence[Sequence[str]], width: int) -> Table:
         for row in rows:
             table.add_row(*row)
         if needed <= width:
-            break
-    return table
+            return [table]
+    names = cells[0].index("activation")
+    half = (len(cells[0]) + 1) // 2
+    parts = [[place for place in range(len(cells[0])) if place in part or place == names] for part in
+             (range(half), range(half, len(cells[0])))]  # fmt: skip
+    if any(len(part) == len(cells[0]) for part in parts):  # nothing is left to part
+        return [table]
+    return [table for part in parts for table in _fitting([[row[place] for place in part] for row in cells], width)]
 
 
 def _rounded(spec: str) -> str:

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import lightning as L
 
 from lightning_acts.callbacks.cost_monitor import COSTS, CostMonitor
-from lightning_acts.catalogue import names
+from lightning_acts.catalogue import info, names
+from lightning_acts.definition import REQUIRED
 from lightning_acts.factory import resolve
 from lightning_acts.hints import counted, did_you_mean
 from lightning_acts.runs.checking import Checked, activation_arguments, check_arguments, check_config
@@ -43,6 +44,11 @@ class Range:
             raise ValueError("a range with log begins above 0, and has no step")
         if self.step is not None and self.step <= 0:
             raise ValueError(f"step: {self.step} is not above 0")
+        if self.is_whole and self.high - self.low == 1:
+            between = (
+                f"write {float(self.low)} and {float(self.high)} for what lies between, or [{self.low}, {self.high}]"
+            )
+            raise ValueError(f"low: {self.low} and high: {self.high} are whole numbers with none between: {between}")
 
     @property
     def is_whole(self) -> bool:
@@ -51,8 +57,13 @@ class Range:
 
     @property
     def examples(self) -> tuple[Any, ...]:
-        """The bounds."""
-        return self.low, self.high
+        """The bounds, and a number between them that is not whole if others are not."""
+        if self.is_whole:
+            return self.low, self.high
+        if self.step is not None:
+            return self.low, self.high, self.low + self.step
+        between = math.sqrt(self.low * self.high) if self.log else self.low + 0.381 * (self.high - self.low)
+        return self.low, self.high, between
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,7 @@ class SearchSettings:
             list of them: the first one decides, the others are shown beside it.
         at: The key that takes the activation; found where the config leaves no choice. Or a list of keys, one a layer, each
             of which takes one of its own.
-        parameters: Ranges of parameters of activations, by name: ``{leaky_relu: {negative_slope: {low: 0, high: 1}}}``.
+        parameters: Ranges of parameters of activations, by name: ``{leaky_relu: {negative_slope: {low: 0.0, high: 0.5}}}``.
         space: Ranges of other keys of the config: ``{optimizer.lr: {low: 1.0e-4, high: 0.1, log: true}}``.
         baseline: The activation that others are compared to; default the first.
         finalists: How many activations run over all seeds, the baseline not counted.
@@ -182,6 +193,11 @@ class Plan:
         return int(self.checked.trainer.get("max_epochs") or 1000)
 
     @property
+    def prunes(self) -> bool:
+        """Whether trials can end early: Hyperband and halving need three epochs."""
+        return self.pruner != "none" and self.epochs >= 3
+
+    @property
     def compared(self) -> int:
         """How many activations, or assignments of them to layers, run over all seeds."""
         return min(self.finalists + 1, self.assignments)
@@ -245,7 +261,7 @@ class Plan:
             **{f"{spec}.{key}": one for spec, keys in self.parameters.items() for key, one in keys.items()},
         }
         limits = [
-            f"{value:g} {name}"
+            f"{value:g} {name if value != 1 else name[:-1]}"
             for name, value in (("epochs", self.budget.epochs), ("hours", self.budget.hours))
             if value
         ]
@@ -257,14 +273,24 @@ class Plan:
             f"objective: {self.objective.metric}, {self.objective.direction}" + (beside and f"; beside it {beside}"),
             f"search: {counted(self.budget.trials, 'trial')} of {counted(self.epochs, 'epoch')} at most"
             + (f", {' and '.join(limits)} in all" if limits else "")
-            + f"; each activation {counted(self.tries, 'time')} at least; sampler {self.sampler}, pruner {self.pruner}",
+            + f"; each activation {counted(self.tries, 'time')} at least; sampler {self.sampler}, pruner {self.pruner}"
+            + (
+                ""
+                if self.prunes or self.pruner == "none"
+                else ", which runs of fewer than 3 epochs leave nothing to do"
+            ),
             f"finals: {self.compared} {self.compared_in_words} over {' or '.join(map(str, self.seeds))} seeds,"
             f" {counted(self.compared * most, 'run')} at most; the full grid has {counted(self.grid_runs, 'run')}",
         ]
         for seeds, level in zip(self.seeds, spent, strict=True):
             least = smallest_p(seeds)
             needed = level / (self.compared - 1)
-            reached = "can be decided" if least <= needed else "nothing can be decided: more seeds are needed"
+            if least <= needed:
+                reached = "can be decided"
+            elif least <= level:
+                reached = "whether one is better than all others can be decided, a single comparison can't"
+            else:
+                reached = "nothing can be decided: more seeds are needed"
             lines.append(f"after {seeds} seeds: smallest p {least:.2g}, level {level:.2g}, of one comparison"
                          f" {needed:.2g}: {reached}")  # fmt: skip
         return "\n".join(lines)
@@ -297,22 +323,26 @@ class _Reader:
     def plan(self, files: tuple[str, ...], overrides: tuple[str, ...], folders: tuple[Path, ...]) -> Plan:
         given = self.config.data.get("search")
         if not isinstance(given, dict):
-            said = "search is missing" if given is None else "search holds keys such as activations"
+            needed = "it needs activations, objective and budget; see docs/evidence.md"
+            if given is None:
+                raise ConfigError(Problem(None, f"{', '.join(files)}: search is missing: {needed}"))
             raise ConfigError(
-                self.config.problem(
-                    ("search",), f"{said}: it needs activations, objective and budget; see docs/evidence.md"
-                )
+                self.config.problem(("search",), f"search holds keys such as activations, not {given!r}: {needed}")
             )
         block = SearchSettings(**check_arguments(self.config, ("search",), given, SearchSettings))
         candidates = self.candidates(block.activations)
         baseline = self.baseline(block.baseline, candidates)
-        objectives, budget = self.objectives(block.objective), self.budget(block.budget)
+        objectives, budget = self.objectives(block.objective), self.budget(block.budget, len(candidates))
         several = len(objectives) > 1
         if several and block.pruner not in (None, "none"):
             said = "with several objectives no trial ends early: leave it out, or give one objective"
             self.add(("search", "pruner"), f"{block.pruner}: {said}")
         at, seeds = self.at(block.at), self.seeds(block)
         space = self.dimensions(("search", "space"), block.space or {})
+        for key in space:
+            if key == "seed" or key.partition(".")[0] == "search":
+                said = "seeds tell luck from merit, and are not chosen" if key == "seed" else "it is not part of a run"
+                self.add(("search", "space", key), said)
         for key in at:
             if key in space:
                 said = "it takes the activations that are compared: list them in search.activations"
@@ -372,8 +402,17 @@ class _Reader:
         pattern = str(given.get("match", "*"))
         given = {name: value for name, value in given.items() if name != "match"}
         filters = check_arguments(self.config, path, given, names)
-        found = [name for name in names(**{"kind": "elementwise", **filters}) if fnmatch.fnmatchcase(name, pattern)]
-        if not found:
+        alike = [name for name in names(**filters) if fnmatch.fnmatchcase(name, pattern)]
+        kind = filters.get("kind", "elementwise")
+        # Some have parameters without a default: they need a spec.
+        ready = [name for name in alike if all(one.default is not REQUIRED for one in info(name).parameters)]
+        found = [name for name in ready if info(name).kind == kind]
+        if not found and alike:
+            kinds = sorted({info(name).kind for name in alike})
+            self.add(
+                path, f"no {kind} activation is like this; {', '.join(alike[:3])} is: give kind: {' or '.join(kinds)}"
+            )
+        elif not found:
             self.add(path, "no activation is like this; 'lightning-acts ls activations' takes the same filters")
         return found
 
@@ -444,13 +483,28 @@ class _Reader:
         words = set(re.split(r"[^a-z0-9]+", metric.lower()))
         return "max" if words & _LARGER else "min" if words & _SMALLER else None
 
-    def budget(self, given: Any) -> Budget | None:
-        found = self.made(("search", "budget"), given, Budget)
-        if found is not None:
-            for name, value in vars(found).items():
-                if value is not None and value <= 0:
-                    self.add(("search", "budget", name), f"{value} is not above 0")
-        return found if isinstance(found, Budget) else None
+    def budget(self, given: Any, activations: int) -> Budget | None:
+        path: KeyPath = ("search", "budget")
+        found = self.made(path, given, Budget)
+        if not isinstance(found, Budget):
+            return None
+        for name, value in vars(found).items():
+            if value is not None and value <= 0:
+                self.add((*path, name), f"{value} is not above 0")
+        epochs, each = self.epochs(), f"each of {activations} activations is tried"
+        if 0 < found.trials < activations:
+            self.add((*path, "trials"), f"{found.trials} is too few: {each} once at least")
+        if found.epochs is not None and 0 < found.epochs < activations * epochs:
+            self.add((*path, "epochs"), f"{found.epochs} is too few: {each}, for {epochs} epochs at most")
+        return found
+
+    def epochs(self) -> int:
+        """Return the most epochs of a run, and note if that can't be told."""
+        options = self.checked.trainer
+        given = options.get("max_epochs")
+        if given == -1 or (given is None and options.get("max_steps", -1) != -1):
+            self.add(("trainer", "max_epochs"), "a search counts in epochs: give how many a run has at most")
+        return int(given or 1000)
 
     def seeds(self, block: SearchSettings) -> tuple[int, ...]:
         if block.finalists < 1:
@@ -523,6 +577,8 @@ class _Reader:
             return  # what is wrong there is wrong for all of them
         for spec in plan.candidates:
             self.variant(plan, places[spec], dict.fromkeys(plan.at, spec))
+            if len(plan.at) > 1:
+                self.variant(plan, places[spec], {**dict.fromkeys(plan.at, plan.baseline), plan.at[-1]: spec})
         for spec, ranges in plan.parameters.items():
             for key, one in ranges.items():
                 for value in one.examples:
@@ -581,7 +637,8 @@ def _varied(plan: Plan, values: Mapping[str, Any]) -> Config:
 def _in_words(one: Range | Choices) -> str:
     if isinstance(one, Choices):
         return f"one of {', '.join(map(str, one.choices))}"
-    more = ", evenly in the logarithm" if one.log else f", in steps of {one.step}" if one.step else ""
+    more = f", in steps of {one.step}" if one.step else ", whole numbers" if one.is_whole else ""
+    more += ", evenly in the logarithm" if one.log else ""
     return f"{one.low:g} to {one.high:g}{more}"
 
 

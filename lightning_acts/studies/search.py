@@ -6,6 +6,7 @@ import contextlib
 import functools
 import json
 import math
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from lightning_acts.errors import ActsError
 from lightning_acts.extras import require
 from lightning_acts.files import write_whole
 from lightning_acts.hints import counted, did_you_mean
+from lightning_acts.registry import by_name
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.config import Config, split_arguments
 from lightning_acts.runs.console import silenced
@@ -42,6 +44,12 @@ if TYPE_CHECKING:
 
 # Seconds between signs of life of a worker, and after which a worker without one is taken for dead.
 _HEARTBEAT, _GRACE = 10, 60
+
+
+# What one run is called.
+_ONE_OF = {"trials": "trial", "finals": "run of the finals"}
+# What helps where too much has failed.
+_AGAIN = "the same command tries again what failed"
 
 
 class StudyError(ActsError, RuntimeError):
@@ -72,7 +80,8 @@ def search(
 
     Raises:
         ConfigError: The config or its block ``search`` is wrong.
-        StudyError: No trial of the baseline, or of any other activation, came to an end.
+        StudyError: No trial of the baseline, or of any other activation, came to an end. Or an activation is registered
+            where runs, which are processes of their own, can't find it.
         Interrupted: By Ctrl-C or SIGTERM; the same call goes on.
 
     Example:
@@ -84,7 +93,8 @@ def search(
         search is missing: it needs activations, objective and budget; see docs/evidence.md
     """
     import_from_here()
-    return Study(plan(*split_arguments(config), [Path(folder) for folder in config_dir]), Path(out), storage).run()
+    planned = plan(*split_arguments(config), [Path(folder) for folder in config_dir])
+    return Study(planned, Path(out), storage, _registered_in(planned.candidates)).run()
 
 
 class Study:
@@ -139,6 +149,7 @@ class Study:
         )
         finalists, baseline = self._finalists(searched), self.plan.baseline
         finals: dict[int, FrozenTrial] = {}
+        shown: list[str] = []
         for seeds, level in zip(self.plan.seeds, levels(self.plan.seeds), strict=True):
             # What is shared out at once has a number that stays.
             first, run = len(finals), functools.partial(self._final, finalists, len(finals))
@@ -163,10 +174,11 @@ class Study:
             if len(whole) < 2 or baseline not in [one.activation for one in whole]:
                 where = shown_path(self.folder / "finals")
                 raise StudyError(
-                    f"the baseline or all others failed in the finals, so nothing is compared: see {where}"
+                    f"the baseline or all others failed in the finals, so nothing is compared: see {where}; {_AGAIN}"
                 )
             table = [[self.plan.objective.sign * value for value in scores[one.activation]] for one in whole]
-            look = Look.at([one.activation for one in whole], table, baseline, level)
+            look = Look.at([one.activation for one in whole], table, baseline, level, shown)
+            shown = look.better_than_baseline
             self.say(f"after {seeds} seeds: {look.verdict}")
             if look.winner:
                 break
@@ -181,6 +193,7 @@ class Study:
             runs,
             self.folder,
             beside,
+            [one.activation for one in finalists if one not in whole],
         )
         board.write()
         write_whole(self.folder / "index.html", page(board, self.plan, searched))
@@ -229,7 +242,7 @@ class Study:
 
     def _pruner(self) -> Any:
         optuna = self.optuna
-        if self.plan.pruner == "none" or self.plan.epochs < 3:
+        if not self.plan.prunes:
             return optuna.pruners.NopPruner()
         if self.plan.pruner == "halving":
             return optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=3)
@@ -280,6 +293,7 @@ class Study:
             finally:
                 trial.set_user_attr("seconds", time.perf_counter() - start)
 
+        self._retry_failed(study, count)
         while True:
             trials = study.get_trials(deepcopy=False)
             placed = [(place, trial) for place, trial in zip(places(trials), trials, strict=True) if place < count]
@@ -292,6 +306,16 @@ class Study:
                 self.optuna.storages.fail_stale_trials(study)
             else:
                 return dict(placed)
+
+    def _retry_failed(self, study: optuna.Study, count: int) -> None:
+        """Give back what failed in an earlier call, unless other workers are at work."""
+        trials, state = study.get_trials(), self.optuna.trial.TrialState
+        if any(trial.state == state.RUNNING for trial in trials):
+            return
+        latest = {place: trial for place, trial in zip(places(trials), trials, strict=True) if place < count}
+        for trial in latest.values():
+            if trial.state == state.FAIL:
+                self.optuna.storages.RetryHeartbeatStaleTrialCallback()(study, trial)
 
     # Searching
 
@@ -337,8 +361,7 @@ class Study:
 
         prunes = len(self.plan.objectives) == 1  # Optuna takes values of epochs for one alone
         config = self.plan.config(candidate.specs, candidate.settings)
-        folder = self._finished(config, "trials", index, watch if prunes else None)
-        trial.set_user_attr("epochs", len(folder.rows()))
+        folder = self._finished(trial, config, "trials", index, watch if prunes else None)
         if folder.status() != "finished":
             self.say(f"trial {index + 1}: {candidate}: pruned after {counted(len(folder.rows()), 'epoch')}")
             raise self.optuna.TrialPruned
@@ -397,21 +420,26 @@ class Study:
         return value
 
     def _finished(
-        self, config: Config, part: str, index: int, watch: Callable[[Path], bool] | None = None
+        self, trial: optuna.Trial, config: Config, part: str, index: int, watch: Callable[[Path], bool] | None = None
     ) -> RunFolder:
-        """Return the run of a config in its place in the study's folder: finished, or stopped by who watches it."""
+        """Return the run of a config in its place in the study's folder: finished, or stopped by who watches it.
+
+        The trial takes note of its epochs, which count if it fails too.
+        """
         out = self.folder / part / f"{index:04d}"
         out.mkdir(parents=True, exist_ok=True)
         earlier = [RunFolder(path) for path in run_paths(out, config.name)][-1:]
         if earlier and earlier[0].status() == "finished":
+            trial.set_user_attr("epochs", len(earlier[0].rows()))
             return earlier[0]
         said = out / "said.log"
-        watch = self.progress.watched(f"{part} {index + 1}", watch)
+        watch = self.progress.watched(f"{_ONE_OF[part]} {index + 1}", watch)
         folder = run_config(
             config, earlier[0] if earlier else None, out, self.modules, tested=False, watch=watch, said=said
         )
+        trial.set_user_attr("epochs", sum(len(RunFolder(path).rows()) for path in run_paths(out, config.name)))
         if folder is None:
-            self.say(f"{part} {index + 1} failed: {_last_line(said)} (all of it: {shown_path(said)})")
+            self.say(f"{_ONE_OF[part]} {index + 1} failed: {_last_line(said)} (all of it: {shown_path(said)})")
             raise _RunFailed
         return folder
 
@@ -429,8 +457,8 @@ class Study:
         front = {whole[index].number for index in pareto_front(scores)}
         best: dict[str, tuple[int, bool, float, FrozenTrial]] = {}
         for trial in trials:
-            if not trial.intermediate_values and not trial.values:
-                continue  # failed
+            if trial.state.name == "FAIL":
+                continue
             name, step = str(self._assigned(trial)), trial.last_step or 0
             ended = trial.state.name == "COMPLETE"
             value = trial.values[0] if ended else trial.intermediate_values[step]
@@ -439,12 +467,12 @@ class Study:
             found = (self.plan.epochs + 1 if ended else step, on_front, sign * value, trial)
             best[name] = max(best.get(name, found), found, key=lambda one: one[:3])
         if self.plan.baseline not in best:
-            raise StudyError(f"no trial of the baseline {self.plan.baseline} ended: see {where}")
+            raise StudyError(f"no trial of the baseline {self.plan.baseline} ended: see {where}; {_AGAIN}")
         others = sorted(
             (name for name in best if name != self.plan.baseline), key=lambda name: best[name][:3], reverse=True
         )
         if not others:
-            raise StudyError(f"no trial of any activation but the baseline ended: see {where}")
+            raise StudyError(f"no trial of any activation but the baseline ended: see {where}; {_AGAIN}")
         chosen = [self.plan.baseline, *others[: self.plan.finalists]]
         return [self._suggested(self.optuna.trial.FixedTrial(best[name][3].params)) for name in chosen]
 
@@ -458,8 +486,7 @@ class Study:
     def _final(self, finalists: Sequence[Candidate], first: int, trial: optuna.Trial, place: int) -> float:
         index = first + place
         candidate, seed = self._pair(finalists, index)
-        folder = self._finished(self.plan.config(candidate.specs, candidate.settings, seed), "finals", index)
-        trial.set_user_attr("epochs", len(folder.rows()))
+        folder = self._finished(trial, self.plan.config(candidate.specs, candidate.settings, seed), "finals", index)
         values = {one.metric: self._value(folder, one.metric) for one in self.plan.objectives}
         self.say(f"finals: {candidate}, seed {seed}: {self._in_words(values.values())}")
         value = values.pop(self.plan.objective.metric)
@@ -468,14 +495,19 @@ class Study:
 
     def _tests(self, finalists: Sequence[Candidate], whole: Sequence[Candidate], seeds: int) -> dict[str, list[float]]:
         """Return the test's metric that is named as the objective is, of each finalist, a value a seed."""
-        metric = f"test/{self.plan.objective.metric.rpartition('/')[2]}"
+        metric = _tested(self.plan.objective.metric)
 
         def run(trial: optuna.Trial, index: int) -> float:
             (path,) = run_paths(self.folder / "finals" / f"{index:04d}", self.plan.checked.config.name)
             folder = RunFolder(path)
             with silenced():  # the line of a swap, once a run
                 metrics = evaluate(check_config(folder.load_config(["trainer.enable_progress_bar=false"])), folder)
-            return metrics.get(metric, math.nan)
+            if metric not in metrics:
+                if index == 0:  # it is the same for all
+                    near = did_you_mean(metric, metrics)
+                    self.say(f"the test logs no {metric}{near} It logs: {', '.join(metrics) or 'nothing'}")
+                raise _RunFailed
+            return metrics[metric]
 
         ended = self._share("test", len(finalists) * seeds, run)
         values: dict[str, list[float]] = {one.activation: [] for one in whole}
@@ -532,6 +564,37 @@ def _checked_storage(url: str) -> str:
         extra = ": pip install 'lightning-acts[postgresql]'" if error.name == "psycopg" else ""
         raise StudyError(f"--storage {url.partition(':')[0]}: {error.name} is not installed{extra}") from None
     return url
+
+
+def _registered_in(specs: Iterable[str]) -> list[str]:
+    """Return the modules in which one's own activations are registered.
+
+    Raises:
+        StudyError: It is the program that runs.
+    """
+    found = []
+    for spec in specs:
+        name = ActivationSpec.parse(spec).name
+        module = by_name(name).target.__module__
+        if module == "__main__":
+            raise StudyError(
+                f"{name} is registered in the program that runs, and each run is a process of its own: "
+                "register it in a module, and import that"
+            )
+        if module.partition(".")[0] not in ("lightning_acts", "torch"):
+            found.append(module)
+    return list(dict.fromkeys(found))
+
+
+def _tested(metric: str) -> str:
+    """Return the name that a test has for a metric of the validation.
+
+    Example:
+        >>> _tested("val/acc"), _tested("valid_loss"), _tested("acc")
+        ('test/acc', 'test_loss', 'test/acc')
+    """
+    renamed, count = re.subn(r"^(val|valid|validation)(?=[/_.-])", "test", metric)
+    return renamed if count else f"test/{metric.rpartition('/')[2]}"
 
 
 def _last_line(said: Path) -> str:

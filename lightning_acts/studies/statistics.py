@@ -206,6 +206,7 @@ class Look:
         comparisons: Each but the baseline against the baseline.
         probabilities: The probability of each to be the best.
         p_best: The largest p-value of the best against any other.
+        shown: The candidates that an earlier look has shown to be better than the baseline.
     """
 
     names: tuple[str, ...]
@@ -217,9 +218,17 @@ class Look:
     comparisons: dict[str, Comparison]
     probabilities: dict[str, float]
     p_best: float
+    shown: tuple[str, ...] = ()
 
     @classmethod
-    def at(cls, names: Sequence[str], scores: ArrayLike, baseline: str, level: float = ALPHA) -> Look:
+    def at(
+        cls,
+        names: Sequence[str],
+        scores: ArrayLike,
+        baseline: str,
+        level: float = ALPHA,
+        shown: Sequence[str] = (),
+    ) -> Look:
         """Compare candidates.
 
         Args:
@@ -227,6 +236,7 @@ class Look:
             scores: Their scores ``(candidates, seeds)``, larger is better.
             baseline: The one that each is compared to.
             level: The level of the tests, from :func:`levels`.
+            shown: Those that an earlier look has shown to be better than the baseline: its level was spent for that.
         """
         table = np.asarray(scores, dtype=float)
         means = table.mean(1)
@@ -248,6 +258,7 @@ class Look:
             comparisons,
             dict(zip(names, probability_best(table), strict=True)),
             max(against, default=1.0),
+            tuple(name for name in shown if name in comparisons),
         )
 
     @property
@@ -262,9 +273,9 @@ class Look:
 
     @property
     def better_than_baseline(self) -> list[str]:
-        """The candidates that are better than the baseline after Holm's correction, the best first."""
+        """The candidates that are better than the baseline after Holm's correction, now or at an earlier look; best first."""
         found = [name for name, one in self.comparisons.items() if one.difference.mean > 0 and one.p_holm <= self.level]
-        return sorted(found, key=lambda name: -self.intervals[name].mean)
+        return sorted({*found, *self.shown}, key=lambda name: -self.intervals[name].mean)
 
     @property
     def verdict(self) -> str:

@@ -44,6 +44,7 @@ class Simulated:
         self.latency: dict[str, float] = {}
         self.runs: list[dict[str, Any]] = []
         self.before: Callable[[int], None] = lambda number: None
+        self.breaks: Callable[[dict[str, Any], int], bool] = lambda config, epoch: False
 
     def run_config(
         self,
@@ -66,6 +67,9 @@ class Simulated:
             return None
         epochs = config.data["trainer"]["max_epochs"]
         for epoch in range(epochs):
+            if self.breaks(config.data, epoch):
+                made.set_status("failed")
+                return None
             time.sleep(self.pause)
             value = last - (0.1 * 0.5**epoch if epoch + 1 < epochs else 0)
             rows.append({"epoch": epoch, "step": epoch, "val/acc": value, "val/loss": 1 - value})

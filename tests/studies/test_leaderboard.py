@@ -1,5 +1,6 @@
 import csv
 import io
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 from lightning_acts.runs.config import load
-from lightning_acts.studies.leaderboard import Candidate, Cost, Leaderboard
+from lightning_acts.studies.leaderboard import Beside, Candidate, Cost, Leaderboard
 from lightning_acts.studies.plan import plan
 from lightning_acts.studies.statistics import Interval, Look, bootstrap_interval
 
@@ -133,6 +134,21 @@ def test_no_number_is_broken_in_a_narrow_terminal(
     for cell in board.table()[1:]:
         for number in re.findall(r"[-+\d.]+", " ".join(cell[2:])):
             assert number in table
+
+
+def test_what_does_not_fit_beside_each_other_is_parted(
+    board: Leaderboard, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    further = [Beside(f"cost/{name}", "min", (1.0,), Interval(1.25, 1.1, 1.4), None) for name in ("latency", "saved")]
+    rows = tuple(replace(row, beside=tuple(further)) for row in board.rows)
+    replace(board, rows=rows).show()
+    lines = capsys.readouterr().out.splitlines()
+    heads = [number for number, line in enumerate(lines) if "activation" in line]
+    assert len(heads) > 3
+    for head, after in itertools.pairwise(heads):
+        assert all(any(row.candidate.activation in line for line in lines[head:after]) for row in rows)
+    assert max(map(len, lines[: heads[-1]])) <= 60
 
 
 def test_intervals_have_the_digits_that_they_tell(board: Leaderboard) -> None:

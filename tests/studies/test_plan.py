@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 import lightning_acts as acts
+from lightning_acts.catalogue import names
 from lightning_acts.runs.reading import ConfigError
 from lightning_acts.studies.plan import Choices, Range, plan
 
@@ -47,7 +48,9 @@ def test_the_place_is_that_of_the_only_swap(write: Write) -> None:
 
 
 def test_filters_are_those_of_ls(write: Write) -> None:
-    found = plan([write(activations={"family": "rectified", "match": "*_relu"}, parameters=None)])
+    found = plan(
+        [write(activations={"family": "rectified", "match": "*_relu"}, parameters=None, budget={"trials": 18})]
+    )
     assert "leaky_relu" in found.candidates
     assert found.candidates == tuple(name for name in acts.names(family="rectified") if name.endswith("_relu"))
     mixed = plan([write(activations=["tanh", {"match": "hard*wish"}], parameters=None)])
@@ -92,8 +95,21 @@ def test_choices_and_whole_numbers(write: Write) -> None:
     assert found.space["model.lr"] == Choices([0.01, 0.1])
 
 
+def test_a_filter_leaves_out_what_needs_a_parameter(write: Write) -> None:
+    found = plan([write(activations={"family": "rectified"}, parameters=None, budget={"trials": 400})])
+    assert "relu" in found.candidates
+    assert "threshold" in names(family="rectified")
+    assert "threshold" not in found.candidates
+
+
+@pytest.mark.parametrize("override", ["trainer.max_epochs=-1", "trainer={max_steps: 4}"])
+def test_epochs_have_to_be_known(write: Write, override: str) -> None:
+    with pytest.raises(ConfigError, match=r"trainer.max_epochs: a search counts in epochs"):
+        plan([write()], ["~trainer.max_epochs", override] if "steps" in override else [override])
+
+
 def test_what_is_used_at_one_depth_and_when_can_be_searched_for(write: Write) -> None:
-    space = {"swap.1.map.relu": ["relu", "mish"], "swap.0.at.epoch": {"low": 1, "high": 2}}
+    space = {"swap.1.map.relu": ["relu", "mish"], "swap.0.at.epoch": {"low": 0, "high": 2}}
     swaps = [
         'swap=[{map: {relu: mish}, include: ["*layer1*"], at: {epoch: 1}}, {map: {relu: relu}, include: ["*layer2*"]}]'
     ]
@@ -141,6 +157,11 @@ def test_the_words_name_the_smallest_p(write: Write) -> None:
     assert "after 5 seeds: smallest p 0.062, level 0.027, of one comparison 0.013: nothing can be decided" in words
     assert "after 12 seeds: smallest p 0.00049" in words
     assert words.endswith("can be decided")
+    words = plan(
+        [write(seeds=6, activations=["relu", "mish", "leaky_relu", "tanh"])], ["trainer.max_epochs=2"]
+    ).in_words()
+    assert words.endswith("whether one is better than all others can be decided, a single comparison can't")
+    assert "pruner hyperband, which runs of fewer than 3 epochs leave nothing to do" in words
 
 
 @pytest.mark.parametrize(
@@ -160,6 +181,14 @@ def test_the_words_name_the_smallest_p(write: Write) -> None:
         ({"objective": "val/thing"}, r"is a larger val/thing better\? Write \{metric: val/thing, direction: max\}"),
         ({"budget": {"trial": 3}}, "unknown key search.budget.trial; did you mean 'search.budget.trials'"),
         ({"budget": {"trials": 0}}, "search.budget.trials: 0 is not above 0"),
+        ({"budget": {"trials": 2}}, r"study.yaml:\d+: search.budget.trials: 2 is too few: each of 3 activations is tried once"),
+        ({"budget": {"trials": 6, "epochs": 8}}, "search.budget.epochs: 8 is too few: each of 3 activations is tried, for 3 epochs"),
+        ({"space": {"seed": [1, 2]}}, "search.space.seed: seeds tell luck from merit"),
+        ({"space": {"search.seeds": [2, 3]}}, "search.space.search.seeds: it is not part of a run"),
+        ({"space": {"model.lr": {"low": 0, "high": 1}}}, r"low: 0 and high: 1 are whole .* write 0.0 and 1.0 .*, or \[0, 1\]"),
+        ({"space": {"data.batch_size": {"low": 8.0, "high": 32.0}}}, r"study.yaml:\d+: data.batch_size: must be a whole number"),
+        ({"activations": {"family": "gated"}}, "no elementwise activation is like this; .* is: give kind: gated"),
+        ({"activations": 3}, "must be a list with text or a mapping each or a mapping"),
         ({"baseline": "miss"}, "search.baseline: .*did you mean 'mish'"),
         ({"baseline": "silu"}, "silu is not among the activations"),
         ({"seeds": [10, 5]}, r"search.seeds: numbers of seeds, 2 or more and increasing"),

@@ -1,3 +1,4 @@
+import importlib
 import json
 import math
 import os
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lightning_acts.registry import by_name
 from lightning_acts.runs.checking import check_config
 from lightning_acts.runs.config import load
 from lightning_acts.runs.folder import RunFolder
@@ -18,7 +20,8 @@ from lightning_acts.runs.reading import ConfigError
 from lightning_acts.runs.training import Interrupted
 from lightning_acts.studies.leaderboard import Leaderboard
 from lightning_acts.studies.plan import plan
-from lightning_acts.studies.search import Study, StudyError, kept_value
+from lightning_acts.studies.search import Study, StudyError, _registered_in, kept_value
+from lightning_acts.studies.statistics import Look
 
 optuna = pytest.importorskip("optuna")
 
@@ -218,6 +221,68 @@ def test_a_failed_trial_is_told_and_the_study_goes_on(write: Write, simulate: Si
     simulate(relu=math.nan)
     with pytest.raises(StudyError, match="no trial of the baseline relu ended"):
         carried_out(write(), out="others")
+
+
+def test_a_finalist_that_fails_with_a_seed_is_named_and_tried_again_by_the_next_call(
+    write: Write, simulate: Simulate
+) -> None:
+    simulated = simulate(mish=0.05)
+    simulated.breaks = lambda one, epoch: one["model"]["activation"] == "mish" and one["seed"] == 2 and epoch == 1
+    config = write(space=None, parameters=None)
+    board = carried_out(config)
+    assert {row.candidate.activation for row in board.rows} == {"relu", "leaky_relu"}
+    assert board.left_out == ("mish",)
+    assert board.failed
+    assert "; left out, since a run failed: mish" in board.verdict
+    assert "left out, since a run failed: mish" in (board.folder / "index.html").read_text()
+    # It has cost what it ran.
+    assert board.costs["finals"].runs == 3 * board.seeds
+    assert board.costs["finals"].epochs == 3 * board.seeds * 3 - 2
+    simulated.breaks = lambda one, epoch: False
+    runs = len(simulated.runs)
+    board = carried_out(config)
+    assert len(simulated.runs) == runs + 1
+    assert board.winner == "mish"
+    assert (board.left_out, board.failed) == ((), False)
+
+
+def test_a_trial_that_broke_off_is_no_finalist(write: Write, simulate: Simulate) -> None:
+    simulated = simulate(mish=0.3)
+    simulated.breaks = lambda one, epoch: one["model"]["activation"] == "mish" and epoch == 1
+    board = carried_out(write(space=None, parameters=None))
+    assert {row.candidate.activation for row in board.rows} == {"relu", "leaky_relu"}
+    assert board.left_out == ()
+    assert board.costs["search"].epochs > 0
+
+
+def test_what_was_better_than_the_baseline_at_a_look_stays_so(
+    write: Write, simulate: Simulate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulate(mish=0.05, leaky_relu=0.05)
+    asked = []
+
+    def at(*arguments: Any) -> Look:
+        look = made(*arguments)
+        asked.append((arguments[4], look.better_than_baseline))
+        return look
+
+    made = Look.at
+    monkeypatch.setattr(Look, "at", staticmethod(at))
+    carried_out(write(space=None, parameters=None, seeds=[7, 8]))
+    assert len(asked) == 2
+    assert asked[0][0] == []
+    assert asked[1][0] == asked[0][1] != []
+
+
+def test_one_s_own_activations_are_registered_in_a_module(tmp_path: Path, own_modules: None) -> None:
+    (tmp_path / "my_acts.py").write_text(
+        "import lightning_acts as acts\n\n@acts.register(override=True)\ndef my_own_act(x):\n    return x * x\n"
+    )
+    importlib.import_module("my_acts")
+    assert _registered_in(["relu", "my_own_act", "mish"]) == ["my_acts"]
+    by_name("my_own_act").target.__module__ = "__main__"
+    with pytest.raises(StudyError, match="my_own_act is registered in the program that runs"):
+        _registered_in(["my_own_act"])
 
 
 def test_a_trial_whose_score_is_no_number_has_failed(write: Write, simulate: Simulate) -> None:

@@ -157,6 +157,13 @@ def test_two_alike_ones_can_both_be_better_than_the_baseline() -> None:
     assert "no difference that this budget can show" in look.verdict
 
 
+def test_what_an_earlier_look_has_shown_is_not_withdrawn() -> None:
+    scores = np.random.default_rng(0).normal(size=(3, 5))
+    look = Look.at(["a", "b", "c"], scores, "a", 0.01, ["b", "gone"])
+    assert look.better_than_baseline == ["b"]
+    assert look.verdict.startswith("b is better than the baseline a over 5 seeds")
+
+
 def test_where_nothing_can_be_shown_the_verdict_says_so() -> None:
     scores = np.random.default_rng(0).normal(size=(3, 5))
     look = Look.at(["a", "b", "c"], scores, "a")
