@@ -77,9 +77,10 @@ class Accelerated(nn.Module):
         if type(input) not in _TENSORS or torch.compiler.is_compiling() or torch._C._is_tracing():
             return "torch"
         # Before the other checks, which take as long as a fifth of a small tensor.
-        setting = (input.dtype, torch.is_grad_enabled())
-        if self.backend == "auto" and input.numel() < self._least.get(setting, _SMALL):
-            return "torch"
+        if self.backend == "auto":
+            size = input.numel()
+            if size < _SMALL or size < self._least.get((input.dtype, torch.is_grad_enabled()), 0):
+                return "torch"
         if not _is_plain(input) or getattr(self, "inplace", False):
             return "torch"
         # What is random would be something else, computed again.
@@ -87,6 +88,7 @@ class Accelerated(nn.Module):
             return "torch"
         if self.backend != "auto":
             return self.backend
+        setting = (input.dtype, torch.is_grad_enabled())
         if setting not in self._least:
             self._least[setting] = self._least_to_compile(input)
             return self._backend_for(input)
