@@ -45,7 +45,8 @@ def test_what_one_batch_tells_ends_with_2_before_the_first_trial(run_process: Ru
     told = run_process("search", "study.yaml", misspelled, cwd=tmp_path, expect=2).stderr
     assert "study.yaml:3: search: with relu, one batch of each stage can't be run: search.objective: 'val/acu'" in told
     assert "did you mean 'val/acc'" in told
-    told = run_process("search", "study.yaml", "search.activations=[relu,mish,glu]", cwd=tmp_path, expect=2).stderr
+    mixed = ("search.activations=[relu,mish,glu]", "search.budget.trials=3")
+    told = run_process("search", "study.yaml", *mixed, cwd=tmp_path, expect=2).stderr
     assert "with glu, one batch of each stage can't be run" in told
     assert "gated" in told
     assert not list(tmp_path.glob("studies/*/trials"))
