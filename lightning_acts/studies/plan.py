@@ -339,6 +339,10 @@ class _Reader:
             self.add(("search", "pruner"), f"{block.pruner}: {said}")
         at, seeds = self.at(block.at), self.seeds(block)
         space = self.dimensions(("search", "space"), block.space or {})
+        given = self.checked.initialization
+        if len(at) > 1 and ("initialization" in space or (given is not None and given.get("activation") is None)):
+            said = "initialization is for the one activation that a model has, and layers may differ"
+            self.add(("search", "at"), f"{said}: leave it out, or name initialization.activation")
         for key in space:
             if key == "seed" or key.partition(".")[0] == "search":
                 said = "seeds tell luck from merit, and are not chosen" if key == "seed" else "it is not part of a run"

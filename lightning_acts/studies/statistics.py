@@ -74,6 +74,9 @@ def sign_flip_p(differences: ArrayLike) -> float:
     Args:
         differences: One candidate's scores minus another's ``(N,)``.
 
+    Raises:
+        ValueError: A difference is not finite.
+
     Source:
         Fisher, The Design of Experiments (1935), section 21.
 
@@ -82,6 +85,8 @@ def sign_flip_p(differences: ArrayLike) -> float:
         0.125
     """
     pairs = np.asarray(differences, dtype=float)
+    if not np.isfinite(pairs).all():
+        raise ValueError(f"a difference of scores is not finite: {pairs.tolist()}")
     if len(pairs) <= _MOST_COUNTED:
         sums = np.zeros(1)
         for pair in pairs:

@@ -151,6 +151,15 @@ def test_what_is_wrong_with_layers_is_told(write: Write, at: list[str], message:
         plan([write("digits", at=at, space=None)], [SWAPS])
 
 
+@pytest.mark.parametrize("override", ["initialization=true", "search.space.initialization=[false,true]"])
+def test_weights_can_not_be_initialized_for_layers_that_differ(write: Write, override: str) -> None:
+    with pytest.raises(ConfigError, match=r"search.at: initialization is for the one activation that a model has"):
+        plan([write("digits", at=LAYERS, space=None)], [SWAPS, override])
+    assert plan([write("digits", at=LAYERS, space=None)], [SWAPS, "initialization={activation: relu}"]).at == tuple(
+        LAYERS
+    )
+
+
 def test_the_words_name_the_smallest_p(write: Write) -> None:
     words = plan([write(seeds=[5, 12], budget={"trials": 12, "hours": 2})]).in_words()
     assert "12 trials of 3 epochs at most, 2 hours in all; each activation 2 times at least" in words

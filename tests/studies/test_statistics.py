@@ -157,6 +157,11 @@ def test_two_alike_ones_can_both_be_better_than_the_baseline() -> None:
     assert "no difference that this budget can show" in look.verdict
 
 
+def test_a_difference_that_is_not_finite_is_refused() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        sign_flip_p([1.0, np.nan, 2.0])
+
+
 def test_what_an_earlier_look_has_shown_is_not_withdrawn() -> None:
     scores = np.random.default_rng(0).normal(size=(3, 5))
     look = Look.at(["a", "b", "c"], scores, "a", 0.01, ["b", "gone"])
