@@ -37,7 +37,7 @@ _SMALL = 1 << 12
 # Operations that torch has from vector libraries: compiled, each takes as long as these many more, forward.
 _FAST = {torch.ops.aten.tanh, torch.ops.aten.erf, torch.ops.aten.atan}
 _COST_OF_FAST = 3
-# Torch's own that compiled code beats, and the elements from which on; GELU in its tanh form alone.
+# Torch's own that compiled code beats, and the elements from which on.
 _BEATEN: dict[type[nn.Module], int] = {nn.Mish: 1 << 17, nn.Softsign: 1 << 19, nn.GELU: 1 << 18}
 # Subclasses may be anything.
 _TENSORS = (Tensor, nn.Parameter)
@@ -92,6 +92,7 @@ class Accelerated(nn.Module):
         if setting not in self._least:
             self._least[setting] = self._least_to_compile(input)
             return self._backend_for(input)
+        # Exact GELU, a gate's too, is as fast by torch's own operator; its tanh form is not.
         if getattr(self, "approximate", None) == "none":
             return "torch"
         if not CompiledKernel.unavailable:
