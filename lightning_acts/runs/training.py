@@ -160,7 +160,8 @@ def dry_run(checked: Checked, metrics: Iterable[str] = ()) -> str:
         built.trainer.fit(built.model, datamodule=built.data)
         logged = dict(built.trainer.callback_metrics)
         size = _size(checked, built.trainer)
-        built.trainer.test(built.model, datamodule=built.data, verbose=False)
+        if has_test(checked):
+            built.trainer.test(built.model, datamodule=built.data, verbose=False)
     refuse_unlogged(checked, logged, built.trainer, metrics)
     lines = [f"{type(built.model).__name__} with {_parameters(built.model):,} parameters, {type(built.data).__name__}"]
     lines += [str(swap.report) for swap in built.swaps if swap.report]

@@ -293,7 +293,8 @@ class Study:
             finally:
                 trial.set_user_attr("seconds", time.perf_counter() - start)
 
-        self._retry_failed(study, count)
+        if purpose != "search" or not (self.folder / "finals").exists():  # else there might be other finalists
+            self._retry_failed(study, count)
         while True:
             trials = study.get_trials(deepcopy=False)
             placed = [(place, trial) for place, trial in zip(places(trials), trials, strict=True) if place < count]

@@ -237,6 +237,30 @@ def test_a_dry_run_writes_nothing(project: Path, cli: Cli) -> None:
     assert after == before
 
 
+def test_a_dry_run_needs_no_test(project: Path, own_modules: None) -> None:
+    (project / "untested.py").write_text("""
+import lightning as L
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+class Points(L.LightningDataModule):
+    def train_dataloader(self):
+        return DataLoader(TensorDataset(torch.randn(8, 2)), 4)
+
+class Net(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 1))
+    def training_step(self, batch, index):
+        return self.net(batch[0]).square().mean()
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+""")
+    (project / "untested.yaml").write_text("model: {_target_: untested.Net}\ndata: {_target_: untested.Points}\n")
+    assert "one batch of each stage ran" in training.dry_run(check_config(load([str(project / "untested.yaml")])))
+
+
 def test_a_dry_run_tells_what_the_run_would_be_refused_for(
     project: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

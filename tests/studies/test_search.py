@@ -252,7 +252,19 @@ def test_a_trial_that_broke_off_is_no_finalist(write: Write, simulate: Simulate)
     board = carried_out(write(space=None, parameters=None))
     assert {row.candidate.activation for row in board.rows} == {"relu", "leaky_relu"}
     assert board.left_out == ()
-    assert board.costs["search"].epochs > 0
+    simulated.breaks = lambda one, epoch: False
+    runs = len(simulated.runs)
+    assert carried_out(write(space=None, parameters=None)).rows == board.rows  # the finalists are what they were
+    assert len(simulated.runs) == runs
+
+
+def test_the_same_call_tries_again_what_has_ended_a_study(write: Write, simulate: Simulate) -> None:
+    config = write(space=None, parameters=None)
+    simulate(relu=math.nan)
+    with pytest.raises(StudyError, match="the same command tries again what failed"):
+        carried_out(config)
+    simulate(mish=0.05)
+    assert carried_out(config).winner == "mish"
 
 
 def test_what_was_better_than_the_baseline_at_a_look_stays_so(
