@@ -73,7 +73,7 @@ def kept(model: LanguageModel, tokens: Tensor, targets: Tensor) -> tuple[int, in
             if within:
                 inside[storage.data_ptr()] = storage.nbytes()
             held.append(tensor)
-        return tensor
+        return tensor.detach()  # an output that held itself would never be freed
 
     hooks = []
     for block in model.blocks.modules():

@@ -76,7 +76,7 @@ class Case:
 
         def pack(tensor: Tensor) -> Tensor:
             sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            return tensor
+            return tensor.detach()  # an output that held itself would never be freed
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
             self.forward()

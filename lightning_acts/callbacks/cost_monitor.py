@@ -167,7 +167,7 @@ def _saved(model: LightningModule, forward: Callable[[], Any]) -> float:
         storage = tensor.untyped_storage()
         if storage.data_ptr() not in there:
             sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()  # an output that held itself would never be freed
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
         kept = forward()  # as long as its graph lives, no storage is used again

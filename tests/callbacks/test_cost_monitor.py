@@ -1,3 +1,5 @@
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -44,6 +46,17 @@ def test_saved_are_the_bytes_of_the_tensors_that_a_backward_needs(trainer: Make)
     assert fitted(trainer, Net(), "cost/saved") == {"cost/saved": 16 * 8 * 4 + 16 * 16 * 4}
     # What the call of ReLU returns is that input now.
     assert fitted(trainer, Calls(), "cost/saved") == {"cost/saved": 16 * 8 * 4 + 16 * 16 * 4}
+
+
+def test_what_was_saved_is_freed(trainer: Make) -> None:
+    model, outputs = Net(), []
+    for module in model.modules():
+        if isinstance(module, nn.ReLU):
+            module.register_forward_hook(lambda _, arguments, output: outputs.append(weakref.ref(output)))
+    fitted(trainer, model, "cost/saved")
+    gc.collect()
+    assert len(outputs) > 1
+    assert not any(output() is not None for output in outputs)
 
 
 @pytest.mark.parametrize("make", [Net, Calls])
