@@ -35,7 +35,7 @@ _WORTH_COMPILING = 1 << 19
 # Fewer elements than any activation needs for that.
 _SMALL = 1 << 12
 # Operations that torch has from vector libraries: compiled, each takes as long as these many more, forward.
-_FAST = {torch.ops.aten.tanh, torch.ops.aten.erf, torch.ops.aten.atan}
+_FAST = {getattr(torch.ops.aten, name) for name in ("tanh", "erf", "atan", "sin", "cos")}
 _COST_OF_FAST = 3
 # Torch's own that compiled code beats, and the elements from which on.
 _BEATEN: dict[type[nn.Module], int] = {nn.Mish: 1 << 17, nn.Softsign: 1 << 19, nn.GELU: 1 << 18}
