@@ -328,22 +328,23 @@ COLORS = {
 
 
 def draw(rows: Sequence[dict[str, str]], path: Path) -> Path:
-    """Draw a step of each activation at the setting with most of them, and how backends compare by the size."""
+    """Draw how long a step takes at the setting with most activations, by their share, and how backends compare by size."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import ScalarFormatter
 
     settings, setting = by_setting(rows), main_setting(rows)
     ratios = {
         (name, label): value for (name, label, which), value in _ratios(settings[setting]).items() if which == "step"
     }
-    names = sorted({name for name, _ in ratios}, key=lambda name: ratios.get((name, "torch"), 0.0))
-    figure = Figure(figsize=(12, max(4.0, 0.17 * len(names) + 1.6)), layout="constrained")
+    figure = Figure(figsize=(11, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     for label, color in COLORS.items():
-        points = [(ratios[name, label], row) for row, name in enumerate(names) if (name, label) in ratios]
-        if points:
-            left.plot(*zip(*points, strict=True), "o", color=color, label=label, markersize=4.5, alpha=0.8)
-    left.set(xscale="log", xlabel="time of a step, in times relu's", title=heading(setting).partition(";")[0])
-    left.set_yticks(range(len(names)), names, fontsize=7)
+        values = sorted(value for (_, way), value in ratios.items() if way == label)
+        if values:
+            ranks = [(place + 1) / len(values) for place in range(len(values))]
+            left.step(values, ranks, where="post", color=color, label=f"{label}, of {len(values)}", linewidth=1.8)
+    left.set(xscale="log", xlabel="time of a step, in times relu's", ylabel="share of activations", ylim=(0, 1))
+    left.set_title(heading(setting).partition(";")[0])
     sizes = {int(other[3]): found for other, found in settings.items() if other[:3] == setting[:3]}
     for label in ("eager", "lean", "compiled", "auto"):
         shares = {size: shares_of(found, label, "torch", "step") for size, found in sorted(sizes.items())}
@@ -353,6 +354,8 @@ def draw(rows: Sequence[dict[str, str]], path: Path) -> Path:
             right.plot(list(shares), medians, "o-", color=COLORS[label], label=label, linewidth=1.8)
     right.axhline(1.0, color="0.4", linewidth=1)
     right.set(xscale="log", yscale="log", xlabel="elements", ylabel="time of a step, in times torch's")
+    for set_formatter in (right.yaxis.set_major_formatter, right.yaxis.set_minor_formatter):
+        set_formatter(ScalarFormatter())
     right.set_title("median over the activations measured at each size")
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)

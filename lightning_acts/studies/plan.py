@@ -44,7 +44,7 @@ class Range:
             raise ValueError("a range with log begins above 0, and has no step")
         if self.step is not None and self.step <= 0:
             raise ValueError(f"step: {self.step} is not above 0")
-        if self.is_whole and self.high - self.low == 1:
+        if self.is_whole and self.step is None and self.high - self.low == 1:
             between = (
                 f"write {float(self.low)} and {float(self.high)} for what lies between, or [{self.low}, {self.high}]"
             )

@@ -1,15 +1,17 @@
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import bench_search
 import pytest
 import yaml
 from bench_search import COLUMNS, grid, judge, rows, run, values
 
+from lightning_acts.studies.leaderboard import Candidate
 from lightning_acts.studies.plan import Choices, Plan, Range, plan
 
-STUDY = {
+STUDY: dict[str, Any] = {
     "base": "cnn_digits",
     "trainer": {"max_epochs": 1, "limit_train_batches": 1, "limit_val_batches": 1},
     "search": {
@@ -39,8 +41,18 @@ def test_values_lie_evenly_between_the_ends() -> None:
 def test_the_grid_has_each_setting_with_each_seed(study: Plan) -> None:
     runs = list(grid(study, 3))
     assert len(runs) == 3 * 2 + 3 * 3 * 2
-    assert {seed for *_, seed in runs} == {1, 2}  # those of the finals, not that of the search
-    assert ("leaky_relu", "leaky_relu(negative_slope=0.2)", {"model.lr": 1e-3}, 2) in runs
+    assert {seed for _, seed in runs} == {1, 2}  # those of the finals, not that of the search
+    assert (Candidate("leaky_relu", ("leaky_relu(negative_slope=0.2)",), {"model.lr": 1e-3}), 2) in runs
+
+
+def test_the_grid_of_layers_has_each_assignment(tmp_path: Path) -> None:
+    swaps = [{"map": {"relu": "relu"}, "include": [layer]} for layer in ("backbone.2", "backbone.6")]
+    block = {**STUDY["search"], "space": None, "at": ["swap.0.map.relu", "swap.1.map.relu"]}
+    (tmp_path / "layers.yaml").write_text(yaml.safe_dump({**STUDY, "swap": swaps, "search": block}))
+    runs = list(grid(plan(["layers.yaml"]), 2))
+    assert {one.activation for one, _ in runs} == {"relu", "leaky_relu", "relu / leaky_relu", "leaky_relu / relu"}
+    assert len(runs) == 2 * (1 + 3 * 2)  # two slopes where there is a leaky one, two seeds
+    assert (Candidate("relu / leaky_relu", ("relu", "leaky_relu(negative_slope=0.3)"), {}), 1) in runs
 
 
 def test_a_part_is_run_once(study: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
