@@ -3,10 +3,11 @@
 
 scripts/bench_search.py STUDY.yaml --settings 5 --output grid.csv
 
-Trains every activation of a config with a block ``search`` (every assignment of them to layers), with the values of its ranges that lie evenly between their
-ends, and with the seeds that the study's finals use. Each activation is then judged by its best values, over the same
-seeds and by the same tests as a study. Rows that the file has already are not run again. Several processes can share
-the work: --part 0/2 and --part 1/2, each with a file of its own; --input takes them all together.
+Trains every activation of a config with a block ``search`` (every assignment of them to layers), with the values of its
+ranges that lie evenly between their ends, and with the seeds that the study's finals use. Each activation is then judged
+by its best values, over the same seeds and by the same tests as a study. Rows that the file has already are not run
+again. Several processes can share the work: --part 0/2 and --part 1/2, each with a file of its own; --input takes them
+all together.
 """
 
 import argparse

@@ -37,11 +37,11 @@ def _between(low: float, high: float) -> Pull | None:
     return lambda gradient, y: torch.ops.aten.hardtanh_backward(gradient, y, low, high)
 
 
-def _with_slope_on_the_left(slope: float) -> Pull | None:
+def _with_slope_on_the_left(negative_slope: float) -> Pull | None:
     """Return the derivative of a leaky ReLU from the output; None where that has one sign on both sides."""
-    if slope < 0:
+    if negative_slope < 0:
         return None
-    return lambda gradient, y: torch.ops.aten.leaky_relu_backward(gradient, y, slope, True)
+    return lambda gradient, y: torch.ops.aten.leaky_relu_backward(gradient, y, negative_slope, True)
 
 
 register(
@@ -78,7 +78,7 @@ register(
     source="Maas, Hannun & Ng 2013",
     used_in=["DCGAN's discriminator", "YOLOv3"],
     functions=[F.leaky_relu, F.leaky_relu_],
-    from_output=lambda negative_slope: _with_slope_on_the_left(negative_slope),
+    from_output=_with_slope_on_the_left,
     variants={name: {"negative_slope": 1 / 3} for name in ("very_leaky_relu", "vlrelu")},
     notes=["torch and jax: negative_slope=0.01; keras.activations: 0.2; keras.layers.LeakyReLU: 0.3"],
 )

@@ -449,11 +449,10 @@ def _fitting(cells: Sequence[Sequence[str]], width: int) -> list[Table]:
             table.add_row(*row)
         if needed <= width:
             return [table]
-    names = cells[0].index("activation")
-    half = (len(cells[0]) + 1) // 2
-    parts = [[place for place in range(len(cells[0])) if place in part or place == names] for part in
-             (range(half), range(half, len(cells[0])))]  # fmt: skip
-    if any(len(part) == len(cells[0]) for part in parts):  # nothing is left to part
+    columns, names = range(len(cells[0])), cells[0].index("activation")
+    half = (len(columns) + 1) // 2
+    parts = [sorted({names, *part}) for part in (columns[:half], columns[half:])]
+    if any(len(part) == len(columns) for part in parts):  # nothing is left to part
         return [table]
     return [table for part in parts for table in _fitting([[row[place] for place in part] for row in cells], width)]
 

@@ -190,7 +190,7 @@ class Plan:
     @property
     def epochs(self) -> int:
         """The most epochs of a run."""
-        return int(self.checked.trainer.get("max_epochs") or 1000)
+        return _epochs(self.checked)
 
     @property
     def prunes(self) -> bool:
@@ -333,6 +333,7 @@ class _Reader:
         candidates = self.candidates(block.activations)
         baseline = self.baseline(block.baseline, candidates)
         objectives, budget = self.objectives(block.objective), self.budget(block.budget, len(candidates))
+        self.length()
         several = len(objectives) > 1
         if several and block.pruner not in (None, "none"):
             said = "with several objectives no trial ends early: leave it out, or give one objective"
@@ -495,20 +496,19 @@ class _Reader:
         for name, value in vars(found).items():
             if value is not None and value <= 0:
                 self.add((*path, name), f"{value} is not above 0")
-        epochs, each = self.epochs(), f"each of {activations} activations is tried"
+        epochs, each = _epochs(self.checked), f"each of {activations} activations is tried"
         if 0 < found.trials < activations:
             self.add((*path, "trials"), f"{found.trials} is too few: {each} once at least")
         if found.epochs is not None and 0 < found.epochs < activations * epochs:
             self.add((*path, "epochs"), f"{found.epochs} is too few: {each}, for {epochs} epochs at most")
         return found
 
-    def epochs(self) -> int:
-        """Return the most epochs of a run, and note if that can't be told."""
+    def length(self) -> None:
+        """Note if it can't be told how many epochs a run has."""
         options = self.checked.trainer
         given = options.get("max_epochs")
         if given == -1 or (given is None and options.get("max_steps", -1) != -1):
             self.add(("trainer", "max_epochs"), "a search counts in epochs: give how many a run has at most")
-        return int(given or 1000)
 
     def seeds(self, block: SearchSettings) -> tuple[int, ...]:
         if block.finalists < 1:
@@ -602,6 +602,11 @@ class _Reader:
             self.problems += [replace(problem, origin=self.config.origin(place)) for problem in error.problems]
             return True
         return False
+
+
+def _epochs(checked: Checked) -> int:
+    """Return the most epochs of a run: 1000 are Lightning's own default."""
+    return int(checked.trainer.get("max_epochs") or 1000)
 
 
 def by_layer(specs: Sequence[str]) -> str:

@@ -429,15 +429,11 @@ class Study:
         """
         out = self.folder / part / f"{index:04d}"
         out.mkdir(parents=True, exist_ok=True)
-        earlier = [RunFolder(path) for path in run_paths(out, config.name)][-1:]
-        if earlier and earlier[0].status() == "finished":
-            trial.set_user_attr("epochs", len(earlier[0].rows()))
-            return earlier[0]
         said = out / "said.log"
-        watch = self.progress.watched(f"{_ONE_OF[part]} {index + 1}", watch)
-        folder = run_config(
-            config, earlier[0] if earlier else None, out, self.modules, tested=False, watch=watch, said=said
-        )
+        folder = next((RunFolder(path) for path in reversed(run_paths(out, config.name))), None)
+        if folder is None or folder.status() != "finished":
+            watch = self.progress.watched(f"{_ONE_OF[part]} {index + 1}", watch)
+            folder = run_config(config, folder, out, self.modules, tested=False, watch=watch, said=said)
         trial.set_user_attr("epochs", sum(len(RunFolder(path).rows()) for path in run_paths(out, config.name)))
         if folder is None:
             self.say(f"{_ONE_OF[part]} {index + 1} failed: {_last_line(said)} (all of it: {shown_path(said)})")
