@@ -272,6 +272,9 @@ def pan_plus(x: Tensor, a: float = 0.5, eps: float = 0.01) -> Tensor:
     notes=["a smooth clip(x, 0, 1)"],
 )
 def brelu_plus(x: Tensor, eps: float = 0.01) -> Tensor:
+    # Before the functions that use it: torch.compile reads what they close over when they are made.
+    far = math.sqrt(torch.finfo(x.dtype).max) / 4
+
     def roots(x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         x = x.clamp(-far, far)  # beyond, it is flat, and a square may overflow
         return x, x - 1, torch.sqrt(x * x + eps), torch.sqrt((x - 1).square() + eps)
@@ -289,7 +292,6 @@ def brelu_plus(x: Tensor, eps: float = 0.01) -> Tensor:
         rises = total([2 * F.relu(x), 2 * F.relu(y), eps / (h + x.abs()), eps / (k + y.abs())])
         return rises / (2 * (h + k))
 
-    far = math.sqrt(torch.finfo(x.dtype).max) / 4
     return value(x)
 
 
