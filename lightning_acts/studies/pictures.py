@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 # Inches. In a wider picture, text is too small on a phone.
-_WIDTH = 5.6
+_WIDTH = 4.6
 _ROW = 0.34
 # A metric that varies by more than this is drawn on a logarithmic axis.
 _MOST_LINEAR = 100
@@ -75,6 +75,7 @@ def plot_ranking(board: Leaderboard, path: Path) -> Path:
     _dress(difference, f"{board.metric}, less that of {board.baseline} with the same seed", None)
     difference.axvline(0, color="0.3", linewidth=1, zorder=0)
     for axes in (score, difference):
+        axes.locator_params(axis="x", nbins=5)  # beside long names, more numbers would touch
         _name_rows(axes, [f"{row.rank} {row.candidate.activation}" for row in board.rows])
     return drawing.save(figure, path)
 

@@ -14,9 +14,18 @@ import lightning_acts as acts
 from lightning_acts.kernels import backends
 from lightning_acts.kernels.compiling import CompiledKernel
 
+_LONG = ["tanh_soft", "srelu", "variable_af"]
 
-@pytest.mark.parametrize("backend", ["eager", "lean", "compiled"])
-@pytest.mark.parametrize("name", SAMPLE)
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        # Three compilations of a long formula take ten seconds and more.
+        pytest.param(name, backend, marks=pytest.mark.slow if backend == "compiled" and name in _LONG else ())
+        for name in SAMPLE
+        for backend in ("eager", "lean", "compiled")
+    ],
+)
 def test_layouts_and_types(name: str, backend: str) -> None:
     base = sample(2, 3, 5, 7)
     expanded = sample(2, 3, 1, 7).expand(2, 3, 5, 7)
