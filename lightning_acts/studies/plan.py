@@ -388,6 +388,7 @@ class _Reader:
         """Return specs, each with the place that it comes from."""
         path: KeyPath = ("search", "activations")
         found: dict[str, KeyPath] = {}
+        by_curve: dict[ActivationSpec, str] = {}
         entries = [(path, given)] if isinstance(given, dict) else [((*path, i), one) for i, one in enumerate(given)]
         for here, one in entries:
             try:
@@ -396,9 +397,13 @@ class _Reader:
                 self.add(here, str(error))
                 continue
             for spec in specs:
-                if spec in found and not isinstance(one, dict):
-                    self.add(here, f"{spec} stands twice")
-                found.setdefault(spec, here)
+                first = by_curve.setdefault(_without_defaults(spec), spec)
+                if first not in found:
+                    found[first] = here
+                elif not isinstance(one, dict):
+                    self.add(
+                        here, f"{spec} stands twice" if spec == first else f"{spec} is {first}, which stands here too"
+                    )
         if len(found) < 2 and not self.problems:
             self.add(path, f"two or more are compared, and this is {', '.join(found) or 'none'}")
         return found
@@ -602,6 +607,15 @@ class _Reader:
             self.problems += [replace(problem, origin=self.config.origin(place)) for problem in error.problems]
             return True
         return False
+
+
+def _without_defaults(activation: str) -> ActivationSpec:
+    """Return a spec of the same curve whatever defaults it was written with."""
+    spec = resolve(activation)
+    defaults = {one.name: one.default for one in info(spec).parameters}
+    return ActivationSpec(
+        spec.name, {name: value for name, value in spec.parameters.items() if value != defaults[name]}
+    )
 
 
 def _epochs(checked: Checked) -> int:

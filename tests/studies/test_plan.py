@@ -178,6 +178,11 @@ def test_the_words_name_the_smallest_p(write: Write) -> None:
     [
         ({"activations": ["relu", "mush"]}, r"study.yaml:5: search.activations.1: .*mush.*did you mean 'mish'"),
         ({"activations": ["relu"], "parameters": None}, "two or more are compared, and this is relu"),
+        ({"activations": ["relu", "mish", "relu"]}, r"study.yaml:\d+: search.activations.2: relu stands twice"),
+        (
+            {"activations": ["relu", "leaky_relu", "leaky_relu(negative_slope=0.01)"], "parameters": None},
+            r"search.activations.2: leaky_relu\(negative_slope=0.01\) is leaky_relu, which stands here too",
+        ),
         ({"activations": {"famly": "rectified"}}, "unknown key search.activations.famly; did you mean 'search.activations.family'"),
         ({"activations": {"family": "rectifed"}}, "rectified"),
         ({"objektive": "val/acc"}, "unknown key search.objektive; did you mean 'search.objective'"),
