@@ -199,7 +199,7 @@ def _exponent(node: ast.expr) -> str:
 
 
 def _times(left: ast.expr, right: ast.expr) -> str:
-    """The sign between two factors: a dot before a number, a thin space beside a word, else nothing that shows."""
+    """Return the sign between two factors: a dot before a number, a thin space beside a word, else nothing that shows."""
     first, last = _first(right), _last(left)
     if isinstance(first, ast.Constant):
         return "<mo>·</mo>"

@@ -22,7 +22,7 @@ _LAYERS = (nn.Linear, _ConvNd)
 
 
 def gain(activation: ActivationLike, mode: Mode = "forward") -> float:
-    r"""What the weights after an activation are scaled by, so that the variance of the next layer's sums stays 1.
+    r"""Return what the weights after an activation are scaled by, so that the variance of the next layer's sums stays 1.
 
     For weights of mean 0 and variance :math:`g^2 / n`, n the fan, it is :math:`g = E[f(z)^2]^{-1/2}` forward and
     :math:`g = E[f'(z)^2]^{-1/2}` backward, z standard normal (He et al. 2015, arXiv:1502.01852, for ReLU). What such

@@ -81,7 +81,7 @@ class Measured:
 
     @functools.cached_property
     def jumps(self) -> tuple[float, ...]:
-        """Where it is discontinuous."""
+        """Return where it is discontinuous."""
         return tuple(map(_tidy, _breaks(self._module, order=0)))
 
     @functools.cached_property
@@ -102,7 +102,7 @@ class Measured:
 
     @functools.cached_property
     def bends(self) -> tuple[float, ...] | None:
-        """Where its second derivative is, if it is smooth; None where torch has no second derivative of it."""
+        """Return where its second derivative is, if it is smooth; None where torch has no second derivative of it."""
         if not self.smooth:
             return ()
         try:
@@ -377,7 +377,7 @@ def _extremum(module: nn.Module, x: Tensor, y: Tensor, sign: float) -> float:
 
 
 def _limit(module: nn.Module, sign: float) -> float:
-    """The limit at plus or minus infinity: where far values settle, or infinity if they go on growing, else NaN."""
+    """Return the limit at plus or minus infinity: where far values settle, infinity if they go on growing, else NaN."""
     far = _values(module, sign * torch.logspace(8, 30, 45, dtype=torch.float64))
     last = far[-1].item()
     if bool(((far == last) | ((far - last).abs() <= 1e-6 * max(1.0, abs(last)))).all()):
@@ -388,7 +388,7 @@ def _limit(module: nn.Module, sign: float) -> float:
 
 
 def _breaks(module: nn.Module, order: int) -> list[float]:
-    """Where the derivative of this order jumps (the values for 0): steep steps, narrowed down to neighboring numbers."""
+    """Return where the derivative of this order jumps (the values for 0): steep steps, narrowed down to two neighbors."""
     x = torch.linspace(-40.0, 40.0, 16_002, dtype=torch.float64)  # no round number is on it
     below, wanted = _curve(module, x, max(order, 1))
     # What the derivative does not explain shows jumps, and cusps where it is infinite on both sides.

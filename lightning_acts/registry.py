@@ -168,7 +168,7 @@ def registered(target: Callable[..., Any]) -> Definition | None:
 
 
 def by_function(function: Callable[..., Any]) -> Definition | None:
-    """The definition of which ``function`` is a functional form: ``F.relu``, ``torch.relu``, ``Tensor.relu_``."""
+    """Return the definition of which a function is a functional form: ``F.relu``, ``torch.relu``, ``Tensor.relu_``."""
     try:
         return next((d for d in definitions() if function in d.functions), None)
     except TypeError:  # not comparable

@@ -181,7 +181,7 @@ def probe_package(name: str, console: Console) -> dict[str, Any] | None:
 
 
 def declared(check: str, name: str) -> bool:
-    """Whether one of ours says of itself that it can't pass: what needs arguments by its signature has no defect."""
+    """Return whether one of ours says of itself that it can't pass: to need arguments by its signature is no defect."""
     if check == ARGUMENTS:
         return any(entry.default is REQUIRED for entry in acts.info(name).parameters)
     return check in DECLARED.get(name, ())

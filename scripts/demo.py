@@ -95,7 +95,7 @@ def train(activation: str, epochs: int, seed: int, folder: Path) -> Run:
 
 
 def show(runs: list[Run], pictures: list[Path], folder: Path) -> None:
-    """The table, and where the rest is."""
+    """Print the table, and where the rest is."""
     table = Table(title="ResNet-18 on handwritten digits", title_justify="left", box=box.SIMPLE)
     for column in ("activation", "accuracy", "macro F1", "calibration error", "seconds", "best checkpoint"):
         table.add_column(

@@ -174,7 +174,7 @@ class _Watcher:
 
 
 def _executed(model: nn.Module, batch: Any, sites: dict[nn.Module, str]) -> dict[tuple[str, str, str], int]:
-    """How often each activation runs, in eval and in train mode together: by module, name, and the last place."""
+    """Return how often each activation runs, in eval and train mode together: by module, name, and last place."""
     found: dict[tuple[str, str, str], int] = {}
     for census in Example(model, batch).watch(lambda: _Watcher(model, sites)).taken:
         for path, operations in census.operations.items():

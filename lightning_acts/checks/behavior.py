@@ -292,7 +292,7 @@ def _parameter_gradients(subject: Subject) -> None:
 
 
 def _channels(subject: Subject) -> None:
-    """A layer with parameters per channel does to each channel what one with a single set of them does."""
+    """Check that a layer with parameters per channel does to each channel what one with a single set of them does."""
     markers = {entry.name: entry.learnable for entry in subject.definition.parameters if entry.learnable}
     if not markers or subject.definition.kind != "elementwise":
         return

@@ -53,7 +53,7 @@ class Errors:
 
 
 def grid(dtype: torch.dtype, breaks: tuple[float, ...] = ()) -> Tensor:
-    """The points of the check: both zeros, both signs of many magnitudes, the largest numbers, kinks with neighbors."""
+    """Return the points of the check: both zeros, both signs of many magnitudes, the largest numbers, kinks and neighbors."""
     limits = torch.finfo(dtype)
     magnitudes = torch.tensor([limits.tiny, *_MAGNITUDES, limits.max], dtype=torch.float64)
     points = torch.cat([torch.tensor([0.0, -0.0]), magnitudes, -magnitudes]).to(dtype)
@@ -157,7 +157,7 @@ def _errors(subject: _Subject, dtype: torch.dtype) -> Errors:
 
 
 def sensitivity(formula: str, at: float, parameters: Mapping[str, Any], jet: Jet) -> tuple[float, float]:
-    """How far value and derivative move, relative to the change, when a parameter does: the most over all parameters."""
+    """Return how far value and derivative move, relative to the change, when a parameter does: the most over all."""
     moved = [(0.0, 0.0)]
     with mp.workdps(DIGITS):
         step = mpf(10) ** -40
@@ -171,7 +171,7 @@ def sensitivity(formula: str, at: float, parameters: Mapping[str, Any], jet: Jet
 
 
 def _steps(formula: str, at: float, parameters: Mapping[str, Any], jet: Jet, eps: float) -> tuple[float, float]:
-    """How far value and derivative move, relative to the change, when the input or a parameter moves by one ulp."""
+    """Return how far value and derivative move, relative to the change, when input or a parameter moves by one ulp."""
     with mp.workdps(DIGITS):
         moved = [(at * (1 + sign * mpf(eps)), parameters) for sign in (-1, 1)]
         for name, value in parameters.items():

@@ -108,7 +108,7 @@ def _sum(term: ast.expr, index: str, names: Mapping[str, Any]) -> Jet:
 
 
 def _times(a: Any, b: Any) -> Any:
-    """A product of the chain rule, in which 0 wins: what is flat for good stays so, however fast its input grows."""
+    """Multiply as the chain rule does, so that 0 wins: what is flat for good stays so, however fast its input grows."""
     return mpf(0) if a == 0 or b == 0 else a * b
 
 

@@ -341,7 +341,7 @@ class _Plot:
 
 
 def _needed(x: Tensor, y: Tensor, step: int, tolerance: float) -> Tensor:
-    """Which points to draw: each ``step``-th, and all between two of these where the curve leaves their chord."""
+    """Choose the points to draw: each ``step``-th, and all between two of these where the curve leaves their chord."""
     some = sorted({*range(0, len(x), step), len(x) - 1})
     chord = torch.from_numpy(numpy.interp(x.numpy(), x[some].numpy(), y[some].numpy()))
     interval = torch.searchsorted(x[some], x, right=True)

@@ -154,7 +154,7 @@ def _is_activation(annotation: Any) -> bool:
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of a config, by which an editor completes and checks: groups, Trainer's arguments, swaps."""
+    """Return the JSON schema of a config, by which an editor completes and checks: groups, Trainer's arguments, swaps."""
     target = {  # _target_ may come from a base
         "type": "object",
         "properties": {"_target_": {"type": "string", "description": "import path of a class"}},

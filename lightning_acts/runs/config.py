@@ -247,7 +247,7 @@ _WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 
 
 def _merged(old: Any, new: Any, path: KeyPath, origins: dict[KeyPath, Origin], newer: dict[KeyPath, Origin]) -> Any:
-    """``new`` over ``old``, mappings key by key; ``origins`` follows."""
+    """Merge ``new`` over ``old``, mappings key by key; ``origins`` follows."""
     another_class = (
         isinstance(new, dict)
         and isinstance(old, dict)

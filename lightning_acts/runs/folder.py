@@ -87,7 +87,7 @@ class RunFolder:
         return recorded[0] if recorded else self.last
 
     def recorded_best(self, checkpoint: Mapping[str, Any]) -> list[Path]:
-        """The files that a checkpoint of the run names as the best, by their place in the folder as it stands now."""
+        """Return the files that a checkpoint of the run names as the best, by their place in the folder as it stands now."""
         states = checkpoint.get("callbacks")
         paths = [
             Path(state["best_model_path"])

@@ -399,7 +399,7 @@ def _new_folder(checked: Checked, model: L.LightningModule, out: Path) -> RunFol
 
 @contextlib.contextmanager
 def _held(folder: RunFolder) -> Iterator[None]:
-    """The folder locked by the process that writes in it."""
+    """Hold the lock of the folder, in the process that writes in it."""
     with folder.locked() if is_main() else contextlib.nullcontext():
         yield
 

@@ -219,7 +219,7 @@ def _moment(epochs: float | None, steps_per_epoch: float) -> str:
 
 
 def _stage(path: str) -> str:
-    """The part of a model in which a site lies: the first two names of its path, or the first in a flat model."""
+    """Return the part of a model in which a site lies: the first two names of its path, or the first in a flat model."""
     owner = path.split("/")[0].split(".")
     return ".".join(owner[:2] if owner[0] in ("model", "net", "backbone", "encoder", "module") else owner[:1])
 

@@ -196,7 +196,7 @@ def _come(model: nn.Module, before: Sequence[nn.Parameter]) -> dict[str, nn.Para
 
 
 def _unknown_to_optimizers(gone: Sequence[nn.Parameter], come: Mapping[str, nn.Parameter]) -> list[str]:
-    """A note on parameters that an optimizer made before has wrong."""
+    """Return a note on parameters that an optimizer made before has wrong."""
     said = [f"does not have {listed(list(come))}"] if come else []
     said += [f"still has {counted(len(gone), 'parameter')} of what was replaced"] if gone else []
     return [f"an optimizer made before {' and '.join(said)}: optimizer= tells it"] if said else []
@@ -293,7 +293,7 @@ def _refuse_unsharded(model: nn.Module, prepared: Sequence[Prepared]) -> None:
 
 
 def _follow(model: nn.Module, plan: Plan, found: Found) -> tuple[list[tuple[Located, Any]], list[LeftSite], list[str]]:
-    """The sites that a plan names, each with its replacement, after checking that they are what the plan found."""
+    """Return the sites that a plan names, each with its replacement, after checking that they are what the plan found."""
     by_path = {path: one for one in found.located if not isinstance(one, CallSite) for path in one.site.paths}
     by_route = {(plain_path(c.path_in_tree), c.route): c for c in found.located if isinstance(c, CallSite)}
     names = {plain_path(name): name for name, _ in model.named_modules(remove_duplicate=False)}
@@ -393,7 +393,7 @@ def _share_replacements(prepared: list[Prepared], replacements: list[ActivationL
 
 
 def _kept(found: Found, chosen: Sequence[tuple[Located, Any]]) -> list[tuple[CallSite, nn.Module]]:
-    """The further calls of modules that are swapped, which are left themselves: they go on calling the original."""
+    """Return further calls of modules that are swapped, which are left themselves: they go on calling the original."""
     swapped = {one.site.path for one, _ in chosen}
     slots = {slot for one, _ in chosen if isinstance(one, ModuleSite) for slot in one.slots}
     return [
@@ -405,7 +405,7 @@ def _kept(found: Found, chosen: Sequence[tuple[Located, Any]]) -> list[tuple[Cal
 
 
 def _in_place_before(chosen: Sequence[Located]) -> list[str]:
-    """A note on modules that work in place, and whose input something else may read: without a run nobody knows."""
+    """Return a note on modules that work in place, whose input something else may read: without a run nobody knows."""
     paths = [
         located.site.path
         for located in chosen
@@ -458,7 +458,7 @@ def _written_back(prepared: Sequence[Prepared]) -> list[str]:
 
 
 def _of_calls(chosen: Sequence[tuple[Located, Any]], share: Share) -> list[str]:
-    """A note on calls that are written once and run several times, where each was to have an instance of its own."""
+    """Return a note on calls that are written once and run several times, where each was to have its own instance."""
     if share != "call":
         return []
     paths = [one.site.path for one, _ in chosen if (one.site.calls or 0) > 1 or _is_in_loop(one)]

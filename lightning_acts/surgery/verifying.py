@@ -516,7 +516,7 @@ def _misplaced(model: nn.Module, promises: list[_Promise]) -> list[Disagreement]
 
 
 def _restored(model: nn.Module, promises: list[_Promise]) -> nn.Module:
-    """A copy that shares the weights, with all swaps taken back, which runs what the swapped one does besides."""
+    """Return a copy that shares the weights, with all swaps taken back, which runs what the swapped one does besides."""
     try:
         restored = history.restored_copy(model)
     except SwapError as error:
@@ -584,7 +584,7 @@ def _compare(groups: list[tuple[list[_Promise], set[str]]], before: Census, afte
 
 
 def _unlike(promises: list[_Promise], after: Census, training: bool) -> Iterator[Disagreement]:
-    """Replacements that execute other activations than a fresh one of what was promised."""
+    """Return replacements that execute other activations than a fresh one of what was promised."""
     alone = {spec: _activations_of(spec, training) for promise in promises for spec in promise.running}
     for promise in promises:
         expected = [alone[spec] for spec in promise.running]
@@ -615,7 +615,7 @@ def _activations_in(formula: Callable[[torch.Tensor], Any]) -> set[str]:
 
 
 def _bypassed(promises: list[_Promise], passes: list[tuple[Census, Census]]) -> Iterator[Disagreement]:
-    """Calls that were replaced, never reached, and yet seem to go on as they were."""
+    """Return calls that were replaced, never reached, and yet seem to go on as they were."""
     for promise in promises:
         if promise.modules or any(after.calls[promise.path] for _, after in passes):
             continue

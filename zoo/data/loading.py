@@ -36,7 +36,7 @@ class EpochShuffle(DistributedSampler[int]):
         self.skip = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning at the start of each epoch."""
+        """Note the epoch; Lightning calls this at its start."""
         if epoch != self.epoch:
             self.epoch, self.skip = epoch, 0
 

@@ -208,7 +208,7 @@ class Rules:
 
 
 def _hint(path: PathPattern, found: Found) -> str:
-    """What may have been meant by a path that matches none: ``nn.ReLU`` in quotes is none, and ``relu`` no path."""
+    """Say what may have been meant by a path that matches none: ``nn.ReLU`` in quotes is none, and ``relu`` no path."""
     prefix, _, name = path.text.rpartition(".")
     if prefix.removeprefix("torch.") in ("torch", "nn", "F", "nn.functional"):
         with contextlib.suppress(SpecError):

@@ -132,7 +132,7 @@ class FunctionObserver(TorchFunctionMode):
         return found
 
     def _may_end_formula(self, func: Callable[..., Any], frame: FrameType | None) -> bool:
-        """Whether a function is called where formulas compute activations: the last one in a formula is its run."""
+        """Return whether a function is called where formulas compute activations: the last in a formula is its run."""
         if func in ERFS:
             return True  # in a function that only a run leads to
         if not self._formulas:
@@ -274,7 +274,7 @@ def _unplaced(stack: _CallStack, func: Callable[..., Any], found: Applied) -> Ca
 
 
 def _handed_on(node: ast.expr, function: Any, scope: Scope) -> Written | None:
-    """Where the function that a node calls stands: handed on within the node, or somewhere else in the same code."""
+    """Return where the function that a node calls stands: handed on within the node, or elsewhere in the same code."""
     return _handed_on_in(node, function, scope) or next(
         (site for part in scope.source.expressions if (site := _handed_on_in(part, function, scope))), None
     )
@@ -301,7 +301,7 @@ def _written_around(node: ast.expr, scope: Scope) -> Written | None:
 
 
 def _trace(stack: _CallStack) -> tuple[Scope, tuple[Step, ...], ast.expr]:
-    """The function that holds the call, the steps that lead there from a method of the owner, and the call's node.
+    """Return the function that holds the call, the steps to it from a method of the owner, and the call's node.
 
     Raises:
         SourceError: The way can't be told.

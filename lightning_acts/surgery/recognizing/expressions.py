@@ -72,7 +72,7 @@ class Written:
 
 
 def written(node: ast.expr, scope: Scope) -> Written | None:
-    """The activation that an expression applies, or hands on as a function, if the source tells which one it is."""
+    """Return the activation that an expression applies, or hands on as a function, if the source tells which it is."""
     if isinstance(node, (ast.Name, ast.Attribute)):
         return _handed_on(node, scope)
     if isinstance(node, ast.BinOp):

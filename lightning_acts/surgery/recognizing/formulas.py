@@ -138,7 +138,7 @@ def _composite(node: ast.expr, function: Function, first: str | None, version: i
 
 
 def gates_its_input(node: ast.expr, scope: Scope) -> bool:
-    """Whether what an expression computes of a variable is multiplied with it: a part of some other activation."""
+    """Return whether what an expression computes of a variable is multiplied with it: it is part of another activation."""
     parents = scope.source.parents
     around: ast.AST | None = node
     while isinstance(around, ast.expr) and (formula := _Formula.of(around, scope)) is not None:

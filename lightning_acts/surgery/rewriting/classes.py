@@ -130,7 +130,7 @@ def _with_layers(cls: type, old: type, new: type) -> Any:
 
 
 def read_elsewhere(cls: type) -> frozenset[str]:
-    """The names of the submodules in whose places the original writes into its input, where somebody else reads that."""
+    """Return the submodules in whose places the original writes into its input, where somebody else reads that."""
     return vars(_without_layers(cls)).get(f"{_PREFIX}read_elsewhere", frozenset())  # type: ignore[no-any-return]
 
 
@@ -162,7 +162,7 @@ def is_in_loop(owner: nn.Module, route: Route) -> bool:
 
 
 def may_read_what_it_writes(owner: nn.Module, name: str) -> bool:
-    """Whether something may read what a child that works in place writes into its input, as far as the source tells."""
+    """Return whether something may read what a child that works in place writes, as far as the source tells."""
     cls: type[nn.Module] = base_of(type(owner))
     if cls.forward is nn.Sequential.forward:
         before = list(owner._modules)[: list(owner._modules).index(name)]
@@ -461,7 +461,7 @@ def _called(function: ast.expr, *arguments: ast.expr) -> ast.expr:
 
 
 def _refuse_shadowed(node: ast.AST, owner: str, scope: Scope) -> None:
-    """A function within the method may have a parameter that is called as the module is."""
+    """Refuse a name of a module that a function within the method has for a parameter of its own."""
     while (node := scope.source.parents.get(node, scope.source.node)) is not scope.source.node:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
             names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
@@ -470,7 +470,7 @@ def _refuse_shadowed(node: ast.AST, owner: str, scope: Scope) -> None:
 
 
 def _taking(name: str, writes: bool, may_write: bool) -> Callable[..., Any]:
-    """A method that hands its first argument to a submodule: what else a function was given is the function's."""
+    """Return a method that hands its first argument to a submodule: what else a function was given is the function's."""
 
     def call(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         return _call_with_first(getattr(self, name), writes, may_write, *args, **kwargs)
@@ -523,7 +523,7 @@ def _first(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _function_chooser(function: Function, name: str) -> Callable[[nn.Module, Any], Any]:
-    """A method that gives the rewritten copy of a function that is passed around, bound to what the callee is bound to."""
+    """Return a method that gives the rewritten copy of a function passed around, bound to what the callee is bound to."""
 
     def choose(self: nn.Module, callee: Any) -> Any:
         bare, bound = callee, []

@@ -223,7 +223,7 @@ def _callers(
 
 
 def _graphs(module: GraphModule) -> dict[str, Graph]:
-    """The graph, or those among which the module chooses: a feature extractor of torchvision has one for each mode."""
+    """Return the graph, or those that the module chooses from: a feature extractor of torchvision has one a mode."""
     named = {name: value for name, value in vars(module).items() if isinstance(value, Graph) and name != "_graph"}
     return named if any(graph is module.graph for graph in named.values()) else {"graph": module.graph}
 
@@ -327,7 +327,7 @@ def _call(node: Node, graph: str, number: int) -> Call | None:
 
 
 def _is_between_layers(node: Node) -> bool:
-    """Whether a layer has made the input of a node, element by element since, and its result goes into layers alone."""
+    """Return whether a layer made the input of a node, element by element since, and its result goes into layers alone."""
     module = node.graph.owning_module
 
     def is_layer(other: Node) -> bool:
@@ -421,7 +421,7 @@ def _masked(node: Node) -> str | None:
 
 
 def _gates_itself(node: Node) -> bool:
-    """Whether what a formula makes of the result is multiplied with the input: a part of some other activation."""
+    """Return whether what a formula makes of the result is multiplied with the input: part of another activation."""
     stems: dict[Node, Node] = {}  # the one tensor of which each is computed element by element, or itself
     for other in node.graph.nodes:
         given = {stems[part] for part in other.all_input_nodes}

@@ -254,7 +254,7 @@ class Aliases:
         return found, bool(found) and name not in code.co_varnames[:count]
 
     def _is_sure(self, statement: ast.AST, blocks: list[ast.AST], assigned: set[ast.AST]) -> bool:
-        """Whether one of the assignments has run whenever one of these blocks, which stand in each other, does."""
+        """Return whether one of the assignments has run whenever one of these nested blocks does."""
         parent = self.scope.source.parents.get(statement)
         if isinstance(parent, ast.If) and all(assigned.intersection(part) for part in (parent.body, parent.orelse)):
             return self._is_sure(parent, blocks, assigned)

@@ -157,7 +157,7 @@ class Reading:
     lookups: list[str] = field(default_factory=list)
 
     def holds(self, cls: type[nn.Module]) -> bool:
-        """Whether the class and the functions are what they were: a notebook defines them anew, patches set others."""
+        """Return whether class and functions are what they were: a notebook defines them anew, patches set others."""
         return all(static_attribute(cls, name) is value for name, value in self.methods.items()) and all(
             scope.resolve(node) is value for scope, node, value in self.functions
         )

@@ -131,7 +131,7 @@ class Flow:
             self._nodes[tensor] = self._new(constant=True)
 
     def saw(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], result: Any) -> None:
-        """A torch function was called, within ``__torch_function__`` of a mode.
+        """Note that a torch function was called, within ``__torch_function__`` of a mode.
 
         Args:
             func: The function, as the mode got it.
@@ -172,7 +172,7 @@ class Flow:
             self._put(tensor, node if len(results) == 1 else self._other(node), in_place)
 
     def mark(self, site: Hashable, activation: str, given: Any, result: Any, is_everyday: bool = False) -> None:
-        """A site ran: to be called after :meth:`saw` for a function, from a forward hook for a module.
+        """Note that a site ran: to be called after :meth:`saw` for a function, from a forward hook for a module.
 
         Args:
             site: What :meth:`role_of` is asked with.
@@ -226,7 +226,7 @@ class Flow:
             return next(real, tensors[0] if tensors else otherwise)
 
     def returned(self, outputs: Any) -> None:
-        """The model returned: tensors in tuples, mappings, data classes and other plain objects.
+        """Note what the model returned: tensors in tuples, mappings, data classes and other plain objects.
 
         Args:
             outputs: What it returned.
@@ -270,7 +270,7 @@ class Flow:
         return bool(self._runs.get(site)) and all("layer" in run.uses for run in self._runs[site])
 
     def given(self, tensor: Tensor, constant: bool, learned: bool) -> None:
-        """A tensor is there from the start.
+        """Note a tensor that is there from the start.
 
         Args:
             tensor: The tensor.
@@ -319,7 +319,7 @@ class Flow:
         )
 
     def composed(self, site: Hashable) -> str | None:
-        """The activation that a site makes together with the multiplication by its own input: sigmoid makes silu.
+        """Return the activation that a site makes with the multiplication by its own input: sigmoid makes silu.
 
         Args:
             site: As it was given to :meth:`mark`.

@@ -80,7 +80,7 @@ def _by_structure(activation: str, chain: Chain, feeds_layers: bool) -> tuple[Ro
 
 
 def _of_call(definition: Definition, feeds_layers: bool) -> tuple[Role, str]:
-    """The role of a call whose values are of a kind that also serves at the end, or as a part of something else."""
+    """Return the role of a call whose values are of a kind that also serves at the end, or as a part of something else."""
     if feeds_layers:
         return "hidden", "goes into a layer"
     if is_gate_like(definition):
