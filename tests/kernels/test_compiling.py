@@ -14,7 +14,7 @@ import lightning_acts as acts
 from lightning_acts.kernels import backends
 from lightning_acts.kernels.compiling import CompiledKernel
 
-_LONG = ["tanh_soft", "srelu", "variable_af"]
+_LONG = ["tanh_soft", "srelu", "variable_af", "apl"]
 
 
 @pytest.mark.parametrize(
