@@ -81,7 +81,7 @@ class Measured:
 
     @functools.cached_property
     def jumps(self) -> tuple[float, ...]:
-        """Return where it is discontinuous."""
+        """Where it is discontinuous."""
         return tuple(map(_tidy, _breaks(self._module, order=0)))
 
     @functools.cached_property
@@ -102,7 +102,7 @@ class Measured:
 
     @functools.cached_property
     def bends(self) -> tuple[float, ...] | None:
-        """Return where its second derivative is, if it is smooth; None where torch has no second derivative of it."""
+        """Where its second derivative is, if it is smooth; None where torch has no second derivative of it."""
         if not self.smooth:
             return ()
         try:

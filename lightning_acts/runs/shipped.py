@@ -23,7 +23,7 @@ class Expected:
 
     @property
     def band(self) -> tuple[float, float]:
-        """Return within which values another seed, machine or version should be.
+        """The values within which another seed, machine or version should be.
 
         Four standard deviations, and at least 2 % of the mean, for three seeds tell little about the spread.
         """

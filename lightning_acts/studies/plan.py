@@ -26,6 +26,7 @@ from lightning_acts.runs.folder import digest
 from lightning_acts.runs.reading import ConfigError, KeyPath, Problem, dotted
 from lightning_acts.spec import ActivationSpec, SpecError
 from lightning_acts.studies.statistics import levels, smallest_p
+from lightning_acts.surgery.sides import defaults_of
 
 
 @dataclass(frozen=True)
@@ -388,7 +389,7 @@ class _Reader:
         """Return specs, each with the place that it comes from."""
         path: KeyPath = ("search", "activations")
         found: dict[str, KeyPath] = {}
-        by_curve: dict[ActivationSpec, str] = {}
+        first_of: dict[ActivationSpec, str] = {}
         entries = [(path, given)] if isinstance(given, dict) else [((*path, i), one) for i, one in enumerate(given)]
         for here, one in entries:
             try:
@@ -397,7 +398,7 @@ class _Reader:
                 self.add(here, str(error))
                 continue
             for spec in specs:
-                first = by_curve.setdefault(_without_defaults(spec), spec)
+                first = first_of.setdefault(_without_defaults(spec), spec)
                 if first not in found:
                     found[first] = here
                 elif not isinstance(one, dict):
@@ -610,12 +611,10 @@ class _Reader:
 
 
 def _without_defaults(activation: str) -> ActivationSpec:
-    """Return a spec of the same curve whatever defaults it was written with."""
+    """Return the spec of an activation without the parameters that have their defaults."""
     spec = resolve(activation)
-    defaults = {one.name: one.default for one in info(spec).parameters}
-    return ActivationSpec(
-        spec.name, {name: value for name, value in spec.parameters.items() if value != defaults[name]}
-    )
+    defaults = defaults_of(spec.name)
+    return ActivationSpec(spec.name, {key: value for key, value in spec.parameters.items() if value != defaults[key]})
 
 
 def _epochs(checked: Checked) -> int:
